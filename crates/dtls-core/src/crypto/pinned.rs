@@ -1,0 +1,95 @@
+//! Trust in certificates one by one.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use rustls_pki_types::CertificateDer;
+
+use super::verify::{CertificateError, PeerAuthenticated, PeerVerifier, PresentedPeer};
+
+/// Accepts a peer whose leaf certificate is one of a set, byte for byte, in either role.
+///
+/// Neither names nor dates nor issuers are looked at, and X.509 v1 is as good as v3: whoever put the certificate into
+/// the set vouches for it. The rest of the chain does not count.
+#[derive(Clone)]
+pub struct PinnedCertificates(Vec<CertificateDer<'static>>);
+
+impl PinnedCertificates {
+    /// Accepts these certificates, in DER.
+    ///
+    /// # Errors
+    ///
+    /// If there are none: nobody could connect.
+    pub fn new(certificates: impl IntoIterator<Item = CertificateDer<'static>>) -> Result<Self, NothingPinned> {
+        let certificates: Vec<_> = certificates.into_iter().collect();
+        if certificates.is_empty() { Err(NothingPinned) } else { Ok(Self(certificates)) }
+    }
+}
+
+impl PeerVerifier for PinnedCertificates {
+    fn verify(&self, peer: &PresentedPeer<'_>) -> Result<PeerAuthenticated, CertificateError> {
+        let leaf = peer.chain.first().ok_or(CertificateError::Unreadable)?;
+        // Certificates are public: there is nothing that the time of a comparison could tell.
+        if self.0.iter().any(|pinned| pinned == leaf) {
+            Ok(PeerAuthenticated::checked())
+        } else {
+            Err(CertificateError::NotPinned)
+        }
+    }
+}
+
+impl fmt::Debug for PinnedCertificates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PinnedCertificates({} certificates)", self.0.len())
+    }
+}
+
+/// The set of pinned certificates is empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NothingPinned;
+
+impl fmt::Display for NothingPinned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no certificate was pinned; pin at least one, or nobody can connect")
+    }
+}
+
+impl core::error::Error for NothingPinned {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::testing::{V1_CERTIFICATE, self_signed};
+    use crate::crypto::verify::PeerRole;
+    use core::slice::from_ref;
+
+    fn verify(verifier: &PinnedCertificates, chain: &[CertificateDer<'_>]) -> Result<(), CertificateError> {
+        let as_server = verifier.verify(&PresentedPeer { chain, role: PeerRole::Server { name: None } }).map(|_| ());
+        let as_client = verifier.verify(&PresentedPeer { chain, role: PeerRole::Client }).map(|_| ());
+        assert_eq!(as_server, as_client);
+        as_server
+    }
+
+    #[test]
+    fn only_a_pinned_leaf_is_let_in() {
+        let [ours, other, stranger] = [(), (), ()].map(|()| self_signed().0);
+        let verifier = PinnedCertificates::new([ours.clone(), other.clone()]).unwrap();
+        assert_eq!(verify(&verifier, from_ref(&other)), Ok(()));
+        assert_eq!(verify(&verifier, &[ours.clone(), stranger.clone()]), Ok(()));
+        assert_eq!(verify(&verifier, from_ref(&stranger)), Err(CertificateError::NotPinned));
+        assert_eq!(verify(&verifier, &[stranger, ours]), Err(CertificateError::NotPinned));
+        assert_eq!(verify(&verifier, &[]), Err(CertificateError::Unreadable));
+    }
+
+    #[test]
+    fn a_pinned_certificate_may_be_of_version_1() {
+        let v1 = CertificateDer::from(V1_CERTIFICATE);
+        let verifier = PinnedCertificates::new([v1.clone()]).unwrap();
+        assert_eq!(verify(&verifier, &[v1]), Ok(()));
+    }
+
+    #[test]
+    fn an_empty_set_is_refused() {
+        assert_eq!(PinnedCertificates::new([]).map(|_| ()), Err(NothingPinned));
+    }
+}

@@ -1,0 +1,342 @@
+//! Who we are and how we prove it: RFC 5246 sections 4.7, 7.4.2, 7.4.3 and 7.4.8.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+use super::suite::SuiteAuthentication;
+use super::verify::verify_handshake_signature;
+use super::x509::subject_public_key;
+use super::{CryptoError, CryptoProvider};
+use crate::wire::enums::SignatureScheme;
+
+/// A private key that can sign, wherever it is kept.
+pub trait SigningKey: Send + Sync + fmt::Debug {
+    /// The schemes it can sign under, best first; never empty.
+    fn schemes(&self) -> &[SignatureScheme];
+
+    /// In which suites it can be used. Ed25519 counts as ECDSA (RFC 8422 section 5.10).
+    fn kind(&self) -> SuiteAuthentication;
+
+    /// Its public half as it stands in a certificate, the content of the bit string of `SubjectPublicKeyInfo`; `None`
+    /// if the key does not know.
+    fn public_key(&self) -> Option<&[u8]>;
+
+    /// Signs `message`, which has not been hashed, under `scheme`, and appends the signature to `out`.
+    ///
+    /// # Errors
+    ///
+    /// If the scheme is not one of [`schemes`](Self::schemes), or whoever holds the key refuses; what has been
+    /// appended is then not to be used.
+    fn sign(&self, scheme: SignatureScheme, message: &[u8], out: &mut Vec<u8>) -> Result<(), CryptoError>;
+}
+
+/// Turns private keys in DER into something that signs.
+pub trait KeyLoader: Send + Sync {
+    /// Loads a key in PKCS#8 (RFC 5958), SEC 1 (RFC 5915) or PKCS#1 (RFC 8017 appendix A.1.2), not encrypted.
+    ///
+    /// # Errors
+    ///
+    /// If the key is malformed, or of a kind or size that the provider does not sign with.
+    fn load(&self, key: &PrivateKeyDer<'_>) -> Result<Arc<dyn SigningKey>, CryptoError>;
+}
+
+/// A certificate chain and the private key of its leaf: what one side shows and signs with.
+///
+/// Loaded once, shared by all connections.
+#[derive(Clone)]
+pub struct Identity {
+    chain: Vec<CertificateDer<'static>>,
+    key: Arc<dyn SigningKey>,
+}
+
+impl Identity {
+    /// Takes a chain, leaf first, and the private key of the leaf.
+    ///
+    /// # Errors
+    ///
+    /// If the chain is empty, its leaf unreadable, the key unusable, or the key not the leaf's.
+    pub fn new(
+        provider: &CryptoProvider,
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'_>,
+    ) -> Result<Self, IdentityError> {
+        let key = provider.key_loader.load(&key).map_err(|_| IdentityError::KeyUnusable)?;
+        let identity = Self::with_signer(chain, key)?;
+        if identity.key.public_key().is_none() {
+            identity.sign_and_verify(provider)?;
+        }
+        Ok(identity)
+    }
+
+    /// Takes a chain, leaf first, and something that signs for it, a hardware module say.
+    ///
+    /// # Errors
+    ///
+    /// If the chain is empty, its leaf unreadable, or the signer says that its public key is not the leaf's.
+    pub fn with_signer(chain: Vec<CertificateDer<'static>>, key: Arc<dyn SigningKey>) -> Result<Self, IdentityError> {
+        let leaf = chain.first().ok_or(IdentityError::EmptyChain)?;
+        let leaf_key = subject_public_key(leaf).map_err(|_| IdentityError::LeafUnreadable)?;
+        match key.public_key() {
+            Some(public_key) if public_key != leaf_key.key => Err(IdentityError::KeyIsNotTheLeafs),
+            _ => Ok(Self { chain, key }),
+        }
+    }
+
+    /// The certificates, leaf first; never empty.
+    #[must_use]
+    pub fn chain(&self) -> &[CertificateDer<'static>] {
+        &self.chain
+    }
+
+    /// What signs.
+    #[must_use]
+    pub fn key(&self) -> &Arc<dyn SigningKey> {
+        &self.key
+    }
+
+    /// For a key that does not know its public half.
+    fn sign_and_verify(&self, provider: &CryptoProvider) -> Result<(), IdentityError> {
+        let leaf = self.chain.first().ok_or(IdentityError::EmptyChain)?;
+        let scheme = *self.key.schemes().first().ok_or(IdentityError::KeyUnusable)?;
+        let message = b"does this key belong to this certificate?";
+        let mut signature = Vec::new();
+        self.key.sign(scheme, message, &mut signature).map_err(|_| IdentityError::KeyUnusable)?;
+        verify_handshake_signature(provider, leaf, scheme, message, &signature)
+            .map(|_valid| ())
+            .map_err(|_| IdentityError::KeyIsNotTheLeafs)
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Identity({} certificates, {:?})", self.chain.len(), self.key)
+    }
+}
+
+/// Why a chain and a key are not an identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum IdentityError {
+    /// There is no certificate.
+    EmptyChain,
+    /// The first certificate cannot be read.
+    LeafUnreadable,
+    /// The private key cannot be read, or is of a kind or size that the provider does not sign with.
+    KeyUnusable,
+    /// The private key belongs to another certificate.
+    KeyIsNotTheLeafs,
+}
+
+impl fmt::Display for IdentityError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::EmptyChain => "the certificate chain is empty; give at least the certificate of the key",
+            Self::LeafUnreadable => "the first certificate cannot be read; give X.509 in DER, the key's own first",
+            Self::KeyUnusable => {
+                "the private key cannot be used; give an unencrypted PKCS#8, SEC 1 or PKCS#1 key of P-256, P-384, \
+                 Ed25519 or RSA with at least 2048 bits, with its public key in it if it is an elliptic curve key"
+            }
+            Self::KeyIsNotTheLeafs => {
+                "the private key does not belong to the first certificate; give the chain with the key's own \
+                 certificate first"
+            }
+        })
+    }
+}
+
+impl core::error::Error for IdentityError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::testing::{
+        ED25519_PKCS8, P256_PKCS8, P256_SEC1, P384_PKCS8, P384_SEC1, RSA_1024_PKCS8, RSA_CERTIFICATE, RSA_PKCS1,
+        RSA_PKCS8, V1_CERTIFICATE, providers, self_signed, self_signed_by,
+    };
+    use alloc::format;
+    use alloc::vec;
+    use rustls_pki_types::{PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, PrivateSec1KeyDer};
+
+    fn pkcs8(der: &'static [u8]) -> PrivateKeyDer<'static> {
+        PrivatePkcs8KeyDer::from(der).into()
+    }
+
+    fn sec1(der: &'static [u8]) -> PrivateKeyDer<'static> {
+        PrivateSec1KeyDer::from(der).into()
+    }
+
+    fn pkcs1(der: &'static [u8]) -> PrivateKeyDer<'static> {
+        PrivatePkcs1KeyDer::from(der).into()
+    }
+
+    fn load(provider: &CryptoProvider, key: &PrivateKeyDer<'_>) -> Arc<dyn SigningKey> {
+        provider.key_loader.load(key).unwrap()
+    }
+
+    #[test]
+    fn keys_written_by_openssl_load_in_every_format() {
+        for provider in providers() {
+            for (keys, kind, first) in [
+                (
+                    vec![pkcs8(P256_PKCS8), sec1(P256_SEC1)],
+                    SuiteAuthentication::Ecdsa,
+                    SignatureScheme::ECDSA_SECP256R1_SHA256,
+                ),
+                (
+                    vec![pkcs8(P384_PKCS8), sec1(P384_SEC1)],
+                    SuiteAuthentication::Ecdsa,
+                    SignatureScheme::ECDSA_SECP384R1_SHA384,
+                ),
+                (vec![pkcs8(ED25519_PKCS8)], SuiteAuthentication::Ecdsa, SignatureScheme::ED25519),
+                (
+                    vec![pkcs8(RSA_PKCS8), pkcs1(RSA_PKCS1)],
+                    SuiteAuthentication::Rsa,
+                    SignatureScheme::RSA_PSS_RSAE_SHA256,
+                ),
+            ] {
+                let public_key = load(&provider, &keys[0]).public_key().unwrap().to_vec();
+                for key in &keys {
+                    let key = load(&provider, key);
+                    assert_eq!((key.kind(), key.schemes()[0]), (kind, first));
+                    assert_eq!(key.public_key().unwrap(), public_key);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn public_keys_are_written_as_in_certificates() {
+        for provider in providers() {
+            for (cert, key) in [(RSA_CERTIFICATE, RSA_PKCS8), (V1_CERTIFICATE, P256_PKCS8)] {
+                assert_eq!(load(&provider, &pkcs8(key)).public_key().unwrap(), subject_public_key(cert).unwrap().key);
+            }
+        }
+    }
+
+    #[test]
+    fn keys_that_are_broken_weak_or_mislabelled_are_refused() {
+        for provider in providers() {
+            for key in [
+                pkcs8(RSA_1024_PKCS8),
+                pkcs8(b""),
+                pkcs8(&P256_PKCS8[..100]),
+                pkcs8(P256_SEC1),
+                sec1(P256_PKCS8),
+                sec1(&P384_SEC1[..50]),
+                sec1(b""),
+                pkcs1(RSA_PKCS8),
+                pkcs1(b"\x30\x00"),
+            ] {
+                assert!(provider.key_loader.load(&key).is_err());
+            }
+        }
+    }
+
+    #[test]
+    fn signing_appends_and_refuses_schemes_of_other_keys() {
+        for provider in providers() {
+            for key in [pkcs8(P256_PKCS8), pkcs8(P384_PKCS8), pkcs8(ED25519_PKCS8), pkcs8(RSA_PKCS8)] {
+                let key = load(&provider, &key);
+                for scheme in provider.signature_schemes() {
+                    let mut out = vec![1, 2, 3];
+                    let signed = key.sign(scheme, b"message", &mut out);
+                    assert_eq!(signed.is_ok(), key.schemes().contains(&scheme), "{scheme}");
+                    assert!(out.starts_with(&[1, 2, 3]));
+                    assert_eq!(out.len() > 3, signed.is_ok());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_does_not_print_itself() {
+        for provider in providers() {
+            let key = load(&provider, &pkcs8(ED25519_PKCS8));
+            assert_eq!(format!("{key:?}"), "SigningKey { schemes: [ed25519], .. }");
+            let identity = Identity::with_signer(vec![CertificateDer::from(V1_CERTIFICATE)], Arc::new(Silent(key)));
+            assert_eq!(format!("{:?}", identity.unwrap()), "Identity(1 certificates, Silent)");
+        }
+    }
+
+    #[test]
+    fn an_identity_is_a_chain_with_the_key_of_its_leaf() {
+        for provider in providers() {
+            for algorithm in [&rcgen::PKCS_ECDSA_P256_SHA256, &rcgen::PKCS_ECDSA_P384_SHA384, &rcgen::PKCS_ED25519] {
+                let (cert, key) = self_signed_by(algorithm);
+                let identity = Identity::new(&provider, vec![cert.clone()], key).unwrap();
+                assert_eq!(identity.chain(), [cert]);
+            }
+            let chain = vec![CertificateDer::from(RSA_CERTIFICATE)];
+            assert!(Identity::new(&provider, chain.clone(), pkcs8(RSA_PKCS8)).is_ok());
+            assert!(Identity::new(&provider, chain, pkcs1(RSA_PKCS1)).is_ok());
+            assert!(Identity::new(&provider, vec![CertificateDer::from(V1_CERTIFICATE)], sec1(P256_SEC1)).is_ok());
+        }
+    }
+
+    #[test]
+    fn what_is_not_an_identity_is_refused_with_its_reason() {
+        for provider in providers() {
+            let (cert, key) = self_signed();
+            let (other_cert, _) = self_signed();
+            let refused = |chain, key: &PrivateKeyDer<'static>| {
+                Identity::new(&provider, chain, key.clone_key()).map(|_| ()).unwrap_err()
+            };
+            assert_eq!(refused(vec![], &key), IdentityError::EmptyChain);
+            assert_eq!(refused(vec![b"PEM".to_vec().into()], &key), IdentityError::LeafUnreadable);
+            assert_eq!(refused(vec![cert.clone()], &pkcs8(b"key")), IdentityError::KeyUnusable);
+            assert_eq!(refused(vec![cert.clone()], &pkcs8(RSA_PKCS8)), IdentityError::KeyIsNotTheLeafs);
+            assert_eq!(refused(vec![other_cert, cert], &key), IdentityError::KeyIsNotTheLeafs);
+        }
+    }
+
+    /// A key that does not know its public half.
+    #[derive(Clone)]
+    struct Silent(Arc<dyn SigningKey>);
+
+    impl fmt::Debug for Silent {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("Silent")
+        }
+    }
+
+    impl SigningKey for Silent {
+        fn schemes(&self) -> &[SignatureScheme] {
+            self.0.schemes()
+        }
+
+        fn kind(&self) -> SuiteAuthentication {
+            self.0.kind()
+        }
+
+        fn public_key(&self) -> Option<&[u8]> {
+            None
+        }
+
+        fn sign(&self, scheme: SignatureScheme, message: &[u8], out: &mut Vec<u8>) -> Result<(), CryptoError> {
+            self.0.sign(scheme, message, out)
+        }
+    }
+
+    struct SilentLoader(&'static dyn KeyLoader);
+
+    impl KeyLoader for SilentLoader {
+        fn load(&self, key: &PrivateKeyDer<'_>) -> Result<Arc<dyn SigningKey>, CryptoError> {
+            Ok(Arc::new(Silent(self.0.load(key)?)))
+        }
+    }
+
+    #[test]
+    fn a_key_that_does_not_know_its_public_half_has_to_sign_once() {
+        for mut provider in providers() {
+            provider.key_loader = alloc::boxed::Box::leak(alloc::boxed::Box::new(SilentLoader(provider.key_loader)));
+            let (cert, key) = self_signed();
+            let (other, _) = self_signed();
+            assert!(Identity::new(&provider, vec![cert], key.clone_key()).is_ok());
+            let refused = Identity::new(&provider, vec![other], key).map(|_| ());
+            assert_eq!(refused, Err(IdentityError::KeyIsNotTheLeafs));
+        }
+    }
+}
