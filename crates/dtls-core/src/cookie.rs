@@ -1,0 +1,271 @@
+//! Proof that a client receives at the address it sends from, without state: RFC 6347 section 4.2.1.
+//!
+//! ```text
+//!   ClientHello, no cookie      ─▶  HelloVerifyRequest with cookie      0 bytes held, reply no longer than the hello
+//!   ClientHello, right cookie   ─▶  VerifiedHello ─▶ Connection::accept
+//!   anything else               ─▶  dropped
+//! ```
+//!
+//! A cookie is a time and an HMAC over it, the client's address and what the client says in both hellos. The keys
+//! behind it change in turn, so a cookie is worth something for a minute or two.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+use core::time::Duration;
+
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+use crate::crypto::{CryptoError, CryptoProvider};
+use crate::discard::Discard;
+use crate::time::Instant;
+use crate::wire::codec::{Encode as _, Reader};
+use crate::wire::enums::{ContentType, HandshakeType, ProtocolVersion};
+use crate::wire::fragment::{Fragment, FragmentHeader, Fragments, MessageSeq};
+use crate::wire::hello::{ClientHelloPrefix, HelloVerifyRequest};
+use crate::wire::record::{Epoch, RecordHeader, RecordNumber, split_record};
+
+/// Makes and checks cookies for all clients of a socket. One of it serves any number of clients and holds nothing
+/// about any.
+pub struct CookieJar {
+    provider: Arc<CryptoProvider>,
+    current: CookieKey,
+    previous: Option<CookieKey>,
+    lifetime: Duration,
+}
+
+impl CookieJar {
+    /// How long a cookie is good for unless [`CookieJar::with_lifetime`] says otherwise: long enough for every
+    /// retransmission of a slow client's hello, too short to be worth collecting.
+    pub const DEFAULT_LIFETIME: Duration = Duration::from_secs(60);
+
+    /// A jar with a fresh random key.
+    ///
+    /// # Errors
+    /// If the provider has no random bytes.
+    pub fn new(provider: Arc<CryptoProvider>, now: Instant) -> Result<Self, CryptoError> {
+        Self::with_lifetime(provider, now, Self::DEFAULT_LIFETIME)
+    }
+
+    /// A jar whose cookies are good for `lifetime`; its key changes as often.
+    ///
+    /// # Errors
+    /// If the provider has no random bytes.
+    pub fn with_lifetime(provider: Arc<CryptoProvider>, now: Instant, lifetime: Duration) -> Result<Self, CryptoError> {
+        let current = CookieKey::new(&provider, now)?;
+        Ok(Self { provider, current, previous: None, lifetime })
+    }
+
+    /// Looks at a datagram from `address`, for which no connection exists.
+    ///
+    /// `address` is any encoding of where the datagram came from that differs between clients, port included. With
+    /// [`HelloVerdict::Reply`], exactly one datagram has been appended to `out`, no longer than the one received:
+    /// send it to that address.
+    pub fn check(&mut self, now: Instant, address: &[u8], datagram: &[u8], out: &mut Vec<u8>) -> HelloVerdict {
+        let hello = match FirstFragment::find(datagram) {
+            Ok(hello) => hello,
+            Err(cause) => return HelloVerdict::Dropped(cause),
+        };
+        if self.rotate(now).is_err() {
+            return HelloVerdict::Dropped(Discard::UnusableMessage);
+        }
+        if self.is_good(now, address, &hello.prefix) {
+            return HelloVerdict::Verified(VerifiedHello {
+                datagram: datagram.to_vec(),
+                record_number: hello.record_number,
+                message_seq: hello.message_seq,
+            });
+        }
+        let start = out.len();
+        self.write_hello_verify_request(now, address, &hello, out);
+        // Whoever sent this need not be at this address: it must not get more from us than was sent to us.
+        if out.len().saturating_sub(start) > datagram.len() {
+            out.truncate(start);
+            return HelloVerdict::Dropped(Discard::UnusableMessage);
+        }
+        HelloVerdict::Reply
+    }
+
+    /// Changes the key when the present one has served its time.
+    fn rotate(&mut self, now: Instant) -> Result<(), CryptoError> {
+        if now - self.current.since >= self.lifetime {
+            let fresh = CookieKey::new(&self.provider, now)?;
+            self.previous = Some(core::mem::replace(&mut self.current, fresh));
+        }
+        Ok(())
+    }
+
+    fn is_good(&self, now: Instant, address: &[u8], hello: &ClientHelloPrefix<'_>) -> bool {
+        let Some((stamp, mac)) = hello.cookie.split_first_chunk() else { return false };
+        if mac.len() != Cookie::MAC_LEN {
+            return false;
+        }
+        let made = Instant::from_origin(Duration::from_millis(u64::from_be_bytes(*stamp)));
+        if made > now || now - made > self.lifetime {
+            return false;
+        }
+        let keys = [Some(&self.current), self.previous.as_ref()];
+        let key = keys.into_iter().flatten().find(|key| key.since <= made);
+        key.is_some_and(|key| self.cookie(key, made, address, hello).mac.ct_eq(mac).into())
+    }
+
+    /// RFC 6347 section 4.2.1 has the cookie depend on the address and on what both hellos must have in common. Every
+    /// variable part goes in behind its length, so that no two inputs run together to the same bytes.
+    fn cookie(&self, key: &CookieKey, made: Instant, address: &[u8], hello: &ClientHelloPrefix<'_>) -> Cookie {
+        // Rounded to what the cookie carries; milliseconds fit in 64 bits for longer than anything lasts.
+        let stamp = u64::try_from(made.since_origin().as_millis()).unwrap_or(u64::MAX).to_be_bytes();
+        let digest = self.provider.cookie_hash.hmac(
+            &*key.secret,
+            &[
+                &stamp,
+                &len_bytes(address),
+                address,
+                &hello.version.0.to_be_bytes(),
+                hello.random,
+                &len_bytes(hello.session_id),
+                hello.session_id,
+                &len_bytes(hello.cipher_suites),
+                hello.cipher_suites,
+                &len_bytes(hello.compression_methods),
+                hello.compression_methods,
+            ],
+        );
+        let mut mac = [0; Cookie::MAC_LEN];
+        for (to, from) in mac.iter_mut().zip(digest.as_ref()) {
+            *to = *from;
+        }
+        Cookie { stamp, mac }
+    }
+
+    fn write_hello_verify_request(&self, now: Instant, address: &[u8], hello: &FirstFragment<'_>, out: &mut Vec<u8>) {
+        // Whole milliseconds, and not before the key began: the stamp tells which key it was.
+        let millis = Duration::from_millis(u64::try_from(now.since_origin().as_millis()).unwrap_or(u64::MAX));
+        let made = Instant::from_origin(millis).max(self.current.since);
+        let cookie = self.cookie(&self.current, made, address, &hello.prefix);
+        let mut cookie_bytes = [0; 8 + Cookie::MAC_LEN];
+        for (to, from) in cookie_bytes.iter_mut().zip(cookie.stamp.iter().chain(&cookie.mac)) {
+            *to = *from;
+        }
+        // RFC 6347 section 4.2.1: the version in a HelloVerifyRequest says nothing of the version to come; DTLS 1.0
+        // is what clients of any version know.
+        let body = HelloVerifyRequest { server_version: ProtocolVersion::DTLS_1_0, cookie: &cookie_bytes }.to_vec();
+        let length = u32::try_from(body.len()).unwrap_or(u32::MAX);
+        let fragment = FragmentHeader::whole(HandshakeType::HELLO_VERIFY_REQUEST, hello.message_seq, length);
+        let header = RecordHeader {
+            content_type: ContentType::HANDSHAKE,
+            version: ProtocolVersion::DTLS_1_0,
+            epoch: Epoch::ZERO,
+            number: hello.record_number,
+            length: u16::try_from(FragmentHeader::LEN + body.len()).unwrap_or(u16::MAX),
+        };
+        out.extend_from_slice(&header.to_bytes());
+        out.extend_from_slice(&fragment.to_bytes());
+        out.extend_from_slice(&body);
+    }
+}
+
+impl fmt::Debug for CookieJar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CookieJar").field("lifetime", &self.lifetime).finish_non_exhaustive()
+    }
+}
+
+/// What a [`CookieJar`] says of a datagram.
+#[derive(Debug)]
+#[must_use]
+pub enum HelloVerdict {
+    /// A hello without a good cookie: the answer stands in the buffer, send it back.
+    Reply,
+    /// The client is where it says it is.
+    Verified(VerifiedHello),
+    /// Not a hello that deserves an answer.
+    Dropped(Discard),
+}
+
+/// A ClientHello, or the first fragment of one, whose cookie was right: proof that its sender receives at its address.
+#[derive(Debug)]
+pub struct VerifiedHello {
+    datagram: Vec<u8>,
+    record_number: RecordNumber,
+    message_seq: MessageSeq,
+}
+
+impl VerifiedHello {
+    /// The number of the record it came in; a server's first record takes it over.
+    pub(crate) const fn record_number(&self) -> RecordNumber {
+        self.record_number
+    }
+
+    /// The number of the message; a server's first message takes it over.
+    pub(crate) const fn message_seq(&self) -> MessageSeq {
+        self.message_seq
+    }
+
+    /// The datagram it came in.
+    pub(crate) fn into_datagram(self) -> Vec<u8> {
+        self.datagram
+    }
+}
+
+/// The first fragment of a ClientHello at the start of a datagram, with enough in it to judge.
+struct FirstFragment<'a> {
+    prefix: ClientHelloPrefix<'a>,
+    record_number: RecordNumber,
+    message_seq: MessageSeq,
+}
+
+impl<'a> FirstFragment<'a> {
+    fn find(datagram: &'a [u8]) -> Result<Self, Discard> {
+        let (header, body, _) = split_record(datagram).map_err(|_| Discard::Truncated)?;
+        if header.content_type != ContentType::HANDSHAKE {
+            return Err(Discard::UnexpectedContentType);
+        }
+        if header.epoch != Epoch::ZERO {
+            return Err(Discard::FutureEpoch);
+        }
+        if header.version != ProtocolVersion::DTLS_1_2 && header.version != ProtocolVersion::DTLS_1_0 {
+            return Err(Discard::WrongVersion);
+        }
+        let fragment = Fragments::new(body).next().and_then(Result::ok).ok_or(Discard::BadFragment)?;
+        let Fragment { header: FragmentHeader { typ, message_seq, fragment_offset, .. }, body } = fragment;
+        if typ != HandshakeType::CLIENT_HELLO {
+            return Err(Discard::UnusableMessage);
+        }
+        // Only the fragment with the cookie in it is answered: one HelloVerifyRequest for a hello.
+        if fragment_offset != 0 {
+            return Err(Discard::MessageOutOfBounds);
+        }
+        let prefix = ClientHelloPrefix::decode(&mut Reader::new(body)).map_err(|_| Discard::UnusableMessage)?;
+        Ok(Self { prefix, record_number: header.number, message_seq })
+    }
+}
+
+/// When it was made, in milliseconds since the origin, and the proof.
+struct Cookie {
+    stamp: [u8; 8],
+    mac: [u8; Self::MAC_LEN],
+}
+
+impl Cookie {
+    /// With header and time a HelloVerifyRequest is 60 bytes; the shortest ClientHello there can be is 67.
+    const MAC_LEN: usize = 24;
+}
+
+struct CookieKey {
+    secret: Zeroizing<[u8; 32]>,
+    since: Instant,
+}
+
+impl CookieKey {
+    fn new(provider: &CryptoProvider, now: Instant) -> Result<Self, CryptoError> {
+        let mut secret = Zeroizing::new([0; 32]);
+        provider.random.fill(&mut *secret)?;
+        let millis = Duration::from_millis(u64::try_from(now.since_origin().as_millis()).unwrap_or(u64::MAX));
+        Ok(Self { secret, since: Instant::from_origin(millis) })
+    }
+}
+
+fn len_bytes(bytes: &[u8]) -> [u8; 8] {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes()
+}

@@ -1,0 +1,277 @@
+//! Every way a peer can be wrong, and the alert each deserves.
+//!
+//! An [`Error`] ends a connection and reaches the application as [`Event::Failed`](crate::Event::Failed); no call
+//! returns one because of what a peer sent. What can be dropped without ending anything is a
+//! [`Discard`](crate::Discard) and never an error.
+
+use core::fmt;
+
+use crate::wire::codec::DecodeError;
+use crate::wire::enums::{
+    AlertDescription, CipherSuiteId, ExtensionType, HandshakeType, NamedGroup, ProtocolVersion, SignatureScheme,
+};
+
+/// Why a connection failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    // --- any time ---
+    /// The peer sent a fatal alert, or closed the connection before the handshake was complete.
+    AlertReceived(AlertDescription),
+    /// The handshake did not complete within the time that the configuration allows.
+    HandshakeTimeout,
+    /// A message that the peer must not send at this point.
+    UnexpectedMessage(HandshakeType),
+    /// A message that does not parse.
+    Malformed(HandshakeType, DecodeError),
+    /// More warnings in a row than any honest peer sends.
+    TooManyWarnings,
+    /// So many forged records have arrived that the key must not be used any more (RFC 9147 section 4.5.3).
+    TooManyForgedRecords,
+    /// The cryptography provider failed; nothing about the peer is known to be wrong.
+    CryptoFailed,
+    /// The record numbers, the message numbers or what may be sealed under one key are used up (RFC 6347 section 4.1).
+    NumbersExhausted,
+
+    // --- hellos ---
+    /// The peer speaks no version that we speak.
+    UnsupportedVersion(ProtocolVersion),
+    /// The client offers no cipher suite that the configuration and its keys allow.
+    NoCommonCipherSuite,
+    /// The client supports no group that the configuration allows.
+    NoCommonGroup,
+    /// The client accepts no signature that our keys can make, or does not say what it accepts.
+    NoCommonSignatureScheme,
+    /// None of the client's application protocols is configured here (RFC 7301 section 3.2).
+    NoCommonApplicationProtocol,
+    /// The client does not offer the null compression method (RFC 5246 section 7.4.1.2).
+    NullCompressionNotOffered,
+    /// The peer does not accept uncompressed points (RFC 8422 section 5.1.2).
+    UncompressedPointsRefused,
+    /// The peer does not use the extended master secret, which the configuration requires (RFC 7627).
+    ExtendedMasterSecretMissing,
+    /// The server does not know secure renegotiation, which the configuration requires (RFC 5746 section 4.1).
+    RenegotiationInfoMissing,
+    /// The peer's renegotiation_info is not empty in an initial handshake (RFC 5746 section 3).
+    RenegotiationInfoNotEmpty,
+    /// The server chose a cipher suite that was not offered (RFC 5246 section 7.4.1.3).
+    ServerHelloChoseUnofferedSuite(CipherSuiteId),
+    /// The server chose a compression method that is not null.
+    ServerHelloChoseCompression,
+    /// The server answered an extension that the client did not send (RFC 5246 section 7.4.1.4).
+    ServerHelloSentUnofferedExtension(ExtensionType),
+    /// The server chose an application protocol that was not offered (RFC 7301 section 3.1).
+    ServerHelloChoseUnofferedProtocol,
+    /// The server chose an SRTP profile that was not offered (RFC 5764 section 4.1.1).
+    ServerHelloChoseUnofferedSrtpProfile,
+    /// The server answered with an MKI other than the client's (RFC 5764 section 4.1.3).
+    ServerHelloChangedMki,
+
+    // --- keys and certificates ---
+    /// The peer uses a group that was not offered.
+    UnofferedGroup(NamedGroup),
+    /// The peer's public key share is not a valid point.
+    BadKeyShare,
+    /// The peer signed with a scheme that was not offered.
+    UnofferedSignatureScheme(SignatureScheme),
+    /// The peer signed with a scheme that does not fit its certificate's key or the cipher suite.
+    SignatureSchemeDoesNotFitKey(SignatureScheme),
+    /// The peer's signature is wrong: it does not hold the key of its certificate.
+    BadSignature,
+    /// The peer sent no certificate although one is required.
+    CertificateMissing,
+    /// The peer's certificate is not trusted.
+    Certificate(CertificateError),
+    /// The peer's Finished does not match the handshake (RFC 5246 section 7.4.9).
+    FinishedMismatch,
+}
+
+impl Error {
+    /// The alert that tells the peer; `None` if it is the peer who told us, or if nobody listens.
+    ///
+    /// This is the only place where an alert is chosen.
+    #[must_use]
+    pub const fn alert(&self) -> Option<AlertDescription> {
+        Some(match self {
+            Self::AlertReceived(_) | Self::HandshakeTimeout => return None,
+            Self::UnexpectedMessage(_) | Self::TooManyWarnings => AlertDescription::UNEXPECTED_MESSAGE,
+            Self::Malformed(_, DecodeError::ForbiddenValue | DecodeError::DuplicateExtension(_)) => {
+                AlertDescription::ILLEGAL_PARAMETER
+            }
+            Self::Malformed(_, DecodeError::Truncated | DecodeError::TrailingBytes | DecodeError::VectorLength) => {
+                AlertDescription::DECODE_ERROR
+            }
+            Self::TooManyForgedRecords => AlertDescription::BAD_RECORD_MAC,
+            Self::CryptoFailed | Self::NumbersExhausted => AlertDescription::INTERNAL_ERROR,
+            Self::UnsupportedVersion(_) => AlertDescription::PROTOCOL_VERSION,
+            Self::NoCommonCipherSuite
+            | Self::NoCommonGroup
+            | Self::NoCommonSignatureScheme
+            | Self::ExtendedMasterSecretMissing
+            | Self::RenegotiationInfoMissing
+            | Self::RenegotiationInfoNotEmpty
+            | Self::CertificateMissing => AlertDescription::HANDSHAKE_FAILURE,
+            Self::NoCommonApplicationProtocol => AlertDescription::NO_APPLICATION_PROTOCOL,
+            Self::NullCompressionNotOffered
+            | Self::UncompressedPointsRefused
+            | Self::ServerHelloChoseUnofferedSuite(_)
+            | Self::ServerHelloChoseCompression
+            | Self::ServerHelloChoseUnofferedProtocol
+            | Self::ServerHelloChoseUnofferedSrtpProfile
+            | Self::ServerHelloChangedMki
+            | Self::UnofferedGroup(_)
+            | Self::BadKeyShare
+            | Self::UnofferedSignatureScheme(_)
+            | Self::SignatureSchemeDoesNotFitKey(_) => AlertDescription::ILLEGAL_PARAMETER,
+            Self::ServerHelloSentUnofferedExtension(_) => AlertDescription::UNSUPPORTED_EXTENSION,
+            Self::BadSignature | Self::FinishedMismatch => AlertDescription::DECRYPT_ERROR,
+            Self::Certificate(error) => error.alert(),
+        })
+    }
+
+    /// The alert that the peer sent, if that is why the connection failed.
+    #[must_use]
+    pub const fn alert_received(&self) -> Option<AlertDescription> {
+        match self {
+            Self::AlertReceived(description) => Some(*description),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AlertReceived(description) => write!(f, "the peer sent the alert {description}"),
+            Self::HandshakeTimeout => f.write_str("the handshake did not complete in time"),
+            Self::UnexpectedMessage(typ) => write!(f, "the peer sent a {typ} where none may come"),
+            Self::Malformed(typ, fault) => write!(f, "the peer's {typ} does not parse: {fault}"),
+            Self::TooManyWarnings => f.write_str("the peer sent too many warnings"),
+            Self::TooManyForgedRecords => f.write_str("too many forged records arrived"),
+            Self::CryptoFailed => f.write_str("the cryptography provider failed"),
+            Self::NumbersExhausted => f.write_str("the record numbers are used up"),
+            Self::UnsupportedVersion(version) => write!(f, "the peer wants {version}, only DTLSv1.2 is spoken here"),
+            Self::NoCommonCipherSuite => f.write_str("the client offers no cipher suite that is enabled here"),
+            Self::NoCommonGroup => f.write_str("the client supports no group that is enabled here"),
+            Self::NoCommonSignatureScheme => f.write_str("the client accepts no signature that our keys can make"),
+            Self::NoCommonApplicationProtocol => f.write_str("the client offers no application protocol spoken here"),
+            Self::NullCompressionNotOffered => f.write_str("the client does not offer null compression"),
+            Self::UncompressedPointsRefused => f.write_str("the peer does not accept uncompressed points"),
+            Self::ExtendedMasterSecretMissing => f.write_str("the peer does not use the extended master secret"),
+            Self::RenegotiationInfoMissing => f.write_str("the server does not know secure renegotiation"),
+            Self::RenegotiationInfoNotEmpty => f.write_str("the peer's renegotiation_info is not empty"),
+            Self::ServerHelloChoseUnofferedSuite(suite) => write!(f, "the server chose {suite}, which was not offered"),
+            Self::ServerHelloChoseCompression => f.write_str("the server chose to compress"),
+            Self::ServerHelloSentUnofferedExtension(extension) => {
+                write!(f, "the server sent {extension}, which was not offered")
+            }
+            Self::ServerHelloChoseUnofferedProtocol => {
+                f.write_str("the server chose an application protocol that was not offered")
+            }
+            Self::ServerHelloChoseUnofferedSrtpProfile => {
+                f.write_str("the server chose an SRTP profile that was not offered")
+            }
+            Self::ServerHelloChangedMki => f.write_str("the server answered with another MKI"),
+            Self::UnofferedGroup(group) => write!(f, "the peer used the group {group}, which was not offered"),
+            Self::BadKeyShare => f.write_str("the peer's key share is not a valid point"),
+            Self::UnofferedSignatureScheme(scheme) => {
+                write!(f, "the peer signed with {scheme}, which was not offered")
+            }
+            Self::SignatureSchemeDoesNotFitKey(scheme) => {
+                write!(f, "the peer signed with {scheme}, which does not fit its key")
+            }
+            Self::BadSignature => f.write_str("the peer's signature is wrong"),
+            Self::CertificateMissing => f.write_str("the peer sent no certificate"),
+            Self::Certificate(error) => write!(f, "{error}"),
+            Self::FinishedMismatch => f.write_str("the peer's Finished does not match the handshake"),
+        }
+    }
+}
+
+impl core::error::Error for Error {}
+
+/// Why a peer's certificates are not to be trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CertificateError {
+    /// Malformed, or of a form that the verifier does not take.
+    Unreadable,
+    /// No way leads from the leaf to a root we trust.
+    UnknownIssuer,
+    /// Its time is over.
+    Expired,
+    /// Its time has not come.
+    NotValidYet,
+    /// It is not for the name we meant to reach, or we were given none.
+    NameMismatch,
+    /// It was withdrawn.
+    Revoked,
+    /// It is not for this use: a leaf that does not sign or serve in this role, an issuer that may not issue.
+    WrongUsage,
+    /// A certificate's signature is not by its issuer.
+    BadSignature,
+    /// A certificate is signed with an algorithm that the provider does not have.
+    UnsupportedSignature,
+    /// Checking would take more steps than we are willing to make for a stranger.
+    TooMuchWork,
+    /// It is not one of those we were told to expect.
+    NotPinned,
+    /// The verifier's clock does not know what time it is.
+    NoTime,
+    /// A custom verifier said no.
+    Rejected,
+}
+
+impl CertificateError {
+    pub(crate) const fn alert(self) -> AlertDescription {
+        match self {
+            Self::UnknownIssuer => AlertDescription::UNKNOWN_CA,
+            Self::Expired => AlertDescription::CERTIFICATE_EXPIRED,
+            Self::Revoked => AlertDescription::CERTIFICATE_REVOKED,
+            Self::WrongUsage | Self::UnsupportedSignature => AlertDescription::UNSUPPORTED_CERTIFICATE,
+            Self::Unreadable | Self::NotValidYet | Self::NameMismatch | Self::BadSignature | Self::NotPinned => {
+                AlertDescription::BAD_CERTIFICATE
+            }
+            Self::TooMuchWork | Self::Rejected => AlertDescription::CERTIFICATE_UNKNOWN,
+            Self::NoTime => AlertDescription::INTERNAL_ERROR,
+        }
+    }
+}
+
+impl fmt::Display for CertificateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unreadable => {
+                "the peer's certificate is malformed or of a form that is not taken; a chain must be of X.509 v3 \
+                 certificates"
+            }
+            Self::UnknownIssuer => {
+                "the peer's certificate does not lead to a trusted root; trust its issuer, or have the peer send the \
+                 intermediate certificates"
+            }
+            Self::Expired => "the peer's certificate has expired; renew it, or set this machine's clock",
+            Self::NotValidYet => "the peer's certificate is not valid yet; set this machine's clock, or the issuer's",
+            Self::NameMismatch => {
+                "the peer's certificate is not for the expected name; connect by a name or address among its subject \
+                 alternative names"
+            }
+            Self::Revoked => "the peer's certificate has been revoked; the peer needs a new one",
+            Self::WrongUsage => {
+                "the peer's certificate is not for this use; check its key usage, extended key usage and basic \
+                 constraints"
+            }
+            Self::BadSignature => "a signature in the peer's certificate chain is wrong",
+            Self::UnsupportedSignature => {
+                "the peer's certificate chain is signed with an algorithm that the provider does not have"
+            }
+            Self::TooMuchWork => {
+                "the peer's certificate chain takes too much work to verify; have it send a shorter one"
+            }
+            Self::NotPinned => "the peer's certificate is not one of those that were pinned; compare its fingerprint",
+            Self::NoTime => "certificates have dates and the clock does not know the time; set the clock",
+            Self::Rejected => "the peer's certificate was rejected by the application's verifier",
+        })
+    }
+}
+
+impl core::error::Error for CertificateError {}

@@ -1,0 +1,112 @@
+//! What a connection tells its owner.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use rustls_pki_types::CertificateDer;
+
+use crate::discard::Discard;
+use crate::error::Error;
+use crate::wire::enums::{CipherSuiteId, NamedGroup, ProtocolVersion, SignatureScheme, SrtpProfile};
+
+/// Something that happened to a connection, from [`Connection::poll_event`](crate::Connection::poll_event).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// The handshake is complete and the peer is who it must be. From here on
+    /// [`Connection::info`](crate::Connection::info), [`Connection::send`](crate::Connection::send) and the exporters
+    /// work. Comes once, before any application data is lent.
+    Connected,
+    /// The peer closed the connection in good order (RFC 5246 section 7.2.1). Comes at most once; nothing follows.
+    Closed,
+    /// The connection is over for a reason. Comes at most once; nothing follows.
+    Failed(Error),
+}
+
+/// Which end of the connection someone is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// The end that sends the ClientHello.
+    Client,
+    /// The end that answers it.
+    Server,
+}
+
+/// What the two ends agreed on. There is one only once the handshake is complete: nothing in it is a mere claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SessionInfo {
+    /// Which end we are.
+    pub role: Role,
+    /// Always DTLS 1.2.
+    pub version: ProtocolVersion,
+    /// The cipher suite.
+    pub cipher_suite: CipherSuiteId,
+    /// The group of the ephemeral key exchange.
+    pub group: NamedGroup,
+    /// How the server signed its key share.
+    pub signature_scheme: SignatureScheme,
+    /// Whether the master secret is bound to the handshake (RFC 7627).
+    pub extended_master_secret: bool,
+    /// The application protocol, if one was negotiated (RFC 7301).
+    pub alpn: Option<Vec<u8>>,
+    /// The SRTP profile and MKI, if SRTP was negotiated (RFC 5764).
+    pub srtp: Option<NegotiatedSrtp>,
+    /// The host name that the client asked for (RFC 6066 section 3), in bytes as sent.
+    pub server_name: Option<Vec<u8>>,
+    /// The peer's certificates, leaf first; empty if the peer is a client that showed none. Empty also after
+    /// [`Connection::take_peer_certificates`](crate::Connection::take_peer_certificates).
+    pub peer_certificates: Vec<CertificateDer<'static>>,
+}
+
+/// The outcome of use_srtp (RFC 5764 section 4.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NegotiatedSrtp {
+    /// The profile both ends use.
+    pub profile: SrtpProfile,
+    /// The master key identifier both ends use; empty for none.
+    pub mki: Vec<u8>,
+}
+
+/// What a connection has counted. Counters saturate.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Datagrams written by `poll_transmit` and `send`.
+    pub datagrams_sent: u64,
+    /// Datagrams given to `receive`.
+    pub datagrams_received: u64,
+    /// Bytes in the datagrams sent.
+    pub bytes_sent: u64,
+    /// Bytes in the datagrams received.
+    pub bytes_received: u64,
+    /// Records of application data sent.
+    pub application_records_sent: u64,
+    /// Records of application data lent to the caller.
+    pub application_records_received: u64,
+    /// How often a flight was sent again.
+    pub retransmits: u32,
+    /// How long the handshake took, once it is complete.
+    pub handshake_time: Option<Duration>,
+    discards: [u32; Discard::ALL.len()],
+}
+
+impl Stats {
+    /// How many datagrams, records and fragments were dropped for this cause.
+    #[must_use]
+    pub fn discarded(&self, cause: Discard) -> u32 {
+        Discard::ALL.iter().zip(&self.discards).find(|(known, _)| **known == cause).map_or(0, |(_, count)| *count)
+    }
+
+    /// How many datagrams, records and fragments were dropped for any cause.
+    #[must_use]
+    pub fn discarded_in_all(&self) -> u32 {
+        self.discards.iter().fold(0, |sum, count| sum.saturating_add(*count))
+    }
+
+    pub(crate) fn count_discard(&mut self, cause: Discard) {
+        let counter = Discard::ALL.iter().zip(&mut self.discards).find(|(known, _)| **known == cause);
+        if let Some((_, count)) = counter {
+            *count = count.saturating_add(1);
+        }
+    }
+}

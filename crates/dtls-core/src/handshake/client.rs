@@ -1,0 +1,430 @@
+//! The client's handshake: RFC 6347 Figure 1, left side.
+//!
+//! ```text
+//!   ClientHello             -------->                            flight 1
+//!                           <--------   HelloVerifyRequest       flight 2
+//!   ClientHello (cookie)    -------->                            flight 3
+//!                                              ServerHello
+//!                                              Certificate
+//!                                        ServerKeyExchange
+//!                                       CertificateRequest*
+//!                           <--------      ServerHelloDone       flight 4
+//!   Certificate*
+//!   ClientKeyExchange
+//!   CertificateVerify*
+//!   [ChangeCipherSpec]
+//!   Finished                -------->                            flight 5
+//!                                       [ChangeCipherSpec]
+//!                           <--------             Finished       flight 6
+//! ```
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use rustls_pki_types::{CertificateDer, ServerName};
+
+use super::exchange::{Exchange, ReadKey, WriteKey};
+use super::key_schedule::{self, Randoms};
+use super::negotiate::{self, ClientChoice};
+use super::payload::Payload;
+use super::reassembly::Message;
+use super::retransmit::Expect;
+use super::{Completed, PeerProof, State, Step};
+use crate::config::{ClientConfig, ConfigError, ExtendedMasterSecret};
+use crate::crypto::secrets::MasterSecret;
+use crate::crypto::verify::{
+    HandshakeSignatureValid, PeerRole, PresentedPeer, SignatureFault, verify_handshake_signature,
+};
+use crate::error::{CertificateError, Error};
+use crate::event::{Role, SessionInfo};
+use crate::wire::certificate::{Certificate, CertificateRequest, CertificateVerify};
+use crate::wire::enums::{
+    CompressionMethod, EcPointFormat, HandshakeType, NamedGroup, ProtocolVersion, SignatureScheme,
+};
+use crate::wire::extensions::{ClientExtensions, UseSrtp};
+use crate::wire::hello::{ClientHello, HelloVerifyRequest, Random, ServerHello};
+use crate::wire::key_exchange::{EcdheClientKeyExchange, EcdheServerKeyExchange};
+use crate::wire::small::Finished;
+
+/// Where a client is in its handshake.
+#[derive(Debug)]
+pub(crate) enum ClientState {
+    AwaitServerHello(AwaitServerHello),
+    AwaitCertificate(AwaitCertificate),
+    AwaitServerKeyExchange(AwaitServerKeyExchange),
+    AwaitServerHelloDone(AwaitServerHelloDone),
+    AwaitFinished(AwaitFinished),
+}
+
+impl ClientState {
+    /// Whether this state can use a message of this type.
+    pub(crate) const fn awaits(&self, typ: HandshakeType) -> bool {
+        match self {
+            Self::AwaitServerHello(_) => matches!(typ, HandshakeType::SERVER_HELLO),
+            Self::AwaitCertificate(_) => matches!(typ, HandshakeType::CERTIFICATE),
+            Self::AwaitServerKeyExchange(_) => matches!(typ, HandshakeType::SERVER_KEY_EXCHANGE),
+            Self::AwaitServerHelloDone(state) => match typ {
+                HandshakeType::CERTIFICATE_REQUEST => state.request.is_none(),
+                HandshakeType::SERVER_HELLO_DONE => true,
+                _ => false,
+            },
+            Self::AwaitFinished(_) => matches!(typ, HandshakeType::FINISHED),
+        }
+    }
+
+    /// Uses a message that the state awaits.
+    pub(crate) fn on_message(self, payload: Payload<'_>, message: &Message, x: &mut Exchange) -> Result<Step, Error> {
+        match (self, payload) {
+            (Self::AwaitServerHello(state), Payload::ServerHello(hello)) => state.on_server_hello(&hello, message, x),
+            (Self::AwaitCertificate(state), Payload::Certificate(certificate)) => {
+                state.on_certificate(&certificate, message, x)
+            }
+            (Self::AwaitServerKeyExchange(state), Payload::ServerKeyExchange(key_exchange)) => {
+                state.on_server_key_exchange(&key_exchange, message, x)
+            }
+            (Self::AwaitServerHelloDone(state), Payload::CertificateRequest(request)) => {
+                Ok(state.on_certificate_request(&request, message, x))
+            }
+            (Self::AwaitServerHelloDone(state), Payload::ServerHelloDone) => state.on_server_hello_done(message, x),
+            (Self::AwaitFinished(state), Payload::Finished(finished)) => state.on_finished(finished, x),
+            _ => Err(Error::UnexpectedMessage(message.typ)),
+        }
+    }
+}
+
+// --- flight 1 ---
+
+/// What the client says in every ClientHello of a handshake (RFC 6347 section 4.2.1: they differ only in the cookie).
+#[derive(Debug)]
+struct Offer {
+    config: Arc<ClientConfig>,
+    server_name: Option<ServerName<'static>>,
+    random: Random,
+}
+
+/// Begins a handshake: sends the first ClientHello.
+pub(crate) fn start(
+    config: Arc<ClientConfig>,
+    server_name: Option<ServerName<'static>>,
+    x: &mut Exchange,
+) -> Result<State, ConfigError> {
+    if config.verifier.needs_server_name() && server_name.is_none() {
+        return Err(ConfigError::ServerNameRequired);
+    }
+    let mut random = Random([0; 32]);
+    config.provider.random.fill(&mut random.0).map_err(|_| ConfigError::CryptoFailed)?;
+    let offer = Offer { config, server_name, random };
+    offer.send_flight_1_or_3(&[], x).map_err(|_| ConfigError::CryptoFailed)?;
+    Ok(AwaitServerHello { offer, cookie: Vec::new(), cookies_followed: 0 }.into())
+}
+
+impl Offer {
+    fn send_flight_1_or_3(&self, cookie: &[u8], x: &mut Exchange) -> Result<(), Error> {
+        // RFC 6347 section 4.2.6: hellos before the one that the server accepts do not count.
+        x.transcript.restart();
+        x.begin_flight();
+        x.message(HandshakeType::CLIENT_HELLO, &self.client_hello(cookie))?;
+        x.send(Expect::Answer);
+        Ok(())
+    }
+
+    fn client_hello<'a>(&'a self, cookie: &'a [u8]) -> ClientHello<'a> {
+        let settings = &self.config.settings;
+        ClientHello {
+            version: ProtocolVersion::DTLS_1_2,
+            random: self.random,
+            session_id: &[],
+            cookie,
+            cipher_suites: self.config.suites.iter().map(|suite| suite.id).collect(),
+            compression_methods: alloc::vec![CompressionMethod::NULL],
+            extensions: ClientExtensions {
+                server_name: self.host_name().map(str::as_bytes),
+                supported_groups: Some(settings.groups.clone()),
+                ec_point_formats: Some(alloc::vec![EcPointFormat::UNCOMPRESSED]),
+                signature_schemes: Some(settings.signature_schemes.clone()),
+                use_srtp: (!settings.srtp_profiles.is_empty())
+                    .then(|| UseSrtp { profiles: settings.srtp_profiles.clone(), mki: &settings.srtp_mki }),
+                alpn: (!settings.alpn.is_empty()).then(|| settings.alpn.iter().map(Vec::as_slice).collect()),
+                extended_master_secret: settings.extended_master_secret != ExtendedMasterSecret::Off,
+                session_ticket: None,
+                renegotiation_info: Some(&[]),
+            },
+        }
+    }
+
+    /// RFC 6066 section 3: only a DNS name is ever sent, never an address.
+    fn host_name(&self) -> Option<&str> {
+        match &self.server_name {
+            Some(ServerName::DnsName(name)) => Some(name.as_ref()),
+            _ => None,
+        }
+    }
+}
+
+// --- flights 2 and 3 ---
+
+/// Waits for the server's hello, or for its wish to see a cookie first.
+#[derive(Debug)]
+pub(crate) struct AwaitServerHello {
+    offer: Offer,
+    cookie: Vec<u8>,
+    /// How many cookies have been followed since the timer last expired.
+    cookies_followed: u8,
+}
+
+impl AwaitServerHello {
+    /// HelloVerifyRequests can be forged and a server may change its secret, so the latest cookie is followed, but no
+    /// more often than this between two expiries of the timer.
+    const COOKIES_FOLLOWED_MAX: u8 = 5;
+
+    /// Answers a HelloVerifyRequest with the same hello and its cookie.
+    pub(crate) fn on_hello_verify_request(
+        &mut self,
+        request: &HelloVerifyRequest<'_>,
+        x: &mut Exchange,
+    ) -> Result<CookieAnswer, Error> {
+        if request.cookie == self.cookie || self.cookies_followed == Self::COOKIES_FOLLOWED_MAX {
+            return Ok(CookieAnswer::Ignored);
+        }
+        self.cookies_followed += 1;
+        self.cookie = request.cookie.to_vec();
+        self.offer.send_flight_1_or_3(&self.cookie, x)?;
+        Ok(CookieAnswer::Followed)
+    }
+
+    /// The timer has expired: cookies are followed again.
+    pub(crate) const fn on_timer(&mut self) {
+        self.cookies_followed = 0;
+    }
+
+    fn on_server_hello(self, hello: &ServerHello<'_>, message: &Message, x: &mut Exchange) -> Result<Step, Error> {
+        let Self { offer, .. } = self;
+        let choice = negotiate::check_choice(hello, &offer.config, offer.host_name().is_some())?;
+        x.transcript.add(&message.bytes);
+        x.transcript.start_hash(choice.suite.hash);
+        let randoms = Randoms { client: offer.random, server: hello.random };
+        Ok(Step::Await(AwaitCertificate { session: Session { offer, choice, randoms } }.into()))
+    }
+}
+
+/// What a client did about a HelloVerifyRequest.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum CookieAnswer {
+    Followed,
+    /// It repeats a cookie, or too many have come.
+    Ignored,
+}
+
+// --- flight 4 ---
+
+/// What the hellos settled; travels through the states of flight 4.
+#[derive(Debug)]
+struct Session {
+    offer: Offer,
+    choice: ClientChoice,
+    randoms: Randoms,
+}
+
+/// Waits for the server's certificate.
+#[derive(Debug)]
+pub(crate) struct AwaitCertificate {
+    session: Session,
+}
+
+impl AwaitCertificate {
+    fn on_certificate(self, certificate: &Certificate<'_>, message: &Message, x: &mut Exchange) -> Result<Step, Error> {
+        if certificate.chain.is_empty() {
+            return Err(Error::CertificateMissing);
+        }
+        x.transcript.add(&message.bytes);
+        let chain = owned_chain(certificate);
+        Ok(Step::Await(AwaitServerKeyExchange { session: self.session, chain }.into()))
+    }
+}
+
+pub(super) fn owned_chain(certificate: &Certificate<'_>) -> Vec<CertificateDer<'static>> {
+    certificate.chain.iter().map(|der| CertificateDer::from(der.to_vec())).collect()
+}
+
+/// Waits for the server's key share, signed with the key of its certificate.
+#[derive(Debug)]
+pub(crate) struct AwaitServerKeyExchange {
+    session: Session,
+    chain: Vec<CertificateDer<'static>>,
+}
+
+impl AwaitServerKeyExchange {
+    fn on_server_key_exchange(
+        self,
+        key_exchange: &EcdheServerKeyExchange<'_>,
+        message: &Message,
+        x: &mut Exchange,
+    ) -> Result<Step, Error> {
+        let Self { session, chain } = self;
+        let config = &session.offer.config;
+        if !config.settings.groups.contains(&key_exchange.group) {
+            return Err(Error::UnofferedGroup(key_exchange.group));
+        }
+        negotiate::check_scheme(key_exchange.scheme, &config.settings, Some(session.choice.suite.authentication))?;
+        let randoms = &session.randoms;
+        let signed = [&randoms.client.0[..], &randoms.server.0, key_exchange.signed_params].concat();
+        let leaf = chain.first().ok_or(Error::CertificateMissing)?;
+        let signature =
+            verify_handshake_signature(&config.provider, leaf, key_exchange.scheme, &signed, key_exchange.signature)
+                .map_err(|fault| signature_error(fault, key_exchange.scheme))?;
+        x.transcript.add(&message.bytes);
+        let share = ServerShare {
+            group: key_exchange.group,
+            public_key: key_exchange.public_key.to_vec(),
+            scheme: key_exchange.scheme,
+            signature,
+        };
+        Ok(Step::Await(AwaitServerHelloDone { session, chain, share, request: None }.into()))
+    }
+}
+
+/// Says in our words why a signature of the handshake was refused.
+pub(super) fn signature_error(fault: SignatureFault, scheme: SignatureScheme) -> Error {
+    match fault {
+        SignatureFault::CertificateUnreadable => Error::Certificate(CertificateError::Unreadable),
+        SignatureFault::SchemeUnknown => Error::UnofferedSignatureScheme(scheme),
+        SignatureFault::SchemeDoesNotFitKey => Error::SignatureSchemeDoesNotFitKey(scheme),
+        SignatureFault::Invalid => Error::BadSignature,
+    }
+}
+
+/// The server's half of the key exchange, with the proof that the certificate's key signed it.
+#[derive(Debug)]
+struct ServerShare {
+    group: NamedGroup,
+    public_key: Vec<u8>,
+    scheme: SignatureScheme,
+    signature: HandshakeSignatureValid,
+}
+
+/// Waits for the end of the server's flight, and for its request to see a certificate, if it has one.
+#[derive(Debug)]
+pub(crate) struct AwaitServerHelloDone {
+    session: Session,
+    chain: Vec<CertificateDer<'static>>,
+    share: ServerShare,
+    request: Option<Request>,
+}
+
+/// The answer to a CertificateRequest.
+#[derive(Debug)]
+struct Request {
+    /// How to sign; `None` if no certificate of ours suits the server.
+    scheme: Option<SignatureScheme>,
+}
+
+impl AwaitServerHelloDone {
+    fn on_certificate_request(mut self, request: &CertificateRequest<'_>, message: &Message, x: &mut Exchange) -> Step {
+        let config = &self.session.offer.config;
+        let scheme = config
+            .identity
+            .as_ref()
+            .and_then(|identity| negotiate::choose_client_scheme(request, identity, &config.settings));
+        self.request = Some(Request { scheme });
+        x.transcript.add(&message.bytes);
+        Step::Await(self.into())
+    }
+
+    fn on_server_hello_done(self, message: &Message, x: &mut Exchange) -> Result<Step, Error> {
+        x.transcript.add(&message.bytes);
+        let name = self.session.offer.server_name.as_ref();
+        let presented = PresentedPeer { chain: &self.chain, role: PeerRole::Server { name } };
+        let authenticated = self.session.offer.config.verifier.verify(&presented).map_err(Error::Certificate)?;
+        let master = self.send_flight_5(x)?;
+        let Self { session, chain, share, .. } = self;
+        let server_name = session.offer.host_name().map(|name| name.as_bytes().to_vec());
+        let info = SessionInfo {
+            role: Role::Client,
+            version: ProtocolVersion::DTLS_1_2,
+            cipher_suite: session.choice.suite.id,
+            group: share.group,
+            signature_scheme: share.scheme,
+            extended_master_secret: session.choice.extended_master_secret,
+            alpn: session.choice.alpn.clone(),
+            srtp: session.choice.srtp.clone(),
+            server_name,
+            peer_certificates: chain,
+        };
+        let proof = PeerProof::Certificate(authenticated, share.signature);
+        Ok(Step::Await(AwaitFinished { session, master, info, proof }.into()))
+    }
+
+    fn send_flight_5(&self, x: &mut Exchange) -> Result<MasterSecret, Error> {
+        let Session { offer, choice, randoms } = &self.session;
+        let (config, suite) = (&offer.config, &choice.suite);
+        let group = config.provider.group(self.share.group).ok_or(Error::CryptoFailed)?;
+        let key_exchange = group.start(&*config.provider.random).map_err(|_| Error::CryptoFailed)?;
+        let signer = self.request.as_ref().and_then(|request| config.identity.as_ref().zip(request.scheme));
+
+        x.begin_flight();
+        if self.request.is_some() {
+            let chain = signer.map_or(&[][..], |(identity, _)| identity.chain());
+            x.message(HandshakeType::CERTIFICATE, &Certificate { chain: chain.iter().map(|der| &**der).collect() })?;
+        }
+        let share = EcdheClientKeyExchange { public_key: key_exchange.public_key() };
+        x.message(HandshakeType::CLIENT_KEY_EXCHANGE, &share)?;
+        let pre_master_secret = key_exchange.complete(&self.share.public_key).map_err(|_| Error::BadKeyShare)?;
+        let session_hash = if choice.extended_master_secret { Some(x.digest()?) } else { None };
+        let master = key_schedule::master_secret(suite, &pre_master_secret, session_hash.as_ref(), randoms);
+        if let Some((identity, scheme)) = signer {
+            let mut signature = Vec::new();
+            let signed = identity.key().sign(scheme, x.transcript.messages(), &mut signature);
+            signed.map_err(|_| Error::CryptoFailed)?;
+            x.message(HandshakeType::CERTIFICATE_VERIFY, &CertificateVerify { scheme, signature: &signature })?;
+        }
+        x.transcript.drop_messages();
+        x.change_cipher_spec();
+        let verify_data = key_schedule::verify_data(Role::Client, suite, &master, &x.digest()?);
+        x.message(HandshakeType::FINISHED, &Finished { verify_data: &verify_data })?;
+        x.send(Expect::Answer);
+
+        let (sealer, opener) =
+            key_schedule::record_keys(Role::Client, suite, &master, randoms).map_err(|_| Error::CryptoFailed)?;
+        x.write_key = Some(WriteKey { sealer, blocks_allowed: suite.limits.seal_blocks });
+        x.read_key = Some(ReadKey { opener, failures_allowed: suite.limits.open_failures });
+        if let Some(key_log) = &config.settings.key_log {
+            key_log.log("CLIENT_RANDOM", &randoms.client.0, master.as_bytes());
+        }
+        Ok(master)
+    }
+}
+
+// --- flight 6 ---
+
+/// Waits for the proof that the server saw the same handshake.
+#[derive(Debug)]
+pub(crate) struct AwaitFinished {
+    session: Session,
+    master: MasterSecret,
+    info: SessionInfo,
+    proof: PeerProof,
+}
+
+impl AwaitFinished {
+    fn on_finished(self, finished: Finished<'_>, x: &mut Exchange) -> Result<Step, Error> {
+        let Self { session, master, info, proof } = self;
+        let suite = &session.choice.suite;
+        let expected = key_schedule::verify_data(Role::Server, suite, &master, &x.digest()?);
+        let finished = key_schedule::verify_finished(&expected, finished.verify_data)?;
+        Ok(Step::Complete(Completed::new(info, master, session.randoms, suite.hash, proof, finished)))
+    }
+}
+
+// --- each state is one of the enum ---
+
+macro_rules! is_a_client_state {
+    ($($state:ident)+) => {
+        $(impl From<$state> for State {
+            fn from(state: $state) -> Self {
+                Self::Client(ClientState::$state(state))
+            }
+        })+
+    };
+}
+
+is_a_client_state! { AwaitServerHello AwaitCertificate AwaitServerKeyExchange AwaitServerHelloDone AwaitFinished }

@@ -1,0 +1,450 @@
+//! Fragments to messages, in order: RFC 6347 sections 4.2.2 and 4.2.3.
+//!
+//! ```text
+//!   message_seq   next     next+1   next+2 ...         a ring of slots, WINDOW long
+//!               ┌────────┬────────┬────────┐
+//!               │ whole  │ pages  │ (none) │
+//!               └────────┴────────┴────────┘
+//!   pages         ████░░██│░░░░████│(none)             512 bytes each, a bit for every byte seen
+//! ```
+//!
+//! Overlaps, duplicates, any order and any cutting are legal, so bytes are counted and not fragments. Memory grows
+//! with the bytes that arrive and never with the length a fragment claims. The first byte that arrives for a place
+//! stays: what has been counted is never altered.
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use crate::discard::Discard;
+use crate::wire::enums::HandshakeType;
+use crate::wire::fragment::{Fragment, FragmentHeader, MessageSeq};
+use crate::wire::record::Epoch;
+
+/// The messages that have not been handled yet, whole or in part.
+#[derive(Debug)]
+pub(crate) struct Reassembly {
+    next: MessageSeq,
+    /// The slot of message `next + i` at index `i`.
+    slots: VecDeque<Option<Slot>>,
+}
+
+impl Reassembly {
+    /// How far ahead of the next message another may lie. A flight has at most five messages before its Finished.
+    const WINDOW: u16 = 8;
+
+    /// How many bytes of pages the messages behind the next one may hold together.
+    const AHEAD_BUDGET: usize = 64 * 1024;
+
+    pub(crate) const fn new(next: MessageSeq) -> Self {
+        Self { next, slots: VecDeque::new() }
+    }
+
+    /// The number of the message that is handled next.
+    pub(crate) const fn next_seq(&self) -> MessageSeq {
+        self.next
+    }
+
+    /// Forgets everything and goes on with message `next`.
+    pub(crate) fn restart_at(&mut self, next: MessageSeq) {
+        *self = Self::new(next);
+    }
+
+    /// Puts a fragment where it belongs.
+    pub(crate) fn place(&mut self, epoch: Epoch, fragment: &Fragment<'_>) -> Result<(), Discard> {
+        let header = &fragment.header;
+        if header.length > longest_message(header.typ) {
+            return Err(Discard::MessageOutOfBounds);
+        }
+        let Some(ahead) = header.message_seq.0.checked_sub(self.next.0) else {
+            return Err(Discard::RepeatedMessage);
+        };
+        if ahead >= Self::WINDOW {
+            return Err(Discard::MessageOutOfBounds);
+        }
+        if ahead > 0 && self.bytes_ahead() + fragment.body.len() > Self::AHEAD_BUDGET {
+            return Err(Discard::MessageOutOfBounds);
+        }
+        let index = usize::from(ahead);
+        if self.slots.len() <= index {
+            self.slots.resize_with(index + 1, || None);
+        }
+        let slot = self.slots.get_mut(index).ok_or(Discard::MessageOutOfBounds)?;
+        match slot {
+            Some(taken) if taken.belongs(epoch, header) => taken.fill(fragment),
+            Some(taken) if taken.contradictions == 0 => {
+                taken.contradictions = 1;
+                Err(Discard::BadFragment)
+            }
+            // The first contradiction is dropped; the second shows that the first comer was the forged one (or that
+            // a forger persists, who could as well forge the whole message). Without this, one forged fragment would
+            // freeze the handshake for ever.
+            _ => {
+                *slot = Some(Slot::new(epoch, header));
+                slot.as_mut().map_or(Ok(()), |slot| slot.fill(fragment))
+            }
+        }
+    }
+
+    /// Type and epoch of the next message, if it is complete.
+    pub(crate) fn peek(&self) -> Option<(HandshakeType, Epoch)> {
+        let slot = self.slots.front()?.as_ref()?;
+        slot.is_complete().then_some((slot.typ, slot.epoch))
+    }
+
+    /// Takes the next message, if it is complete, and moves on to the one behind it. `None` also when the
+    /// message_seq would wrap, which no handshake of honest length reaches.
+    pub(crate) fn take(&mut self) -> Option<Message> {
+        self.peek()?;
+        let following = self.next.next()?;
+        let slot = self.slots.pop_front()??;
+        let message = Message { typ: slot.typ, seq: self.next, bytes: slot.into_bytes(self.next) };
+        self.next = following;
+        Some(message)
+    }
+
+    /// Goes back to a message that was taken last and could not be used, so that a retransmission can bring a better
+    /// one.
+    pub(crate) fn await_again(&mut self, message: &Message) {
+        self.next = message.seq;
+        self.slots.push_front(None);
+    }
+
+    /// Forgets what has come of the next message.
+    pub(crate) fn forget_next(&mut self) {
+        if let Some(slot) = self.slots.front_mut() {
+            *slot = None;
+        }
+    }
+
+    fn bytes_ahead(&self) -> usize {
+        self.slots.iter().skip(1).flatten().map(Slot::held).sum()
+    }
+}
+
+/// A complete handshake message as the transcript hashes it: the 12-byte header of an unfragmented message, then the
+/// body (RFC 6347 section 4.2.6).
+#[derive(Debug)]
+pub(crate) struct Message {
+    pub(crate) typ: HandshakeType,
+    pub(crate) seq: MessageSeq,
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl Message {
+    pub(crate) fn body(&self) -> &[u8] {
+        self.bytes.get(FragmentHeader::LEN..).unwrap_or_default()
+    }
+}
+
+/// One message on its way to completeness.
+#[derive(Debug)]
+struct Slot {
+    typ: HandshakeType,
+    epoch: Epoch,
+    length: u32,
+    contradictions: u8,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    /// Header and body of a message that came in one fragment.
+    Whole(Vec<u8>),
+    /// Index `i` holds bytes `i * Page::LEN ..`; `missing` counts the bytes not seen yet.
+    Pages { pages: Vec<Option<Box<Page>>>, missing: u32 },
+}
+
+impl Slot {
+    fn new(epoch: Epoch, header: &FragmentHeader) -> Self {
+        let content = Content::Pages { pages: Vec::new(), missing: header.length };
+        Self { typ: header.typ, epoch, length: header.length, contradictions: 0, content }
+    }
+
+    /// RFC 6347 section 4.2.3: all fragments of a message repeat its type and length; and a message lies in one epoch.
+    fn belongs(&self, epoch: Epoch, header: &FragmentHeader) -> bool {
+        (self.typ, self.epoch, self.length) == (header.typ, epoch, header.length)
+    }
+
+    fn is_complete(&self) -> bool {
+        match &self.content {
+            Content::Whole(_) => true,
+            Content::Pages { missing, .. } => *missing == 0 && self.length > 0,
+        }
+    }
+
+    fn held(&self) -> usize {
+        match &self.content {
+            Content::Whole(bytes) => bytes.len(),
+            Content::Pages { pages, .. } => pages.iter().flatten().count() * size_of::<Page>(),
+        }
+    }
+
+    fn fill(&mut self, fragment: &Fragment<'_>) -> Result<(), Discard> {
+        if self.is_complete() {
+            return Err(Discard::RepeatedMessage);
+        }
+        let Content::Pages { pages, missing } = &mut self.content else { return Err(Discard::RepeatedMessage) };
+        if fragment.header.fragment_length == self.length && pages.is_empty() {
+            let mut bytes = Vec::with_capacity(FragmentHeader::LEN + fragment.body.len());
+            bytes.extend_from_slice(&fragment.header.to_bytes());
+            bytes.extend_from_slice(fragment.body);
+            self.content = Content::Whole(bytes);
+            return Ok(());
+        }
+        let mut at = usize::try_from(fragment.header.fragment_offset).map_err(|_| Discard::BadFragment)?;
+        let mut rest = fragment.body;
+        let mut new_bytes = 0;
+        while !rest.is_empty() {
+            let (index, offset) = (at / Page::LEN, at % Page::LEN);
+            let (now, later) = rest.split_at(rest.len().min(Page::LEN - offset));
+            if pages.len() <= index {
+                pages.resize_with(index + 1, || None);
+            }
+            let page = pages.get_mut(index).ok_or(Discard::BadFragment)?;
+            new_bytes += page.get_or_insert_with(Page::new).fill(offset, now);
+            at += now.len();
+            rest = later;
+        }
+        *missing = missing.saturating_sub(new_bytes);
+        if new_bytes == 0 { Err(Discard::RepeatedMessage) } else { Ok(()) }
+    }
+
+    fn into_bytes(self, seq: MessageSeq) -> Vec<u8> {
+        let pages = match self.content {
+            Content::Whole(bytes) => return bytes,
+            Content::Pages { pages, .. } => pages,
+        };
+        let length = usize::try_from(self.length).unwrap_or(usize::MAX);
+        let end = length.saturating_add(FragmentHeader::LEN);
+        let mut bytes = Vec::with_capacity(end);
+        bytes.extend_from_slice(&FragmentHeader::whole(self.typ, seq, self.length).to_bytes());
+        for page in pages.into_iter().flatten() {
+            bytes.extend_from_slice(&page.bytes);
+        }
+        bytes.truncate(end);
+        bytes
+    }
+}
+
+/// A stretch of a message, and which of its bytes have arrived.
+#[derive(Debug)]
+struct Page {
+    bytes: [u8; Self::LEN],
+    seen: [u8; Self::LEN / 8],
+}
+
+impl Page {
+    const LEN: usize = 512;
+
+    fn new() -> Box<Self> {
+        Box::new(Self { bytes: [0; Self::LEN], seen: [0; Self::LEN / 8] })
+    }
+
+    /// Writes the bytes not seen before and returns how many they are.
+    fn fill(&mut self, offset: usize, source: &[u8]) -> u32 {
+        let mut new_bytes = 0;
+        for ((index, place), byte) in self.bytes.iter_mut().enumerate().skip(offset).zip(source) {
+            let Some(seen) = self.seen.get_mut(index / 8) else { break };
+            let bit = 1 << (index % 8);
+            if *seen & bit == 0 {
+                *seen |= bit;
+                *place = *byte;
+                new_bytes += 1;
+            }
+        }
+        new_bytes
+    }
+}
+
+/// The longest body that a message of this type is worth receiving. What has no natural bound may be 128 KiB, which
+/// is more than any stack sends and little enough to hold.
+const fn longest_message(typ: HandshakeType) -> u32 {
+    match typ {
+        HandshakeType::HELLO_REQUEST | HandshakeType::SERVER_HELLO_DONE => 0,
+        HandshakeType::FINISHED => 12,
+        // RFC 6347 section 4.2.1: version, and a cookie of at most 255 bytes behind its length.
+        HandshakeType::HELLO_VERIFY_REQUEST => 258,
+        HandshakeType::CERTIFICATE | HandshakeType::CERTIFICATE_REQUEST | HandshakeType::CLIENT_HELLO => 1 << 17,
+        _ => 1 << 16,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::fragment::Fragments;
+    use alloc::vec;
+    use proptest::prelude::*;
+
+    const SEQ: MessageSeq = MessageSeq(3);
+
+    fn fragment(typ: HandshakeType, seq: u16, total: u32, offset: u32, body: &[u8]) -> Fragment<'_> {
+        let header = FragmentHeader {
+            typ,
+            length: total,
+            message_seq: MessageSeq(seq),
+            fragment_offset: offset,
+            fragment_length: u32::try_from(body.len()).unwrap(),
+        };
+        Fragment { header, body }
+    }
+
+    fn certificate(total: u32, offset: u32, body: &[u8]) -> Fragment<'_> {
+        fragment(HandshakeType::CERTIFICATE, SEQ.0, total, offset, body)
+    }
+
+    fn pattern(len: usize) -> Vec<u8> {
+        (0..len).map(|i| u8::try_from(i % 251).unwrap()).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn dishonest_fragments_leave_what_a_byte_array_would_hold(
+            total in prop_oneof![1_u32..20, 505_u32..520, 1000_u32..1100],
+            cuts in prop::collection::vec((0_u32..1100, 1_usize..600, any::<u8>()), 1..60),
+        ) {
+            let mut reassembly = Reassembly::new(SEQ);
+            let mut model: Vec<Option<u8>> = vec![None; usize::try_from(total).unwrap()];
+            for (offset, len, value) in cuts {
+                let offset = offset % total;
+                let len = len.min(usize::try_from(total - offset).unwrap());
+                let body = vec![value; len];
+                if reassembly.peek().is_some() { break; }
+                let _ = reassembly.place(Epoch::ZERO, &certificate(total, offset, &body));
+                let start = usize::try_from(offset).unwrap();
+                for place in &mut model[start..start + len] {
+                    place.get_or_insert(value);
+                }
+                prop_assert_eq!(reassembly.peek().is_some(), model.iter().all(Option::is_some));
+            }
+            if let Some(message) = reassembly.take() {
+                let expected: Vec<u8> = model.into_iter().flatten().collect();
+                prop_assert_eq!(message.body(), &expected[..]);
+                let whole = FragmentHeader::whole(HandshakeType::CERTIFICATE, SEQ, total).to_bytes();
+                prop_assert_eq!(&message.bytes[..12], &whole[..]);
+            }
+        }
+
+        #[test]
+        fn any_cutting_in_any_order_completes(len in 1_usize..2000, piece in 1_usize..700, seed in any::<u64>()) {
+            let body = pattern(len);
+            let total = u32::try_from(len).unwrap();
+            let mut pieces: Vec<(usize, &[u8])> = body.chunks(piece).enumerate().map(|(i, c)| (i * piece, c)).collect();
+            let mut state = seed;
+            for i in (1..pieces.len()).rev() {
+                state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                pieces.swap(i, usize::try_from(state >> 33).unwrap() % (i + 1));
+            }
+            let mut reassembly = Reassembly::new(SEQ);
+            for (offset, bytes) in pieces {
+                prop_assert_eq!(reassembly.peek(), None);
+                reassembly.place(Epoch::ZERO, &certificate(total, u32::try_from(offset).unwrap(), bytes)).unwrap();
+            }
+            let message = reassembly.take().unwrap();
+            prop_assert_eq!(message.body(), &body[..]);
+        }
+    }
+
+    #[test]
+    fn the_first_bytes_to_arrive_stay() {
+        let mut reassembly = Reassembly::new(SEQ);
+        reassembly.place(Epoch::ZERO, &certificate(100, 0, &[1; 50])).unwrap();
+        reassembly.place(Epoch::ZERO, &certificate(100, 25, &[2; 50])).unwrap();
+        reassembly.place(Epoch::ZERO, &certificate(100, 75, &[3; 25])).unwrap();
+        let message = reassembly.take().unwrap();
+        assert_eq!(message.body()[..50], [1; 50]);
+        assert_eq!(message.body()[50..75], [2; 25]);
+        assert_eq!(message.body()[75..], [3; 25]);
+    }
+
+    #[test]
+    fn a_fragment_that_contradicts_the_length_type_or_epoch_is_dropped() {
+        for (epoch, other) in [
+            (Epoch::ZERO, fragment(HandshakeType::CERTIFICATE, SEQ.0, 4096, 1, &[9; 4095])),
+            (Epoch::ZERO, fragment(HandshakeType::SERVER_KEY_EXCHANGE, SEQ.0, 2, 1, &[9])),
+            (Epoch::ONE, fragment(HandshakeType::CERTIFICATE, SEQ.0, 2, 1, &[9])),
+        ] {
+            let mut reassembly = Reassembly::new(SEQ);
+            reassembly.place(Epoch::ZERO, &certificate(2, 0, &[7])).unwrap();
+            assert_eq!(reassembly.place(epoch, &other), Err(Discard::BadFragment));
+            reassembly.place(Epoch::ZERO, &certificate(2, 1, &[8])).unwrap();
+            assert_eq!(reassembly.take().unwrap().body(), [7, 8]);
+        }
+    }
+
+    #[test]
+    fn a_forged_first_fragment_gives_way_when_it_is_contradicted_again() {
+        let mut reassembly = Reassembly::new(SEQ);
+        reassembly.place(Epoch::ZERO, &certificate(70, 0, &[0xbd; 35])).unwrap();
+        let honest = pattern(90);
+        assert!(reassembly.place(Epoch::ZERO, &certificate(90, 0, &honest)).is_err());
+        reassembly.place(Epoch::ZERO, &certificate(90, 0, &honest)).unwrap();
+        assert_eq!(reassembly.take().unwrap().body(), &honest[..]);
+    }
+
+    #[test]
+    fn messages_out_of_the_window_or_out_of_proportion_are_dropped() {
+        let mut reassembly = Reassembly::new(SEQ);
+        let far = fragment(HandshakeType::CERTIFICATE, SEQ.0 + Reassembly::WINDOW, 1, 0, &[1]);
+        assert_eq!(reassembly.place(Epoch::ZERO, &far), Err(Discard::MessageOutOfBounds));
+        let past = fragment(HandshakeType::CERTIFICATE, SEQ.0 - 1, 1, 0, &[1]);
+        assert_eq!(reassembly.place(Epoch::ZERO, &past), Err(Discard::RepeatedMessage));
+        let huge = certificate(0x00ff_ffff, 0, &[1]);
+        assert_eq!(reassembly.place(Epoch::ZERO, &huge), Err(Discard::MessageOutOfBounds));
+        let finished = fragment(HandshakeType::FINISHED, SEQ.0, 13, 0, &[1; 13]);
+        assert_eq!(reassembly.place(Epoch::ONE, &finished), Err(Discard::MessageOutOfBounds));
+    }
+
+    #[test]
+    fn a_claim_of_128_kib_costs_one_page() {
+        let mut reassembly = Reassembly::new(SEQ);
+        reassembly.place(Epoch::ZERO, &certificate(1 << 17, (1 << 17) - 1, &[1])).unwrap();
+        let slot = reassembly.slots[0].as_ref().unwrap();
+        assert_eq!(slot.held(), size_of::<Page>());
+    }
+
+    #[test]
+    fn what_lies_ahead_cannot_take_the_room_of_the_next_message() {
+        let mut reassembly = Reassembly::new(SEQ);
+        let flood = vec![1; 16_000];
+        let mut dropped = 0;
+        for ahead in 1..Reassembly::WINDOW {
+            for offset in (0..120_000).step_by(16_000) {
+                let part = fragment(HandshakeType::CERTIFICATE, SEQ.0 + ahead, 1 << 17, offset, &flood);
+                dropped += usize::from(reassembly.place(Epoch::ZERO, &part).is_err());
+            }
+        }
+        assert!(dropped > 0);
+        assert!(reassembly.bytes_ahead() <= Reassembly::AHEAD_BUDGET + 20_000);
+        let body = pattern(100_000);
+        for (i, piece) in body.chunks(10_000).enumerate() {
+            let offset = u32::try_from(i * 10_000).unwrap();
+            reassembly.place(Epoch::ZERO, &certificate(100_000, offset, piece)).unwrap();
+        }
+        assert_eq!(reassembly.take().unwrap().body(), &body[..]);
+    }
+
+    #[test]
+    fn an_empty_message_is_complete_and_messages_come_out_in_order() {
+        let mut reassembly = Reassembly::new(SEQ);
+        let mut record = fragment(HandshakeType::SERVER_HELLO_DONE, SEQ.0 + 1, 0, 0, &[]).header.to_bytes().to_vec();
+        record.extend_from_slice(&fragment(HandshakeType::SERVER_HELLO, SEQ.0, 2, 0, &[1, 2]).header.to_bytes());
+        record.extend_from_slice(&[1, 2]);
+        for fragment in Fragments::new(&record) {
+            reassembly.place(Epoch::ZERO, &fragment.unwrap()).unwrap();
+        }
+        assert_eq!(reassembly.take().map(|m| m.typ), Some(HandshakeType::SERVER_HELLO));
+        assert_eq!(reassembly.take().map(|m| m.typ), Some(HandshakeType::SERVER_HELLO_DONE));
+        assert!(reassembly.take().is_none());
+    }
+
+    #[test]
+    fn the_last_message_seq_does_not_wrap() {
+        let mut reassembly = Reassembly::new(MessageSeq(u16::MAX));
+        let last = fragment(HandshakeType::SERVER_HELLO_DONE, u16::MAX, 0, 0, &[]);
+        reassembly.place(Epoch::ZERO, &last).unwrap();
+        assert!(reassembly.take().is_none());
+        assert_eq!(reassembly.next_seq(), MessageSeq(u16::MAX));
+    }
+}

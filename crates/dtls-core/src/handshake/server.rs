@@ -1,0 +1,359 @@
+//! The server's handshake: RFC 6347 Figure 1, right side, from the ClientHello whose cookie has been checked.
+//!
+//! ```text
+//!   ClientHello (cookie)    -------->                            flight 3
+//!                                              ServerHello
+//!                                              Certificate
+//!                                        ServerKeyExchange
+//!                                       CertificateRequest*
+//!                           <--------      ServerHelloDone       flight 4
+//!   Certificate*
+//!   ClientKeyExchange
+//!   CertificateVerify*
+//!   [ChangeCipherSpec]
+//!   Finished                -------->                            flight 5
+//!                                       [ChangeCipherSpec]
+//!                           <--------             Finished       flight 6
+//! ```
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use rustls_pki_types::CertificateDer;
+
+use super::client::{owned_chain, signature_error};
+use super::exchange::{Exchange, ReadKey, WriteKey};
+use super::key_schedule::{self, Randoms};
+use super::negotiate::{self, ServerChoice};
+use super::payload::Payload;
+use super::reassembly::Message;
+use super::retransmit::Expect;
+use super::{Completed, PeerProof, State, Step};
+use crate::config::{ClientAuthentication, ServerConfig};
+use crate::crypto::kx::KeyExchange;
+use crate::crypto::secrets::MasterSecret;
+use crate::crypto::suite::CipherSuite;
+use crate::crypto::verify::{PeerRole, PeerVerifier, PresentedPeer, verify_handshake_signature};
+use crate::error::Error;
+use crate::event::{Role, SessionInfo};
+use crate::wire::certificate::{Certificate, CertificateRequest, CertificateVerify};
+use crate::wire::enums::{ClientCertificateType, CompressionMethod, EcPointFormat, HandshakeType, ProtocolVersion};
+use crate::wire::extensions::{ServerExtensions, UseSrtp};
+use crate::wire::hello::{ClientHello, Random, ServerHello};
+use crate::wire::key_exchange::{EcdheClientKeyExchange, EcdheServerKeyExchange, encode_ecdhe_params};
+use crate::wire::small::{Finished, ServerHelloDone};
+
+/// Where a server is in its handshake.
+#[derive(Debug)]
+pub(crate) enum ServerState {
+    AwaitClientHello(AwaitClientHello),
+    AwaitCertificate(AwaitCertificate),
+    AwaitClientKeyExchange(AwaitClientKeyExchange),
+    AwaitCertificateVerify(AwaitCertificateVerify),
+    AwaitFinished(AwaitFinished),
+}
+
+impl ServerState {
+    /// Whether this state can use a message of this type.
+    pub(crate) const fn awaits(&self, typ: HandshakeType) -> bool {
+        match self {
+            Self::AwaitClientHello(_) => matches!(typ, HandshakeType::CLIENT_HELLO),
+            Self::AwaitCertificate(_) => matches!(typ, HandshakeType::CERTIFICATE),
+            Self::AwaitClientKeyExchange(_) => matches!(typ, HandshakeType::CLIENT_KEY_EXCHANGE),
+            Self::AwaitCertificateVerify(_) => matches!(typ, HandshakeType::CERTIFICATE_VERIFY),
+            Self::AwaitFinished(_) => matches!(typ, HandshakeType::FINISHED),
+        }
+    }
+
+    /// Uses a message that the state awaits.
+    pub(crate) fn on_message(self, payload: Payload<'_>, message: &Message, x: &mut Exchange) -> Result<Step, Error> {
+        match (self, payload) {
+            (Self::AwaitClientHello(state), Payload::ClientHello(hello)) => state.on_client_hello(&hello, message, x),
+            (Self::AwaitCertificate(state), Payload::Certificate(certificate)) => {
+                state.on_certificate(&certificate, message, x)
+            }
+            (Self::AwaitClientKeyExchange(state), Payload::ClientKeyExchange(key_exchange)) => {
+                state.on_client_key_exchange(&key_exchange, message, x)
+            }
+            (Self::AwaitCertificateVerify(state), Payload::CertificateVerify(verify)) => {
+                state.on_certificate_verify(&verify, message, x)
+            }
+            (Self::AwaitFinished(state), Payload::Finished(finished)) => state.on_finished(finished, message, x),
+            _ => Err(Error::UnexpectedMessage(message.typ)),
+        }
+    }
+}
+
+// --- flight 3 ---
+
+/// Begins a handshake: waits for a ClientHello.
+pub(crate) fn start(config: Arc<ServerConfig>) -> State {
+    AwaitClientHello { config }.into()
+}
+
+/// Waits for the client's hello.
+#[derive(Debug)]
+pub(crate) struct AwaitClientHello {
+    config: Arc<ServerConfig>,
+}
+
+impl AwaitClientHello {
+    fn on_client_hello(self, hello: &ClientHello<'_>, message: &Message, x: &mut Exchange) -> Result<Step, Error> {
+        let Self { config } = self;
+        let choice = negotiate::choose(hello, &config)?;
+        let mut server = Random([0; 32]);
+        config.provider.random.fill(&mut server.0).map_err(|_| Error::CryptoFailed)?;
+        let randoms = Randoms { client: hello.random, server };
+
+        // RFC 6347 section 4.2.2: the first message after a stateless HelloVerifyRequest goes on counting from it,
+        // and the client's hello says how far that is.
+        x.restart_numbering_at(message.seq);
+        x.transcript.add(&message.bytes);
+        x.transcript.start_hash(choice.suite.hash);
+        if config.client_authentication.verifier().is_none() {
+            x.transcript.drop_messages();
+        }
+        let key_exchange = send_flight_4(&config, &choice, hello, &randoms, x)?;
+        let info = SessionInfo {
+            role: Role::Server,
+            version: ProtocolVersion::DTLS_1_2,
+            cipher_suite: choice.suite.id,
+            group: choice.group,
+            signature_scheme: choice.scheme,
+            extended_master_secret: choice.extended_master_secret,
+            alpn: choice.alpn,
+            srtp: choice.srtp,
+            server_name: hello.extensions.server_name.map(<[u8]>::to_vec),
+            peer_certificates: Vec::new(),
+        };
+        let session = Session { suite: choice.suite, randoms, info, config };
+        Ok(Step::Await(match session.config.client_authentication {
+            ClientAuthentication::None => AwaitClientKeyExchange { session, key_exchange }.into(),
+            ClientAuthentication::Request(_) | ClientAuthentication::Require(_) => {
+                AwaitCertificate { session, key_exchange }.into()
+            }
+        }))
+    }
+}
+
+// --- flight 4 ---
+
+fn send_flight_4(
+    config: &ServerConfig,
+    choice: &ServerChoice<'_>,
+    hello: &ClientHello<'_>,
+    randoms: &Randoms,
+    x: &mut Exchange,
+) -> Result<Box<dyn KeyExchange>, Error> {
+    let group = config.provider.group(choice.group).ok_or(Error::CryptoFailed)?;
+    let key_exchange = group.start(&*config.provider.random).map_err(|_| Error::CryptoFailed)?;
+
+    x.begin_flight();
+    x.message(HandshakeType::SERVER_HELLO, &server_hello(choice, hello, randoms.server))?;
+    let chain = choice.identity.chain().iter().map(|der| &**der).collect();
+    x.message(HandshakeType::CERTIFICATE, &Certificate { chain })?;
+    let mut signed = [randoms.client.0, randoms.server.0].concat();
+    let params_at = signed.len();
+    encode_ecdhe_params(&mut signed, choice.group, key_exchange.public_key());
+    let mut signature = Vec::new();
+    choice.identity.key().sign(choice.scheme, &signed, &mut signature).map_err(|_| Error::CryptoFailed)?;
+    let share = EcdheServerKeyExchange {
+        group: choice.group,
+        public_key: key_exchange.public_key(),
+        signed_params: signed.get(params_at..).unwrap_or_default(),
+        scheme: choice.scheme,
+        signature: &signature,
+    };
+    x.message(HandshakeType::SERVER_KEY_EXCHANGE, &share)?;
+    if let Some(verifier) = config.client_authentication.verifier() {
+        x.message(HandshakeType::CERTIFICATE_REQUEST, &certificate_request(config, verifier))?;
+    }
+    x.message(HandshakeType::SERVER_HELLO_DONE, &ServerHelloDone)?;
+    x.send(Expect::Answer);
+    Ok(key_exchange)
+}
+
+fn server_hello<'a>(choice: &'a ServerChoice<'_>, hello: &ClientHello<'_>, random: Random) -> ServerHello<'a> {
+    ServerHello {
+        version: ProtocolVersion::DTLS_1_2,
+        random,
+        session_id: &[],
+        cipher_suite: choice.suite.id,
+        compression_method: CompressionMethod::NULL,
+        extensions: ServerExtensions {
+            // RFC 6066 section 3 acknowledges a name that guided the choice; here it does not.
+            server_name: false,
+            ec_point_formats: hello
+                .extensions
+                .ec_point_formats
+                .is_some()
+                .then(|| alloc::vec![EcPointFormat::UNCOMPRESSED]),
+            use_srtp: choice.srtp.as_ref().map(|srtp| UseSrtp { profiles: alloc::vec![srtp.profile], mki: &srtp.mki }),
+            alpn: choice.alpn.as_deref(),
+            extended_master_secret: choice.extended_master_secret,
+            session_ticket: false,
+            renegotiation_info: choice.knows_renegotiation_info.then_some(&[]),
+            unmodelled: None,
+        },
+    }
+}
+
+fn certificate_request<'a>(config: &ServerConfig, verifier: &'a dyn PeerVerifier) -> CertificateRequest<'a> {
+    CertificateRequest {
+        certificate_types: alloc::vec![ClientCertificateType::ECDSA_SIGN, ClientCertificateType::RSA_SIGN],
+        signature_schemes: config.settings.signature_schemes.clone(),
+        authorities: verifier.authorities().iter().map(Vec::as_slice).collect(),
+    }
+}
+
+// --- flight 5 ---
+
+/// What the hellos settled; travels through the states of flight 5.
+#[derive(Debug)]
+struct Session {
+    config: Arc<ServerConfig>,
+    suite: CipherSuite,
+    randoms: Randoms,
+    info: SessionInfo,
+}
+
+/// Waits for the client's certificate, or its word that it has none.
+#[derive(Debug)]
+pub(crate) struct AwaitCertificate {
+    session: Session,
+    key_exchange: Box<dyn KeyExchange>,
+}
+
+impl AwaitCertificate {
+    fn on_certificate(self, certificate: &Certificate<'_>, message: &Message, x: &mut Exchange) -> Result<Step, Error> {
+        let Self { mut session, key_exchange } = self;
+        let required = matches!(session.config.client_authentication, ClientAuthentication::Require(_));
+        if certificate.chain.is_empty() && required {
+            return Err(Error::CertificateMissing);
+        }
+        x.transcript.add(&message.bytes);
+        session.info.peer_certificates = owned_chain(certificate);
+        Ok(Step::Await(AwaitClientKeyExchange { session, key_exchange }.into()))
+    }
+}
+
+/// Waits for the client's key share.
+#[derive(Debug)]
+pub(crate) struct AwaitClientKeyExchange {
+    session: Session,
+    key_exchange: Box<dyn KeyExchange>,
+}
+
+impl AwaitClientKeyExchange {
+    fn on_client_key_exchange(
+        self,
+        share: &EcdheClientKeyExchange<'_>,
+        message: &Message,
+        x: &mut Exchange,
+    ) -> Result<Step, Error> {
+        let Self { session, key_exchange } = self;
+        let pre_master_secret = key_exchange.complete(share.public_key).map_err(|_| Error::BadKeyShare)?;
+        x.transcript.add(&message.bytes);
+        let session_hash = if session.info.extended_master_secret { Some(x.digest()?) } else { None };
+        let suite = &session.suite;
+        let master = key_schedule::master_secret(suite, &pre_master_secret, session_hash.as_ref(), &session.randoms);
+        if let Some(key_log) = &session.config.settings.key_log {
+            key_log.log("CLIENT_RANDOM", &session.randoms.client.0, master.as_bytes());
+        }
+        if session.info.peer_certificates.is_empty() {
+            x.transcript.drop_messages();
+            return AwaitFinished::begin(session, master, PeerProof::Anonymous, x);
+        }
+        Ok(Step::Await(AwaitCertificateVerify { session, master }.into()))
+    }
+}
+
+/// Waits for the proof that the client holds the key of its certificate.
+#[derive(Debug)]
+pub(crate) struct AwaitCertificateVerify {
+    session: Session,
+    master: MasterSecret,
+}
+
+impl AwaitCertificateVerify {
+    fn on_certificate_verify(
+        self,
+        verify: &CertificateVerify<'_>,
+        message: &Message,
+        x: &mut Exchange,
+    ) -> Result<Step, Error> {
+        let Self { session, master } = self;
+        let config = &session.config;
+        negotiate::check_scheme(verify.scheme, &config.settings, None)?;
+        let chain: &[CertificateDer<'static>] = &session.info.peer_certificates;
+        let leaf = chain.first().ok_or(Error::CertificateMissing)?;
+        let signed = x.transcript.messages();
+        let signature = verify_handshake_signature(&config.provider, leaf, verify.scheme, signed, verify.signature)
+            .map_err(|fault| signature_error(fault, verify.scheme))?;
+        // The chain costs more than the signature, so a client shows first that it holds the key.
+        let verifier = config.client_authentication.verifier().ok_or(Error::CertificateMissing)?;
+        let presented = PresentedPeer { chain, role: PeerRole::Client };
+        let authenticated = verifier.verify(&presented).map_err(Error::Certificate)?;
+        x.transcript.add(&message.bytes);
+        x.transcript.drop_messages();
+        AwaitFinished::begin(session, master, PeerProof::Certificate(authenticated, signature), x)
+    }
+}
+
+/// Waits for the proof that the client saw the same handshake.
+#[derive(Debug)]
+pub(crate) struct AwaitFinished {
+    session: Session,
+    master: MasterSecret,
+    proof: PeerProof,
+    /// Kept back until our ChangeCipherSpec, so that an alert before it is one that the client can read.
+    write_key: WriteKey,
+}
+
+impl AwaitFinished {
+    fn begin(session: Session, master: MasterSecret, proof: PeerProof, x: &mut Exchange) -> Result<Step, Error> {
+        let suite = &session.suite;
+        let (sealer, opener) = key_schedule::record_keys(Role::Server, suite, &master, &session.randoms)
+            .map_err(|_| Error::CryptoFailed)?;
+        x.read_key = Some(ReadKey { opener, failures_allowed: suite.limits.open_failures });
+        let write_key = WriteKey { sealer, blocks_allowed: suite.limits.seal_blocks };
+        Ok(Step::Await(Self { session, master, proof, write_key }.into()))
+    }
+
+    fn on_finished(self, finished: Finished<'_>, message: &Message, x: &mut Exchange) -> Result<Step, Error> {
+        let Self { session, master, proof, write_key } = self;
+        let expected = key_schedule::verify_data(Role::Client, &session.suite, &master, &x.digest()?);
+        let finished = key_schedule::verify_finished(&expected, finished.verify_data)?;
+        x.transcript.add(&message.bytes);
+        x.write_key = Some(write_key);
+        send_flight_6(&session.suite, &master, x)?;
+        let hash = session.suite.hash;
+        Ok(Step::Complete(Completed::new(session.info, master, session.randoms, hash, proof, finished)))
+    }
+}
+
+// --- flight 6 ---
+
+fn send_flight_6(suite: &CipherSuite, master: &MasterSecret, x: &mut Exchange) -> Result<(), Error> {
+    x.begin_flight();
+    x.change_cipher_spec();
+    let verify_data = key_schedule::verify_data(Role::Server, suite, master, &x.digest()?);
+    x.message(HandshakeType::FINISHED, &Finished { verify_data: &verify_data })?;
+    x.send(Expect::Nothing);
+    Ok(())
+}
+
+// --- each state is one of the enum ---
+
+macro_rules! is_a_server_state {
+    ($($state:ident)+) => {
+        $(impl From<$state> for State {
+            fn from(state: $state) -> Self {
+                Self::Server(ServerState::$state(state))
+            }
+        })+
+    };
+}
+
+is_a_server_state! { AwaitClientHello AwaitCertificate AwaitClientKeyExchange AwaitCertificateVerify AwaitFinished }

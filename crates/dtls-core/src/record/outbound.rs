@@ -1,0 +1,188 @@
+//! Records that leave: numbered, sealed in the caller's buffer, and stopped before a number or a key is used too
+//! often (RFC 6347 section 4.1, RFC 5288, RFC 7905).
+
+use alloc::vec::Vec;
+use core::fmt;
+use core::ops::Range;
+
+use crate::crypto::aead::{RecordSealer, SealedHeader};
+use crate::wire::enums::{ContentType, ProtocolVersion};
+use crate::wire::record::{Epoch, MAX_PLAINTEXT, RecordHeader, RecordNumber};
+
+/// The writing side of a connection: epoch 0 in the clear, which goes on counting for retransmissions, and epoch 1.
+#[derive(Debug)]
+pub(crate) struct Outbound {
+    /// The next record of epoch 0; `None` when the numbers are used up.
+    plaintext_next: Option<RecordNumber>,
+    protected: Option<WriteEpoch>,
+}
+
+impl Outbound {
+    /// Begins epoch 0 at `first`: a server mirrors the number of the ClientHello (RFC 6347 section 4.2.1).
+    pub(crate) const fn new(first: RecordNumber) -> Self {
+        Self { plaintext_next: Some(first), protected: None }
+    }
+
+    /// Takes the key of epoch 1, which may seal `blocks_allowed` blocks of 16 bytes.
+    pub(crate) fn install(&mut self, sealer: RecordSealer, blocks_allowed: u64) {
+        self.protected = Some(WriteEpoch { epoch: Epoch::ONE, sealer, next: Some(RecordNumber::ZERO), blocks_allowed });
+    }
+
+    /// The epoch that alerts belong to once epoch 1 is in use.
+    pub(crate) fn is_protected(&self) -> bool {
+        self.protected.is_some()
+    }
+
+    /// How many bytes a record of this epoch takes beyond its payload.
+    pub(crate) fn overhead(&self, epoch: Epoch) -> usize {
+        let protection = match &self.protected {
+            Some(write_epoch) if epoch == write_epoch.epoch => write_epoch.sealer.overhead(),
+            _ => 0,
+        };
+        RecordHeader::LEN + protection
+    }
+
+    /// How many bytes stand before the payload in a record of epoch 1: header and explicit nonce.
+    pub(crate) fn headroom(&self) -> usize {
+        RecordHeader::LEN + self.protected.as_ref().map_or(0, |epoch| epoch.sealer.explicit_nonce_len())
+    }
+
+    /// Appends one record whose payload is the concatenation of `payload`. On an error nothing is appended and no
+    /// number is used.
+    #[inline]
+    pub(crate) fn write(
+        &mut self,
+        epoch: Epoch,
+        content_type: ContentType,
+        payload: &[&[u8]],
+        out: &mut Vec<u8>,
+    ) -> Result<(), SealFault> {
+        let len: usize = payload.iter().map(|part| part.len()).sum();
+        if len > MAX_PLAINTEXT {
+            return Err(SealFault::TooLong);
+        }
+        if epoch == Epoch::ZERO {
+            return self.write_plaintext(content_type, payload, len, out);
+        }
+        let write_epoch = self.protected.as_mut().ok_or(SealFault::NoKey)?;
+        let start = out.len();
+        let explicit_nonce = write_epoch.sealer.explicit_nonce_len();
+        let tag = write_epoch.sealer.overhead() - explicit_nonce;
+        out.reserve(RecordHeader::LEN + explicit_nonce + len + tag);
+        out.extend_from_slice(&[0; RecordHeader::LEN]);
+        out.extend_from_slice(ROOM.get(..explicit_nonce).ok_or(SealFault::Crypto)?);
+        for part in payload {
+            out.extend_from_slice(part);
+        }
+        out.extend_from_slice(ROOM.get(..tag).ok_or(SealFault::Crypto)?);
+        let record = out.get_mut(start..).ok_or(SealFault::Crypto)?;
+        let sealed = write_epoch.seal(content_type, record);
+        if sealed.is_err() {
+            out.truncate(start);
+        }
+        sealed
+    }
+
+    /// Seals a payload that already stands in `record` at [`Outbound::headroom`], with room for the tag behind it:
+    /// `record` becomes one whole record of epoch 1.
+    pub(crate) fn seal_in_place(
+        &mut self,
+        content_type: ContentType,
+        buffer: &mut [u8],
+        payload_len: usize,
+    ) -> Result<Range<usize>, SealFault> {
+        if payload_len > MAX_PLAINTEXT {
+            return Err(SealFault::TooLong);
+        }
+        let write_epoch = self.protected.as_mut().ok_or(SealFault::NoKey)?;
+        let record_len = RecordHeader::LEN + write_epoch.sealer.overhead() + payload_len;
+        let record = buffer.get_mut(..record_len).ok_or(SealFault::BufferTooSmall)?;
+        write_epoch.seal(content_type, record)?;
+        Ok(0..record_len)
+    }
+
+    fn write_plaintext(
+        &mut self,
+        content_type: ContentType,
+        payload: &[&[u8]],
+        len: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<(), SealFault> {
+        let number = self.plaintext_next.ok_or(SealFault::Exhausted)?;
+        self.plaintext_next = number.next();
+        let header = RecordHeader {
+            content_type,
+            version: ProtocolVersion::DTLS_1_2,
+            epoch: Epoch::ZERO,
+            number,
+            length: u16::try_from(len).map_err(|_| SealFault::TooLong)?,
+        };
+        out.extend_from_slice(&header.to_bytes());
+        for part in payload {
+            out.extend_from_slice(part);
+        }
+        Ok(())
+    }
+
+    /// Moves the next number of epoch 1, for tests of what happens at the end of the numbers.
+    #[cfg(test)]
+    pub(crate) fn skip_to(&mut self, number: RecordNumber) {
+        if let Some(write_epoch) = &mut self.protected {
+            write_epoch.next = Some(number);
+        }
+    }
+}
+
+/// One epoch's key and how much of it is used up.
+struct WriteEpoch {
+    epoch: Epoch,
+    sealer: RecordSealer,
+    /// `None` when the numbers are used up: RFC 6347 section 4.1 forbids letting them wrap.
+    next: Option<RecordNumber>,
+    blocks_allowed: u64,
+}
+
+impl WriteEpoch {
+    /// Seals `record`, which has room for header, explicit nonce and tag around its payload.
+    #[inline]
+    fn seal(&mut self, content_type: ContentType, record: &mut [u8]) -> Result<(), SealFault> {
+        let number = self.next.ok_or(SealFault::Exhausted)?;
+        let (header_room, body) = record.split_at_mut_checked(RecordHeader::LEN).ok_or(SealFault::BufferTooSmall)?;
+        // One block more than the payload fills: the AEAD spends one on the tag.
+        let blocks = u64::try_from(body.len() / 16).map_err(|_| SealFault::TooLong)? + 1;
+        let blocks_left = self.blocks_allowed.checked_sub(blocks).ok_or(SealFault::Exhausted)?;
+        let version = ProtocolVersion::DTLS_1_2;
+        let length = u16::try_from(body.len()).map_err(|_| SealFault::TooLong)?;
+        let header = RecordHeader { content_type, version, epoch: self.epoch, number, length };
+        header_room.copy_from_slice(&header.to_bytes());
+        // The number is spent before the key is used, so that no error path can use it twice.
+        self.next = number.next();
+        self.blocks_allowed = blocks_left;
+        let sealed = SealedHeader { content_type, version, epoch: self.epoch.0, number: number.get() };
+        self.sealer.seal(sealed, body).map_err(|_| SealFault::Crypto)
+    }
+}
+
+impl fmt::Debug for WriteEpoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WriteEpoch").field("epoch", &self.epoch).field("next", &self.next).finish_non_exhaustive()
+    }
+}
+
+/// Why a record could not be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SealFault {
+    /// There is no key for this epoch yet.
+    NoKey,
+    /// The payload is longer than a record may carry.
+    TooLong,
+    /// The caller's buffer has no room for the record.
+    BufferTooSmall,
+    /// The record numbers, or what may be sealed under one key, are used up.
+    Exhausted,
+    /// The provider failed.
+    Crypto,
+}
+
+/// Zeros to append where a nonce or a tag will be written.
+const ROOM: [u8; 32] = [0; 32];
