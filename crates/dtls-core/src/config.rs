@@ -495,3 +495,73 @@ impl fmt::Display for ConfigError {
 }
 
 impl core::error::Error for ConfigError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::{Fingerprint, Fingerprints, testing};
+    use alloc::vec;
+
+    fn client(change: impl FnOnce(&mut Settings)) -> Result<ClientConfig, ConfigError> {
+        let provider = Arc::new(testing::providers().swap_remove(0));
+        let trust = Arc::new(Fingerprints::new(&provider, [Fingerprint::new([0; 32])]).unwrap());
+        ClientConfig::builder(provider).trust(trust).without_identity().configure(change).build()
+    }
+
+    fn server(change: impl FnOnce(&mut Settings)) -> Result<ServerConfig, ConfigError> {
+        let provider = Arc::new(testing::providers().swap_remove(0));
+        let (certificate, key) = testing::self_signed();
+        let identity = Identity::new(&provider, vec![certificate], key).unwrap();
+        ServerConfig::builder(provider).identity(identity).configure(change).build()
+    }
+
+    #[test]
+    fn the_defaults_are_safe() {
+        let settings = client(|_| {}).unwrap().settings;
+        assert_eq!(settings.extended_master_secret, ExtendedMasterSecret::Require);
+        assert_eq!(settings.renegotiation_info, RenegotiationInfo::Require);
+        assert_eq!(settings.exporters, Exporters::NeedExtendedMasterSecret);
+        assert!(settings.key_log.is_none());
+        assert!(settings.srtp_profiles.is_empty() && settings.alpn.is_empty());
+    }
+
+    #[test]
+    fn a_field_that_cannot_work_is_named() {
+        let cases: [(fn(&mut Settings), ConfigError); 13] = [
+            (|s| s.cipher_suites.clear(), ConfigError::Empty { field: "cipher_suites" }),
+            (|s| s.groups.clear(), ConfigError::Empty { field: "groups" }),
+            (|s| s.signature_schemes.clear(), ConfigError::Empty { field: "signature_schemes" }),
+            (|s| s.groups = vec![NamedGroup::X25519; 2], ConfigError::Duplicate { field: "groups" }),
+            (|s| s.groups = vec![NamedGroup(1)], ConfigError::UnknownGroup(NamedGroup(1))),
+            (|s| s.cipher_suites = vec![CipherSuiteId(1)], ConfigError::UnknownCipherSuite(CipherSuiteId(1))),
+            (|s| s.alpn = vec![vec![]], ConfigError::ApplicationProtocolLength),
+            (|s| s.alpn = vec![vec![1; 256]], ConfigError::ApplicationProtocolLength),
+            (|s| s.srtp_mki = vec![1], ConfigError::Empty { field: "srtp_profiles" }),
+            (|s| s.mtu = 255, ConfigError::Mtu),
+            (|s| s.mtu = 65_536, ConfigError::Mtu),
+            (|s| s.first_timeout = Duration::ZERO, ConfigError::Timeouts { field: "first_timeout" }),
+            (|s| s.handshake_timeout = Duration::ZERO, ConfigError::Timeouts { field: "handshake_timeout" }),
+        ];
+        for (change, error) in cases {
+            assert_eq!(client(change).unwrap_err(), error);
+            assert_eq!(server(change).unwrap_err(), error);
+        }
+    }
+
+    #[test]
+    fn a_server_keeps_only_the_suites_that_its_keys_can_serve() {
+        let config = server(|_| {}).unwrap();
+        assert!(config.suites.iter().all(|suite| suite.id.name().unwrap().contains("ECDSA")));
+        assert_eq!(
+            server(|s| {
+                s.cipher_suites.retain(|suite| suite.name().unwrap().contains("ECDHE_RSA"));
+            })
+            .unwrap_err(),
+            ConfigError::NoUsableCipherSuite
+        );
+        assert_eq!(
+            server(|s| s.signature_schemes = vec![SignatureScheme::RSA_PKCS1_SHA256]).unwrap_err(),
+            ConfigError::IdentityCannotSign { field: "signature_schemes" }
+        );
+    }
+}

@@ -119,11 +119,11 @@ impl Connection {
         server_name: Option<ServerName<'static>>,
         now: Instant,
     ) -> Result<Self, ConfigError> {
-        let settings = config.settings.clone();
+        let settings = &config.settings;
         let mut exchange = Exchange::new(MessageSeq::ZERO, settings.first_timeout, settings.longest_timeout);
-        let state = client::start(config, server_name, &mut exchange)?;
+        let state = client::start(Arc::clone(&config), server_name, &mut exchange)?;
         let handshake = Handshake::new(state, exchange, MessageSeq::ZERO, settings.fault_budget);
-        Ok(Self::new(handshake, &settings, RecordNumber::ZERO, now))
+        Ok(Self::new(handshake, settings, RecordNumber::ZERO, now))
     }
 
     /// A server for a client whose address a [`CookieJar`](crate::CookieJar) has verified. The datagram with the
@@ -146,10 +146,11 @@ impl Connection {
     }
 
     fn new_server(config: Arc<ServerConfig>, first: RecordNumber, first_seq: MessageSeq, now: Instant) -> Self {
-        let settings = config.settings.clone();
+        let settings = &config.settings;
         let exchange = Exchange::new(first_seq, settings.first_timeout, settings.longest_timeout);
-        let handshake = Handshake::new(server::start(config), exchange, first_seq, settings.fault_budget);
-        Self::new(handshake, &settings, first, now)
+        let state = server::start(Arc::clone(&config));
+        let handshake = Handshake::new(state, exchange, first_seq, settings.fault_budget);
+        Self::new(handshake, settings, first, now)
     }
 
     fn new(handshake: Handshake, settings: &Settings, first: RecordNumber, now: Instant) -> Self {
@@ -487,7 +488,7 @@ impl Connection {
     #[must_use]
     pub fn max_payload(&self) -> usize {
         match self.phase {
-            Phase::Established(_) => self.room(Epoch::ONE, 0),
+            Phase::Established(_) => self.outbound.room(Epoch::ONE, self.mtu.effective, 0),
             _ => 0,
         }
     }
@@ -562,7 +563,7 @@ impl Connection {
         };
         let start = out.len();
         while let Some(epoch) = flight.next_epoch() {
-            let room = |used: usize| mtu.saturating_sub(outbound.overhead(epoch)).saturating_sub(used);
+            let room = |used| outbound.room(epoch, mtu, used);
             let Some(piece) = flight.next_piece(room(out.len() - start), room(0)) else { break };
             match piece {
                 Piece::Fragment { header, body } => {
@@ -577,11 +578,6 @@ impl Connection {
             phase.handshake.exchange.on_transmit(now);
         }
         Ok(())
-    }
-
-    fn room(&self, epoch: Epoch, used: usize) -> usize {
-        let room = self.mtu.effective.saturating_sub(self.outbound.overhead(epoch)).saturating_sub(used);
-        room.min(crate::wire::record::MAX_PLAINTEXT)
     }
 
     fn count_sent(&mut self, len: usize) {

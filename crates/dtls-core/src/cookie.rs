@@ -269,3 +269,141 @@ impl CookieKey {
 fn len_bytes(bytes: &[u8]) -> [u8; 8] {
     u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::ClientConfig;
+    use crate::connection::Connection;
+    use crate::crypto::{Fingerprint, Fingerprints, testing};
+    use alloc::vec;
+
+    const ADDRESS: &[u8] = b"192.0.2.1:5000";
+
+    fn provider() -> Arc<CryptoProvider> {
+        Arc::new(testing::providers().swap_remove(0))
+    }
+
+    fn jar() -> CookieJar {
+        CookieJar::new(provider(), Instant::ORIGIN).unwrap()
+    }
+
+    fn client(mtu: usize) -> Connection {
+        let provider = provider();
+        let trust = Fingerprints::new(&provider, [Fingerprint::new([0; 32])]).unwrap();
+        let config = ClientConfig::builder(provider).trust(Arc::new(trust)).without_identity().configure(|settings| {
+            settings.alpn = vec![vec![b'a'; 200], vec![b'b'; 200]];
+            settings.mtu = mtu;
+        });
+        Connection::connect(Arc::new(config.build().unwrap()), None, Instant::ORIGIN).unwrap()
+    }
+
+    fn flight(client: &mut Connection) -> Vec<Vec<u8>> {
+        let mut datagrams = vec![];
+        let mut datagram = vec![];
+        while client.poll_transmit(Instant::ORIGIN, &mut datagram) {
+            datagrams.push(core::mem::take(&mut datagram));
+        }
+        datagrams
+    }
+
+    /// A hello that carries a cookie of `jar` for [`ADDRESS`], made at `now`.
+    fn hello_with_cookie(jar: &mut CookieJar, now: Instant) -> Vec<u8> {
+        let mut client = client(1200);
+        let mut reply = vec![];
+        let verdict = jar.check(now, ADDRESS, &flight(&mut client)[0], &mut reply);
+        assert!(matches!(verdict, HelloVerdict::Reply));
+        assert_eq!(client.receive(Instant::ORIGIN, &mut reply).count(), 0);
+        flight(&mut client).remove(0)
+    }
+
+    fn is_verified(jar: &mut CookieJar, now: Instant, address: &[u8], hello: &[u8]) -> bool {
+        matches!(jar.check(now, address, hello, &mut vec![]), HelloVerdict::Verified(_))
+    }
+
+    #[test]
+    fn a_client_that_returns_its_cookie_is_verified() {
+        let mut jar = jar();
+        let hello = hello_with_cookie(&mut jar, Instant::ORIGIN);
+        assert!(is_verified(&mut jar, Instant::ORIGIN, ADDRESS, &hello));
+    }
+
+    #[test]
+    fn a_cookie_is_worth_nothing_at_another_address_or_to_another_jar() {
+        let mut jar = jar();
+        let hello = hello_with_cookie(&mut jar, Instant::ORIGIN);
+        for address in [&b"192.0.2.1:5001"[..], b"192.0.2.1:500", b"", b"192.0.2.1:50000"] {
+            assert!(!is_verified(&mut jar, Instant::ORIGIN, address, &hello));
+        }
+        assert!(!is_verified(&mut super::tests::jar(), Instant::ORIGIN, ADDRESS, &hello));
+    }
+
+    #[test]
+    fn a_hello_with_any_bit_of_its_random_session_suites_or_cookie_changed_is_asked_again() {
+        let mut jar = jar();
+        let hello = hello_with_cookie(&mut jar, Instant::ORIGIN);
+        // From the random behind the client_version to the end of the cipher suites and compression methods.
+        let random = RecordHeader::LEN + FragmentHeader::LEN + 2;
+        let end = random + 32 + 1 + 1 + 32 + 2 + 12 + 2;
+        for at in random..end {
+            let mut changed = hello.clone();
+            changed[at] ^= 1;
+            assert!(!is_verified(&mut jar, Instant::ORIGIN, ADDRESS, &changed), "byte {at}");
+        }
+        let mut extension = hello.clone();
+        extension[end + 10] ^= 1;
+        assert!(is_verified(&mut jar, Instant::ORIGIN, ADDRESS, &extension), "extensions may change");
+    }
+
+    #[test]
+    fn a_cookie_lives_for_its_lifetime_across_one_change_of_keys() {
+        for made in [0, 1, 30_000, 59_999, 60_000, 61_000, 119_999] {
+            let mut jar = jar();
+            let made = Instant::from_origin(Duration::from_millis(made));
+            let hello = hello_with_cookie(&mut jar, made);
+            let last = made + CookieJar::DEFAULT_LIFETIME;
+            assert!(is_verified(&mut jar, last, ADDRESS, &hello), "{made:?}");
+            assert!(!is_verified(&mut jar, last + Duration::from_millis(1), ADDRESS, &hello), "{made:?}");
+        }
+    }
+
+    #[test]
+    fn a_reply_mirrors_the_record_number_and_is_never_longer_than_the_hello() {
+        let mut jar = jar();
+        let mut hello = flight(&mut client(1200)).remove(0);
+        hello[10] = 7;
+        let mut reply = vec![];
+        assert!(matches!(jar.check(Instant::ORIGIN, ADDRESS, &hello, &mut reply), HelloVerdict::Reply));
+        let (header, _, rest) = split_record(&reply).unwrap();
+        assert_eq!((header.number.get(), rest.len()), (7, 0));
+        assert!(reply.len() <= hello.len());
+    }
+
+    #[test]
+    fn no_prefix_of_a_hello_and_no_other_datagram_draws_more_bytes_than_it_brings() {
+        let mut jar = jar();
+        let hello = flight(&mut client(1200)).remove(0);
+        for len in 0..hello.len() {
+            let mut reply = vec![];
+            let verdict = jar.check(Instant::ORIGIN, ADDRESS, &hello[..len], &mut reply);
+            assert!(matches!(verdict, HelloVerdict::Dropped(_)), "{len}");
+            assert_eq!(reply.len(), 0);
+        }
+    }
+
+    #[test]
+    fn a_fragmented_hello_is_answered_once_and_verified_by_its_first_fragment() {
+        let mut jar = jar();
+        let mut client = client(300);
+        let first_flight = flight(&mut client);
+        assert!(first_flight.len() > 1);
+        let mut replies = vec![];
+        for datagram in &first_flight {
+            let _ = jar.check(Instant::ORIGIN, ADDRESS, datagram, &mut replies);
+        }
+        assert_eq!(client.receive(Instant::ORIGIN, &mut replies).count(), 0);
+        let second_flight = flight(&mut client);
+        assert!(is_verified(&mut jar, Instant::ORIGIN, ADDRESS, &second_flight[0]));
+        assert!(!is_verified(&mut jar, Instant::ORIGIN, ADDRESS, &second_flight[1]));
+    }
+}

@@ -432,10 +432,15 @@ mod tests {
         let cert = certificate_with(|params| {
             params.distinguished_name = rcgen::DistinguishedName::new();
             params.distinguished_name.push(rcgen::DnType::CommonName, "a\u{1b}[2Jb\nc");
+            params.subject_alt_names.clear();
+            let names = b"\x30\x07\x82\x05a\x1b[2J";
+            let extension = rcgen::CustomExtension::from_oid_content(&[2, 5, 29, 17], names.to_vec());
+            params.custom_extensions.push(extension);
         });
         let summary = CertificateSummary::read(&cert).unwrap();
         assert!(!summary.subject.chars().any(char::is_control), "{:?}", summary.subject);
-        assert!(summary.subject.contains('b'));
+        assert!(summary.subject.contains("[2Jb"));
+        assert_eq!(summary.subject_alt_names, ["DNS:a\\u{1b}[2J"]);
     }
 
     #[test]

@@ -42,6 +42,11 @@ impl Outbound {
         RecordHeader::LEN + protection
     }
 
+    /// How many payload bytes a record of this epoch can carry in a datagram of `mtu` bytes, `used` of which are taken.
+    pub(crate) fn room(&self, epoch: Epoch, mtu: usize, used: usize) -> usize {
+        mtu.saturating_sub(self.overhead(epoch)).saturating_sub(used).min(MAX_PLAINTEXT)
+    }
+
     /// How many bytes stand before the payload in a record of epoch 1: header and explicit nonce.
     pub(crate) fn headroom(&self) -> usize {
         RecordHeader::LEN + self.protected.as_ref().map_or(0, |epoch| epoch.sealer.explicit_nonce_len())
@@ -186,3 +191,73 @@ pub(crate) enum SealFault {
 
 /// Zeros to append where a nonce or a tag will be written.
 const ROOM: [u8; 32] = [0; 32];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::testing;
+    use alloc::vec;
+
+    fn outbound(blocks_allowed: u64) -> Outbound {
+        let provider = testing::providers().swap_remove(0);
+        let suite = provider.cipher_suites[0];
+        let sealer = RecordSealer::new(&suite, &[7; 16], &[9; 4]).unwrap();
+        let mut outbound = Outbound::new(RecordNumber::ZERO);
+        outbound.install(sealer, blocks_allowed);
+        outbound
+    }
+
+    fn seal(outbound: &mut Outbound, payload: &[u8]) -> Result<Vec<u8>, SealFault> {
+        let mut out = vec![0xee];
+        let sealed = outbound.write(Epoch::ONE, ContentType::APPLICATION_DATA, &[payload], &mut out);
+        assert_eq!(out[0], 0xee);
+        if sealed.is_err() {
+            assert_eq!(out.len(), 1, "nothing is appended on an error");
+        }
+        sealed.map(|()| out.split_off(1))
+    }
+
+    #[test]
+    fn the_last_record_number_is_used_once_and_does_not_wrap() {
+        let mut outbound = outbound(u64::MAX);
+        outbound.skip_to(RecordNumber::new(RecordNumber::MAX.get() - 1).unwrap());
+        assert!(seal(&mut outbound, b"a").is_ok());
+        let last = seal(&mut outbound, b"b").unwrap();
+        assert_eq!(last[3..11], [0, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]);
+        assert_eq!(seal(&mut outbound, b"c"), Err(SealFault::Exhausted));
+        assert_eq!(seal(&mut outbound, b"c"), Err(SealFault::Exhausted));
+    }
+
+    #[test]
+    fn a_key_seals_no_more_blocks_than_it_may() {
+        // 32 bytes of payload, 8 of explicit nonce, 16 of tag, and the block of the tag's mask.
+        let mut outbound = outbound(2 * 4 + 3);
+        assert!(seal(&mut outbound, &[0; 32]).is_ok());
+        assert!(seal(&mut outbound, &[0; 32]).is_ok());
+        assert_eq!(seal(&mut outbound, &[0; 32]), Err(SealFault::Exhausted));
+        assert!(seal(&mut outbound, &[0; 8]).is_ok());
+    }
+
+    #[test]
+    fn both_ways_of_sealing_give_the_same_record() {
+        let (mut copying, mut in_place) = (outbound(u64::MAX), outbound(u64::MAX));
+        let copied = seal(&mut copying, b"payload").unwrap();
+        let mut buffer = vec![0; in_place.headroom()];
+        buffer.extend_from_slice(b"payload");
+        buffer.resize(buffer.len() + 16, 0);
+        let range = in_place.seal_in_place(ContentType::APPLICATION_DATA, &mut buffer, 7).unwrap();
+        assert_eq!(buffer[range], copied);
+    }
+
+    #[test]
+    fn a_buffer_too_small_or_a_payload_too_long_uses_no_number() {
+        let mut outbound = outbound(u64::MAX);
+        for len in 0..outbound.overhead(Epoch::ONE) + 7 {
+            let sealed = outbound.seal_in_place(ContentType::APPLICATION_DATA, &mut vec![0; len], 7);
+            assert_eq!(sealed, Err(SealFault::BufferTooSmall));
+        }
+        assert_eq!(seal(&mut outbound, &[0; MAX_PLAINTEXT + 1]), Err(SealFault::TooLong));
+        let first = seal(&mut outbound, &[0; MAX_PLAINTEXT]).unwrap();
+        assert_eq!(first[5..11], [0; 6]);
+    }
+}
