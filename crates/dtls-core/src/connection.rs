@@ -10,7 +10,6 @@
 //! ```
 
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
@@ -54,9 +53,17 @@ pub struct Connection {
     outbound: Outbound,
     mtu: Mtu,
     /// An alert that has been sealed and not yet taken.
-    alert: Option<Vec<u8>>,
-    events: VecDeque<Event>,
+    alert: Option<Box<[u8]>>,
+    events: Events,
     stats: Stats,
+}
+
+/// What the owner has not been told yet. More than this cannot happen to a connection.
+#[derive(Debug, Default)]
+struct Events {
+    connected: bool,
+    /// That it is over, and why.
+    end: Option<Event>,
 }
 
 /// Where the association is in its life.
@@ -82,7 +89,7 @@ struct Established {
     randoms: Randoms,
     hash: &'static dyn HashAlgorithm,
     exporters: Exporters,
-    linger: Option<Linger>,
+    linger: Option<Box<Linger>>,
     warnings: u8,
     refused_renegotiation: bool,
 }
@@ -162,7 +169,7 @@ impl Connection {
             outbound: Outbound::new(first),
             mtu: Mtu::new(settings.mtu),
             alert: None,
-            events: VecDeque::new(),
+            events: Events::default(),
             stats: Stats::default(),
         }
     }
@@ -277,7 +284,7 @@ impl Connection {
             if let Some(key) = write_key {
                 self.outbound.install(key.sealer, key.blocks_allowed);
             }
-            let new_read_key = read_key.map(|key| self.inbound.install(key.opener, key.failures_allowed)).is_some();
+            let held = read_key.map(|key| self.inbound.install(key.opener, key.failures_allowed));
             match outcome {
                 Ok(Advance::Nothing) => return,
                 Ok(Advance::Used) => {}
@@ -285,10 +292,8 @@ impl Connection {
                 Ok(Advance::Complete(completed)) => return self.establish(now, completed),
                 Err(error) => return self.fail(error),
             }
-            if new_read_key {
-                for mut held in self.inbound.release_held() {
-                    let _ = self.on_record(now, held.header, &mut held.body);
-                }
+            for mut held in held.unwrap_or_default() {
+                let _ = self.on_record(now, held.header, &mut held.body);
             }
         }
     }
@@ -301,13 +306,13 @@ impl Connection {
         // Only the server has something left to send: its flight 6 is the last.
         let linger = match completed.info.role {
             Role::Client => None,
-            Role::Server => Some(Linger {
+            Role::Server => Some(Box::new(Linger {
                 flight: phase.handshake.exchange.flight,
                 asked_by,
                 until: now + Linger::DURATION,
                 quiet_until: now + Linger::PAUSE,
                 answers_left: Linger::ANSWERS,
-            }),
+            })),
         };
         let Completed { info, master, randoms, hash } = completed;
         self.phase = Phase::Established(Box::new(Established {
@@ -320,7 +325,7 @@ impl Connection {
             warnings: 0,
             refused_renegotiation: false,
         }));
-        self.events.push_back(Event::Connected);
+        self.events.connected = true;
     }
 
     fn on_alert(&mut self, epoch: Epoch, payload: &[u8]) {
@@ -349,7 +354,7 @@ impl Connection {
                 // RFC 5246 section 7.2.1: answered in kind.
                 self.queue_alert(Alert::warning(AlertDescription::CLOSE_NOTIFY));
                 self.end();
-                self.events.push_back(Event::Closed);
+                self.events.end = Some(Event::Closed);
             }
             (Phase::Established(established), AlertLevel::WARNING, _) => {
                 established.warnings += 1;
@@ -594,7 +599,7 @@ impl Connection {
         let mut datagram = Vec::new();
         // Where even an alert cannot be sealed, silence is all that is left.
         if self.outbound.write(epoch, ContentType::ALERT, &[&alert.to_bytes()], &mut datagram).is_ok() {
-            self.alert = Some(datagram);
+            self.alert = Some(datagram.into_boxed_slice());
         }
     }
 }
@@ -715,7 +720,7 @@ impl Connection {
             self.queue_alert(Alert::fatal(description));
         }
         self.end();
-        self.events.push_back(Event::Failed(error));
+        self.events.end = Some(Event::Failed(error));
     }
 
     /// Drops every secret.
@@ -732,11 +737,10 @@ impl Connection {
     /// The next thing that happened; `None` when there is nothing new. Ask after [`receive`](Self::receive),
     /// [`send`](Self::send), [`poll_transmit`](Self::poll_transmit) and [`handle_timeout`](Self::handle_timeout).
     pub fn poll_event(&mut self) -> Option<Event> {
-        let event = self.events.pop_front();
-        if self.events.is_empty() {
-            self.events = VecDeque::new();
+        if core::mem::take(&mut self.events.connected) {
+            return Some(Event::Connected);
         }
-        event
+        self.events.end.take()
     }
 
     /// What was negotiated and with whom; `None` until connected and after the end.

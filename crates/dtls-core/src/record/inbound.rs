@@ -9,67 +9,73 @@ use crate::discard::Discard;
 use crate::wire::enums::{ContentType, ProtocolVersion};
 use crate::wire::record::{Epoch, MAX_CIPHERTEXT, MAX_PLAINTEXT, RecordHeader};
 
-/// The reading side of a connection: epoch 0 in the clear, then one epoch of protected records.
+/// The reading side of a connection: epoch 0 in the clear, then epoch 1 with its key.
 #[derive(Debug)]
-pub(crate) struct Inbound {
-    /// Epoch 1, once the handshake has handed over its key.
-    protected: Option<ReadEpoch>,
-    /// Whether epoch 0 is over: set when the handshake is complete.
-    plaintext_closed: bool,
-    /// Records of epoch 1 that came before its key (RFC 6347 section 4.2.4 allows keeping or dropping them).
-    held: Vec<HeldRecord>,
+pub(crate) enum Inbound {
+    /// No key yet. Records of epoch 1 that come early are held (RFC 6347 section 4.2.4 allows keeping or dropping
+    /// them).
+    Plaintext { held: Vec<HeldRecord> },
+    /// The handshake has handed its key over, but the peer may still repeat what it sent in the clear.
+    Both(ReadEpoch),
+    /// The handshake is complete: what is not authenticated has no effect at all.
+    Protected(ReadEpoch),
 }
 
 impl Inbound {
     pub(crate) const fn new() -> Self {
-        Self { protected: None, plaintext_closed: false, held: Vec::new() }
+        Self::Plaintext { held: Vec::new() }
     }
 
-    /// Takes the key of epoch 1. Records held for it are then handed out by [`Inbound::release_held`].
-    pub(crate) fn install(&mut self, opener: RecordOpener, failures_allowed: u64) {
-        self.protected = Some(ReadEpoch {
-            epoch: Epoch::ONE,
-            opener,
-            window: ReplayWindow::new(),
-            accepted_any: false,
-            failures_allowed,
-        });
+    /// Takes the key of epoch 1 and returns the records that came before it, oldest first.
+    pub(crate) fn install(&mut self, opener: RecordOpener, failures_allowed: u64) -> Vec<HeldRecord> {
+        let read_epoch = ReadEpoch { opener, window: ReplayWindow::new(), failures_allowed };
+        match core::mem::replace(self, Self::Both(read_epoch)) {
+            Self::Plaintext { held } => held,
+            Self::Both(_) | Self::Protected(_) => Vec::new(),
+        }
     }
 
-    /// Ends epoch 0: from now on, what is not authenticated has no effect at all.
+    /// Ends epoch 0.
     pub(crate) fn close_plaintext(&mut self) {
-        self.plaintext_closed = true;
-        self.held = Vec::new();
+        *self = match core::mem::replace(self, Self::new()) {
+            Self::Both(read_epoch) => Self::Protected(read_epoch),
+            unchanged => unchanged,
+        };
+    }
+
+    const fn read_epoch(&self) -> Option<&ReadEpoch> {
+        match self {
+            Self::Plaintext { .. } => None,
+            Self::Both(read_epoch) | Self::Protected(read_epoch) => Some(read_epoch),
+        }
     }
 
     /// Whether the peer has proved, by at least one record, that it holds the key of epoch 1.
     pub(crate) fn is_proven(&self) -> bool {
-        self.protected.as_ref().is_some_and(|epoch| epoch.accepted_any)
+        self.read_epoch().is_some_and(|read_epoch| !read_epoch.window.is_empty())
     }
 
     /// Whether so many forged records have arrived that the key must not be used any more (RFC 9147 section 4.5.3
     /// counts them for the same AEADs; RFC 6347 says nothing).
     pub(crate) fn is_worn_out(&self) -> bool {
-        self.protected.as_ref().is_some_and(|epoch| epoch.failures_allowed == 0)
+        self.read_epoch().is_some_and(|read_epoch| read_epoch.failures_allowed == 0)
     }
 
     /// Opens one record in place.
     #[inline]
     pub(crate) fn open<'d>(&mut self, header: RecordHeader, body: &'d mut [u8]) -> Result<Opened<'d>, Discard> {
-        match (&mut self.protected, header.epoch) {
-            (Some(read_epoch), epoch) if epoch == read_epoch.epoch => read_epoch.open(header, body),
-            (_, Epoch::ZERO) => self.open_plaintext(header, body),
-            (None, Epoch::ONE) => Err(self.hold(header, body)),
+        match (self, header.epoch) {
+            (Self::Both(read_epoch) | Self::Protected(read_epoch), Epoch::ONE) => read_epoch.open(header, body),
+            (Self::Plaintext { .. } | Self::Both(_), Epoch::ZERO) => Self::open_plaintext(header, body),
+            (Self::Protected(_), Epoch::ZERO) => Err(Discard::PastEpoch),
+            (Self::Plaintext { held }, Epoch::ONE) => Err(HeldRecord::hold(held, header, body)),
             _ => Err(Discard::FutureEpoch),
         }
     }
 
     // Epoch 0 has no replay window: its numbers can be forged, so a window would let anyone lock the honest peer out.
     // Repetition is noticed by message_seq instead.
-    fn open_plaintext<'d>(&self, header: RecordHeader, body: &'d mut [u8]) -> Result<Opened<'d>, Discard> {
-        if self.plaintext_closed {
-            return Err(Discard::PastEpoch);
-        }
+    fn open_plaintext(header: RecordHeader, body: &mut [u8]) -> Result<Opened<'_>, Discard> {
         // RFC 6347 section 4.2.1: hellos may come in records that say DTLS 1.0.
         if header.version != ProtocolVersion::DTLS_1_2 && header.version != ProtocolVersion::DTLS_1_0 {
             return Err(Discard::WrongVersion);
@@ -78,21 +84,6 @@ impl Inbound {
             return Err(Discard::BadLength);
         }
         Ok(Opened { epoch: Epoch::ZERO, content_type: header.content_type, payload: body })
-    }
-
-    fn hold(&mut self, header: RecordHeader, body: &[u8]) -> Discard {
-        if header.content_type == ContentType::HANDSHAKE && body.len() <= HeldRecord::MAX_LEN {
-            if self.held.len() == HeldRecord::MAX_COUNT {
-                self.held.remove(0);
-            }
-            self.held.push(HeldRecord { header, body: body.to_vec() });
-        }
-        Discard::FutureEpoch
-    }
-
-    /// Hands out the records that came before their key, oldest first.
-    pub(crate) fn release_held(&mut self) -> Vec<HeldRecord> {
-        core::mem::take(&mut self.held)
     }
 }
 
@@ -104,12 +95,10 @@ pub(crate) struct Opened<'d> {
     pub(crate) payload: &'d mut [u8],
 }
 
-/// One epoch's key and what has been received under it.
-struct ReadEpoch {
-    epoch: Epoch,
+/// The key of epoch 1 and what has been received under it.
+pub(crate) struct ReadEpoch {
     opener: RecordOpener,
     window: ReplayWindow,
-    accepted_any: bool,
     failures_allowed: u64,
 }
 
@@ -144,7 +133,6 @@ impl ReadEpoch {
             return Err(Discard::BadLength);
         }
         self.window.accept(header.number);
-        self.accepted_any = true;
         Ok(Opened { epoch: header.epoch, content_type: header.content_type, payload })
     }
 }
@@ -153,11 +141,7 @@ impl ReadEpoch {
 // count as equal.
 impl fmt::Debug for ReadEpoch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ReadEpoch")
-            .field("epoch", &self.epoch)
-            .field("window", &self.window)
-            .field("accepted_any", &self.accepted_any)
-            .finish_non_exhaustive()
+        f.debug_struct("ReadEpoch").field("window", &self.window).finish_non_exhaustive()
     }
 }
 
@@ -173,4 +157,15 @@ impl HeldRecord {
     const MAX_COUNT: usize = 4;
     /// A protected Finished is 48 bytes; anything much longer is not one.
     const MAX_LEN: usize = 256;
+
+    /// Keeps a record if it may be a Finished, in the place of the oldest one if there are too many.
+    fn hold(held: &mut Vec<Self>, header: RecordHeader, body: &[u8]) -> Discard {
+        if header.content_type == ContentType::HANDSHAKE && body.len() <= Self::MAX_LEN {
+            if held.len() == Self::MAX_COUNT {
+                held.remove(0);
+            }
+            held.push(Self { header, body: body.to_vec() });
+        }
+        Discard::FutureEpoch
+    }
 }

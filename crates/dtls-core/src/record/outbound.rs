@@ -12,20 +12,19 @@ use crate::wire::record::{Epoch, MAX_PLAINTEXT, RecordHeader, RecordNumber};
 /// The writing side of a connection: epoch 0 in the clear, which goes on counting for retransmissions, and epoch 1.
 #[derive(Debug)]
 pub(crate) struct Outbound {
-    /// The next record of epoch 0; `None` when the numbers are used up.
-    plaintext_next: Option<RecordNumber>,
+    plaintext: Counter,
     protected: Option<WriteEpoch>,
 }
 
 impl Outbound {
     /// Begins epoch 0 at `first`: a server mirrors the number of the ClientHello (RFC 6347 section 4.2.1).
     pub(crate) const fn new(first: RecordNumber) -> Self {
-        Self { plaintext_next: Some(first), protected: None }
+        Self { plaintext: Counter(first.get()), protected: None }
     }
 
     /// Takes the key of epoch 1, which may seal `blocks_allowed` blocks of 16 bytes.
     pub(crate) fn install(&mut self, sealer: RecordSealer, blocks_allowed: u64) {
-        self.protected = Some(WriteEpoch { epoch: Epoch::ONE, sealer, next: Some(RecordNumber::ZERO), blocks_allowed });
+        self.protected = Some(WriteEpoch { sealer, counter: Counter(0), blocks_allowed });
     }
 
     /// The epoch that alerts belong to once epoch 1 is in use.
@@ -36,7 +35,7 @@ impl Outbound {
     /// How many bytes a record of this epoch takes beyond its payload.
     pub(crate) fn overhead(&self, epoch: Epoch) -> usize {
         let protection = match &self.protected {
-            Some(write_epoch) if epoch == write_epoch.epoch => write_epoch.sealer.overhead(),
+            Some(write_epoch) if epoch == Epoch::ONE => write_epoch.sealer.overhead(),
             _ => 0,
         };
         RecordHeader::LEN + protection
@@ -113,8 +112,7 @@ impl Outbound {
         len: usize,
         out: &mut Vec<u8>,
     ) -> Result<(), SealFault> {
-        let number = self.plaintext_next.ok_or(SealFault::Exhausted)?;
-        self.plaintext_next = number.next();
+        let number = self.plaintext.next()?;
         let header = RecordHeader {
             content_type,
             version: ProtocolVersion::DTLS_1_2,
@@ -133,17 +131,29 @@ impl Outbound {
     #[cfg(test)]
     pub(crate) fn skip_to(&mut self, number: RecordNumber) {
         if let Some(write_epoch) = &mut self.protected {
-            write_epoch.next = Some(number);
+            write_epoch.counter = Counter(number.get());
         }
     }
 }
 
-/// One epoch's key and how much of it is used up.
+/// The number of the next record of an epoch.
+#[derive(Debug)]
+struct Counter(u64);
+
+impl Counter {
+    /// Spends a number. RFC 6347 section 4.1 forbids letting them wrap, so they end.
+    #[inline]
+    fn next(&mut self) -> Result<RecordNumber, SealFault> {
+        let number = RecordNumber::new(self.0).ok_or(SealFault::Exhausted)?;
+        self.0 += 1;
+        Ok(number)
+    }
+}
+
+/// The key of epoch 1 and how much of it is used up.
 struct WriteEpoch {
-    epoch: Epoch,
     sealer: RecordSealer,
-    /// `None` when the numbers are used up: RFC 6347 section 4.1 forbids letting them wrap.
-    next: Option<RecordNumber>,
+    counter: Counter,
     blocks_allowed: u64,
 }
 
@@ -151,26 +161,25 @@ impl WriteEpoch {
     /// Seals `record`, which has room for header, explicit nonce and tag around its payload.
     #[inline]
     fn seal(&mut self, content_type: ContentType, record: &mut [u8]) -> Result<(), SealFault> {
-        let number = self.next.ok_or(SealFault::Exhausted)?;
         let (header_room, body) = record.split_at_mut_checked(RecordHeader::LEN).ok_or(SealFault::BufferTooSmall)?;
         // One block more than the payload fills: the AEAD spends one on the tag.
         let blocks = u64::try_from(body.len() / 16).map_err(|_| SealFault::TooLong)? + 1;
         let blocks_left = self.blocks_allowed.checked_sub(blocks).ok_or(SealFault::Exhausted)?;
-        let version = ProtocolVersion::DTLS_1_2;
         let length = u16::try_from(body.len()).map_err(|_| SealFault::TooLong)?;
-        let header = RecordHeader { content_type, version, epoch: self.epoch, number, length };
-        header_room.copy_from_slice(&header.to_bytes());
         // The number is spent before the key is used, so that no error path can use it twice.
-        self.next = number.next();
+        let number = self.counter.next()?;
         self.blocks_allowed = blocks_left;
-        let sealed = SealedHeader { content_type, version, epoch: self.epoch.0, number: number.get() };
+        let (version, epoch) = (ProtocolVersion::DTLS_1_2, Epoch::ONE);
+        let header = RecordHeader { content_type, version, epoch, number, length };
+        header_room.copy_from_slice(&header.to_bytes());
+        let sealed = SealedHeader { content_type, version, epoch: epoch.0, number: number.get() };
         self.sealer.seal(sealed, body).map_err(|_| SealFault::Crypto)
     }
 }
 
 impl fmt::Debug for WriteEpoch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WriteEpoch").field("epoch", &self.epoch).field("next", &self.next).finish_non_exhaustive()
+        f.debug_struct("WriteEpoch").field("counter", &self.counter).finish_non_exhaustive()
     }
 }
 

@@ -23,6 +23,11 @@ impl ReplayWindow {
         Self { end: 0, seen: [0; Self::WORDS] }
     }
 
+    /// Whether nothing has been accepted yet.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.end == 0
+    }
+
     /// Whether a record with this number may be new.
     #[inline]
     pub(super) fn check(&self, number: RecordNumber) -> Freshness {
