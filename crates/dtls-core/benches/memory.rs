@@ -2,6 +2,8 @@
 //!
 //! `cargo bench -p dtls-core --bench memory`
 
+#![allow(clippy::expect_used, reason = "a benchmark may stop")]
+
 use dtls_core::wire::enums::{CipherSuiteId, NamedGroup};
 use dtls_core::{Connection, Instant};
 

@@ -5,8 +5,16 @@
 //!
 //! `cargo bench -p dtls-core --bench ratios`
 
-use std::hint::black_box;
-use std::time::{Duration, Instant as Clock};
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a benchmark may stop and looks at the clock"
+)]
+
+use core::hint::black_box;
+use core::time::Duration;
+use std::time::Instant as Clock;
 
 use dtls_core::Instant;
 use dtls_core::wire::enums::{CipherSuiteId, NamedGroup};
@@ -124,7 +132,7 @@ fn handshake(group: NamedGroup, algorithm: &'static ring::agreement::Algorithm) 
 fn compare(first: &mut dyn FnMut(), second: &mut dyn FnMut()) -> (Duration, Duration, f64) {
     const ROUNDS: usize = 61;
     let batch = batch_size(first);
-    let mut time = |work: &mut dyn FnMut()| {
+    let time = |work: &mut dyn FnMut()| {
         let start = Clock::now();
         for _ in 0..batch {
             work();

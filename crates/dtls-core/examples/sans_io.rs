@@ -2,7 +2,7 @@
 //!
 //! `cargo run -p dtls-core --example sans_io`
 
-use std::error::Error;
+use core::error::Error;
 use std::sync::Arc;
 
 use dtls_core::crypto::{Fingerprint, Fingerprints, Identity, ring};

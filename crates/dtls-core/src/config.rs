@@ -183,7 +183,6 @@ pub struct ClientConfig {
 
 impl ClientConfig {
     /// Begins with the cryptography; the next question is whom to trust.
-    #[must_use]
     pub fn builder(provider: Arc<CryptoProvider>) -> ClientConfigBuilder<WantsTrust> {
         ClientConfigBuilder { provider, stage: WantsTrust(()) }
     }
@@ -279,7 +278,6 @@ pub struct ServerConfig {
 
 impl ServerConfig {
     /// Begins with the cryptography; the next question is who the server is.
-    #[must_use]
     pub fn builder(provider: Arc<CryptoProvider>) -> ServerConfigBuilder<WantsServerIdentity> {
         ServerConfigBuilder { provider, stage: WantsServerIdentity(()) }
     }
@@ -527,7 +525,8 @@ mod tests {
 
     #[test]
     fn a_field_that_cannot_work_is_named() {
-        let cases: [(fn(&mut Settings), ConfigError); 13] = [
+        type Change = fn(&mut Settings);
+        let cases: [(Change, ConfigError); 13] = [
             (|s| s.cipher_suites.clear(), ConfigError::Empty { field: "cipher_suites" }),
             (|s| s.groups.clear(), ConfigError::Empty { field: "groups" }),
             (|s| s.signature_schemes.clear(), ConfigError::Empty { field: "signature_schemes" }),

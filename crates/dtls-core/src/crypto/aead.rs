@@ -1,10 +1,10 @@
 //! Protecting records: RFC 5246 section 6.2.3.3 with the nonces of RFC 5288 section 3 and RFC 7905 section 2.
 //!
 //! ```text
-//!   record body, Explicit   | epoch(2) number(6) | ciphertext | tag |     nonce = salt(4) || the 8 bytes in front
+//!   record body, Explicit   | epoch(2) RecordNumber::ZERO | ciphertext | tag |     nonce = salt(4) || the 8 bytes in front
 //!   record body, Implicit                        | ciphertext | tag |     nonce = iv(12) xor (0(4) || epoch || number)
 //!
-//!   additional data         epoch(2) number(6) type(1) version(2) plaintext length(2)
+//!   additional data         epoch(2) RecordNumber::ZERO type(1) version(2) plaintext length(2)
 //! ```
 //!
 //! Everything here works in the caller's buffer: no copy of a record, no allocation.
@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use super::CryptoError;
 use super::suite::{CipherSuite, NonceConstruction};
-use crate::wire::enums::{ContentType, ProtocolVersion};
+use crate::wire::record::RecordHeader;
 
 /// An algorithm for authenticated encryption with a nonce of twelve bytes.
 pub trait AeadAlgorithm: Send + Sync {
@@ -101,8 +101,8 @@ impl RecordSealer {
     /// If `record_body` has no room for [`overhead`](Self::overhead), holds more than a record can, or if `number`
     /// needs more than 48 bits.
     #[inline]
-    pub fn seal(&self, header: SealedHeader, record_body: &mut [u8]) -> Result<(), CryptoError> {
-        let sequence = header.sequence()?;
+    pub fn seal(&self, header: &RecordHeader, record_body: &mut [u8]) -> Result<(), CryptoError> {
+        let sequence = header.sequence();
         let (nonce, rest) = match self.0.construction {
             NonceConstruction::Explicit => {
                 let (explicit, rest) = record_body.split_first_chunk_mut().ok_or(CryptoError)?;
@@ -112,7 +112,7 @@ impl RecordSealer {
             NonceConstruction::Implicit => (self.0.implicit_nonce(sequence), record_body),
         };
         let plaintext_len = rest.len().checked_sub(self.0.tag_len()).ok_or(CryptoError)?;
-        let aad = header.aad(sequence, plaintext_len)?;
+        let aad = additional_data(header, plaintext_len)?;
         let (plaintext, tag) = rest.split_at_mut_checked(plaintext_len).ok_or(CryptoError)?;
         self.0.key.seal(&nonce, &aad, plaintext, tag)
     }
@@ -154,8 +154,8 @@ impl RecordOpener {
     /// If the body is shorter than [`overhead`](Self::overhead), longer than a record can be, or not what the peer
     /// sealed under this header. No plaintext is then readable in `record_body`.
     #[inline]
-    pub fn open<'a>(&self, header: SealedHeader, record_body: &'a mut [u8]) -> Result<&'a mut [u8], CryptoError> {
-        let sequence = header.sequence()?;
+    pub fn open<'a>(&self, header: &RecordHeader, record_body: &'a mut [u8]) -> Result<&'a mut [u8], CryptoError> {
+        let sequence = header.sequence();
         let (nonce, rest) = match self.0.construction {
             NonceConstruction::Explicit => {
                 let (explicit, rest) = record_body.split_first_chunk_mut().ok_or(CryptoError)?;
@@ -164,7 +164,7 @@ impl RecordOpener {
             NonceConstruction::Implicit => (self.0.implicit_nonce(sequence), record_body),
         };
         let plaintext_len = rest.len().checked_sub(self.0.tag_len()).ok_or(CryptoError)?;
-        let aad = header.aad(sequence, plaintext_len)?;
+        let aad = additional_data(header, plaintext_len)?;
         let opened = self.0.key.open(&nonce, &aad, rest)?;
         rest.get_mut(..opened).ok_or(CryptoError)
     }
@@ -176,38 +176,13 @@ impl fmt::Debug for RecordOpener {
     }
 }
 
-/// What the tag of a record covers besides its plaintext.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SealedHeader {
-    /// What the record carries.
-    pub content_type: ContentType,
-    /// The version in the record's header.
-    pub version: ProtocolVersion,
-    /// The epoch in the record's header.
-    pub epoch: u16,
-    /// The record's number within its epoch, below 2^48.
-    pub number: u64,
-}
-
-impl SealedHeader {
-    /// Epoch and number as they stand in the header (RFC 6347 section 4.1.2.1).
-    #[inline]
-    fn sequence(&self) -> Result<[u8; 8], CryptoError> {
-        // A number that spills into the epoch would repeat the nonce of another record.
-        if self.number >> 48 != 0 {
-            return Err(CryptoError);
-        }
-        Ok((u64::from(self.epoch) << 48 | self.number).to_be_bytes())
-    }
-
-    /// The additional data (RFC 5246 section 6.2.3.3).
-    #[inline]
-    fn aad(&self, sequence: [u8; 8], plaintext_len: usize) -> Result<[u8; 13], CryptoError> {
-        let [s0, s1, s2, s3, s4, s5, s6, s7] = sequence;
-        let [v0, v1] = self.version.0.to_be_bytes();
-        let [l0, l1] = u16::try_from(plaintext_len).map_err(|_| CryptoError)?.to_be_bytes();
-        Ok([s0, s1, s2, s3, s4, s5, s6, s7, self.content_type.0, v0, v1, l0, l1])
-    }
+/// The additional data (RFC 5246 section 6.2.3.3): the header, with the plaintext's length in place of its own.
+#[inline]
+fn additional_data(header: &RecordHeader, plaintext_len: usize) -> Result<[u8; 13], CryptoError> {
+    let [s0, s1, s2, s3, s4, s5, s6, s7] = header.sequence();
+    let [v0, v1] = header.version.0.to_be_bytes();
+    let [l0, l1] = u16::try_from(plaintext_len).map_err(|_| CryptoError)?.to_be_bytes();
+    Ok([s0, s1, s2, s3, s4, s5, s6, s7, header.content_type.0, v0, v1, l0, l1])
 }
 
 /// One direction's key and the secret part of its nonces.
@@ -266,16 +241,21 @@ impl DirectionKey {
 mod tests {
     use super::*;
     use crate::crypto::testing::{providers, unhex};
-    use crate::wire::enums::CipherSuiteId;
+    use crate::wire::enums::{CipherSuiteId, ContentType, ProtocolVersion};
+    use crate::wire::record::{Epoch, RecordNumber};
     use alloc::vec;
     use alloc::vec::Vec;
 
     const PLAINTEXT: &[u8] = b"The quick brown fox";
-    const HEADER: SealedHeader = SealedHeader {
+    const HEADER: RecordHeader = RecordHeader {
         content_type: ContentType::APPLICATION_DATA,
         version: ProtocolVersion::DTLS_1_2,
-        epoch: 1,
-        number: 5,
+        epoch: Epoch::ONE,
+        number: match RecordNumber::new(5) {
+            Some(five) => five,
+            None => RecordNumber::ZERO,
+        },
+        length: 0,
     };
 
     /// What Python's `cryptography` (OpenSSL) makes of key 00 01 02 .., fixed iv f0 f1 f2 .. and [`PLAINTEXT`] under
@@ -311,9 +291,9 @@ mod tests {
             for (id, expected) in RECORDS {
                 let (sealer, opener) = pair(provider.cipher_suite(id).unwrap());
                 let mut body = with_room(&sealer, PLAINTEXT);
-                sealer.seal(HEADER, &mut body).unwrap();
+                sealer.seal(&HEADER, &mut body).unwrap();
                 assert_eq!(body, unhex(expected), "{id}");
-                assert_eq!(opener.open(HEADER, &mut body).unwrap(), PLAINTEXT);
+                assert_eq!(opener.open(&HEADER, &mut body).unwrap(), PLAINTEXT);
             }
         }
     }
@@ -324,28 +304,28 @@ mod tests {
         let sealed = "a1a2a3a4a5a6a7a844996763ad8380f2341d4ffaf996883daa76c2d5c38dbb4be0b0a6399031617de48b31";
         for provider in providers() {
             let (_, opener) = pair(provider.cipher_suite(RECORDS[0].0).unwrap());
-            assert_eq!(opener.open(HEADER, &mut unhex(sealed)).unwrap(), PLAINTEXT);
+            assert_eq!(opener.open(&HEADER, &mut unhex(sealed)).unwrap(), PLAINTEXT);
         }
     }
 
     #[test]
     fn every_part_of_the_header_and_of_the_body_is_covered() {
         let headers = [
-            SealedHeader { content_type: ContentType::HANDSHAKE, ..HEADER },
-            SealedHeader { version: ProtocolVersion::DTLS_1_0, ..HEADER },
-            SealedHeader { epoch: 2, ..HEADER },
-            SealedHeader { number: 6, ..HEADER },
+            RecordHeader { content_type: ContentType::HANDSHAKE, ..HEADER },
+            RecordHeader { version: ProtocolVersion::DTLS_1_0, ..HEADER },
+            RecordHeader { epoch: Epoch(2), ..HEADER },
+            RecordHeader { number: RecordNumber::ZERO, ..HEADER },
         ];
         for provider in providers() {
             for (id, sealed) in RECORDS {
                 let (_, opener) = pair(provider.cipher_suite(id).unwrap());
                 for header in headers {
-                    assert_eq!(opener.open(header, &mut unhex(sealed)), Err(CryptoError), "{id} {header:?}");
+                    assert_eq!(opener.open(&header, &mut unhex(sealed)), Err(CryptoError), "{id} {header:?}");
                 }
                 for at in 0..unhex(sealed).len() {
                     let mut body = unhex(sealed);
                     body[at] ^= 0x10;
-                    assert_eq!(opener.open(HEADER, &mut body), Err(CryptoError), "{id} byte {at}");
+                    assert_eq!(opener.open(&HEADER, &mut body), Err(CryptoError), "{id} byte {at}");
                 }
             }
         }
@@ -358,9 +338,9 @@ mod tests {
             for suite in &provider.cipher_suites {
                 let (sealer, opener) = pair(suite);
                 let mut body = with_room(&sealer, &secret);
-                sealer.seal(HEADER, &mut body).unwrap();
+                sealer.seal(&HEADER, &mut body).unwrap();
                 *body.last_mut().unwrap() ^= 1;
-                assert_eq!(opener.open(HEADER, &mut body), Err(CryptoError));
+                assert_eq!(opener.open(&HEADER, &mut body), Err(CryptoError));
                 assert!(!body.windows(4).any(|window| window == [0x5a; 4]), "{suite:?} of {}", provider.name);
             }
         }
@@ -374,29 +354,25 @@ mod tests {
                 assert_eq!(sealer.overhead(), suite.overhead());
                 assert_eq!(opener.overhead(), suite.overhead());
                 for len in 0..suite.overhead() {
-                    assert_eq!(sealer.seal(HEADER, &mut vec![0; len]), Err(CryptoError));
-                    assert_eq!(opener.open(HEADER, &mut vec![0; len]), Err(CryptoError));
+                    assert_eq!(sealer.seal(&HEADER, &mut vec![0; len]), Err(CryptoError));
+                    assert_eq!(opener.open(&HEADER, &mut vec![0; len]), Err(CryptoError));
                 }
                 let mut empty = vec![0; suite.overhead()];
-                sealer.seal(HEADER, &mut empty).unwrap();
-                assert_eq!(opener.open(HEADER, &mut empty).unwrap(), b"");
+                sealer.seal(&HEADER, &mut empty).unwrap();
+                assert_eq!(opener.open(&HEADER, &mut empty).unwrap(), b"");
             }
         }
     }
 
     #[test]
-    fn a_number_that_would_spill_into_the_epoch_is_refused() {
+    fn the_largest_epoch_and_number_do_not_run_into_each_other() {
         for provider in providers() {
             for suite in &provider.cipher_suites {
                 let (sealer, opener) = pair(suite);
-                let largest = SealedHeader { number: (1 << 48) - 1, epoch: u16::MAX, ..HEADER };
+                let largest = RecordHeader { number: RecordNumber::MAX, epoch: Epoch(u16::MAX), ..HEADER };
                 let mut body = with_room(&sealer, PLAINTEXT);
-                sealer.seal(largest, &mut body).unwrap();
-                assert_eq!(opener.open(largest, &mut body).unwrap(), PLAINTEXT);
-
-                let spilled = SealedHeader { number: 1 << 48, ..HEADER };
-                assert_eq!(sealer.seal(spilled, &mut with_room(&sealer, PLAINTEXT)), Err(CryptoError));
-                assert_eq!(opener.open(spilled, &mut with_room(&sealer, PLAINTEXT)), Err(CryptoError));
+                sealer.seal(&largest, &mut body).unwrap();
+                assert_eq!(opener.open(&largest, &mut body).unwrap(), PLAINTEXT);
             }
         }
     }
@@ -407,8 +383,8 @@ mod tests {
             for suite in &provider.cipher_suites {
                 let (sealer, opener) = pair(suite);
                 let mut body = vec![0; (1 << 16) + suite.overhead()];
-                assert_eq!(sealer.seal(HEADER, &mut body), Err(CryptoError));
-                assert_eq!(opener.open(HEADER, &mut body), Err(CryptoError));
+                assert_eq!(sealer.seal(&HEADER, &mut body), Err(CryptoError));
+                assert_eq!(opener.open(&HEADER, &mut body), Err(CryptoError));
             }
         }
     }

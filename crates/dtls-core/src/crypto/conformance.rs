@@ -8,12 +8,13 @@ use core::fmt;
 
 use rustls_pki_types::{AlgorithmIdentifier, SignatureVerificationAlgorithm, alg_id};
 
-use super::aead::{RecordOpener, RecordSealer, SealedHeader};
+use super::aead::{RecordOpener, RecordSealer};
 use super::hash::HashAlgorithm;
 use super::kx::KxGroup;
 use super::suite::{CipherSuite, NonceConstruction, SuiteAuthentication};
 use super::{CryptoProvider, SecureRandom};
 use crate::wire::enums::{CipherSuiteId, ContentType, NamedGroup, ProtocolVersion, SignatureScheme};
+use crate::wire::record::{Epoch, RecordHeader, RecordNumber};
 
 /// What is wrong with a provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -194,7 +195,7 @@ fn check_open(suite: &CipherSuite, sealer: &RecordSealer, opener: &RecordOpener)
         let plaintext = vec![0x5a; len];
         let sealed = seal(suite, sealer, &plaintext)?;
         let mut body = sealed.clone();
-        let opened = opener.open(HEADER, &mut body).map_err(|_| ProviderFault::SuiteRoundTrip(suite.id))?;
+        let opened = opener.open(&HEADER, &mut body).map_err(|_| ProviderFault::SuiteRoundTrip(suite.id))?;
         ok_or(opened == plaintext.as_slice(), ProviderFault::SuiteRoundTrip(suite.id))?;
 
         // Each byte in turn, and after the last one a wrong record number.
@@ -203,9 +204,9 @@ fn check_open(suite: &CipherSuite, sealer: &RecordSealer, opener: &RecordOpener)
             let mut header = HEADER;
             match body.get_mut(at) {
                 Some(byte) => *byte ^= 0x80,
-                None => header.number = 6,
+                None => header.number = RecordNumber::ZERO,
             }
-            ok_or(opener.open(header, &mut body).is_err(), ProviderFault::SuiteOpensForgery(suite.id))?;
+            ok_or(opener.open(&header, &mut body).is_err(), ProviderFault::SuiteOpensForgery(suite.id))?;
             let plaintext_left = body.windows(8).any(|window| window == [0x5a; 8]);
             ok_or(!plaintext_left, ProviderFault::SuiteLeavesPlaintext(suite.id))?;
         }
@@ -217,7 +218,7 @@ fn seal(suite: &CipherSuite, sealer: &RecordSealer, plaintext: &[u8]) -> Result<
     let mut body = vec![0; sealer.explicit_nonce_len()];
     body.extend_from_slice(plaintext);
     body.resize(body.len().saturating_add(sealer.tag_len()), 0);
-    sealer.seal(HEADER, &mut body).map_err(|_| ProviderFault::SuiteRoundTrip(suite.id))?;
+    sealer.seal(&HEADER, &mut body).map_err(|_| ProviderFault::SuiteRoundTrip(suite.id))?;
     Ok(body)
 }
 
@@ -274,11 +275,15 @@ fn repeated<T: PartialEq + Copy>(values: &[T]) -> Option<T> {
 }
 
 /// The header of every record that is sealed here.
-const HEADER: SealedHeader = SealedHeader {
+const HEADER: RecordHeader = RecordHeader {
     content_type: ContentType::APPLICATION_DATA,
     version: ProtocolVersion::DTLS_1_2,
-    epoch: 1,
-    number: 5,
+    epoch: Epoch::ONE,
+    number: match RecordNumber::new(5) {
+        Some(five) => five,
+        None => RecordNumber::ZERO,
+    },
+    length: 0,
 };
 
 /// What a suite is by its definition, and the record it makes of "The quick brown fox" under [`HEADER`] with the key 00

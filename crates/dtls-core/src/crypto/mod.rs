@@ -41,7 +41,7 @@ pub mod verify;
 pub mod webpki;
 pub mod x509;
 
-pub use aead::{AeadAlgorithm, AeadKey, RecordOpener, RecordSealer, SealedHeader};
+pub use aead::{AeadAlgorithm, AeadKey, RecordOpener, RecordSealer};
 pub use conformance::ProviderFault;
 pub use fingerprints::{Fingerprint, FingerprintError, Fingerprints};
 pub use hash::{Digest, HashAlgorithm, HashContext, prf};

@@ -48,6 +48,7 @@ use crate::wire::small::Finished;
 
 /// Where a client is in its handshake.
 #[derive(Debug)]
+#[expect(clippy::enum_variant_names, reason = "a state is named for what it waits for")]
 pub(crate) enum ClientState {
     AwaitServerHello(AwaitServerHello),
     AwaitCertificate(AwaitCertificate),

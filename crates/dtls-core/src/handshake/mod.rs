@@ -203,6 +203,7 @@ pub(crate) enum Received {
 
 /// What became of the next message.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "returned, never kept; the large one once a handshake")]
 pub(crate) enum Advance {
     /// There is none yet.
     Nothing,

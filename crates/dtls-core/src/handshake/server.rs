@@ -46,6 +46,7 @@ use crate::wire::small::{Finished, ServerHelloDone};
 
 /// Where a server is in its handshake.
 #[derive(Debug)]
+#[expect(clippy::enum_variant_names, reason = "a state is named for what it waits for")]
 pub(crate) enum ServerState {
     AwaitClientHello(AwaitClientHello),
     AwaitCertificate(AwaitCertificate),

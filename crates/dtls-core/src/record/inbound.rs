@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::replay::{Freshness, ReplayWindow};
-use crate::crypto::aead::{RecordOpener, SealedHeader};
+use crate::crypto::aead::RecordOpener;
 use crate::discard::Discard;
 use crate::wire::enums::{ContentType, ProtocolVersion};
 use crate::wire::record::{Epoch, MAX_CIPHERTEXT, MAX_PLAINTEXT, RecordHeader};
@@ -119,13 +119,7 @@ impl ReadEpoch {
         if self.failures_allowed == 0 {
             return Err(Discard::NotAuthentic);
         }
-        let sealed = SealedHeader {
-            content_type: header.content_type,
-            version: header.version,
-            epoch: header.epoch.0,
-            number: header.number.get(),
-        };
-        let Ok(payload) = self.opener.open(sealed, body) else {
+        let Ok(payload) = self.opener.open(&header, body) else {
             self.failures_allowed -= 1;
             return Err(Discard::NotAuthentic);
         };

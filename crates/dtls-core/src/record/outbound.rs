@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
 
-use crate::crypto::aead::{RecordSealer, SealedHeader};
+use crate::crypto::aead::RecordSealer;
 use crate::wire::enums::{ContentType, ProtocolVersion};
 use crate::wire::record::{Epoch, MAX_PLAINTEXT, RecordHeader, RecordNumber};
 
@@ -172,8 +172,7 @@ impl WriteEpoch {
         let (version, epoch) = (ProtocolVersion::DTLS_1_2, Epoch::ONE);
         let header = RecordHeader { content_type, version, epoch, number, length };
         header_room.copy_from_slice(&header.to_bytes());
-        let sealed = SealedHeader { content_type, version, epoch: epoch.0, number: number.get() };
-        self.sealer.seal(sealed, body).map_err(|_| SealFault::Crypto)
+        self.sealer.seal(&header, body).map_err(|_| SealFault::Crypto)
     }
 }
 

@@ -33,6 +33,16 @@ impl RecordHeader {
     /// The size of the header in bytes.
     pub const LEN: usize = 13;
 
+    /// Epoch and number in one, as they stand in the header: what makes a record unique under a key (RFC 6347 section
+    /// 4.1.2.1).
+    #[must_use]
+    #[inline]
+    pub const fn sequence(&self) -> [u8; 8] {
+        let [epoch_0, epoch_1] = self.epoch.0.to_be_bytes();
+        let [_, _, number_0, number_1, number_2, number_3, number_4, number_5] = self.number.0.to_be_bytes();
+        [epoch_0, epoch_1, number_0, number_1, number_2, number_3, number_4, number_5]
+    }
+
     /// The header as it stands on the wire.
     #[must_use]
     pub const fn to_bytes(&self) -> [u8; Self::LEN] {
