@@ -20,6 +20,7 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::RangeInclusive;
 
 use rustls_pki_types::{CertificateDer, ServerName};
 
@@ -42,6 +43,7 @@ use crate::wire::enums::{
     CompressionMethod, EcPointFormat, HandshakeType, NamedGroup, ProtocolVersion, SignatureScheme,
 };
 use crate::wire::extensions::{ClientExtensions, UseSrtp};
+use crate::wire::fragment::MessageSeq;
 use crate::wire::hello::{ClientHello, HelloVerifyRequest, Random, ServerHello};
 use crate::wire::key_exchange::{EcdheClientKeyExchange, EcdheServerKeyExchange};
 use crate::wire::small::Finished;
@@ -116,13 +118,12 @@ pub(crate) fn start(
     config.provider.random.fill(&mut random.0).map_err(|_| ConfigError::CryptoFailed)?;
     let offer = Offer { config, server_name, random };
     offer.send_flight_1_or_3(&[], x).map_err(|_| ConfigError::CryptoFailed)?;
-    Ok(AwaitServerHello { offer, cookie: Vec::new(), cookies_followed: 0 }.into())
+    let first = SentHello { seq: MessageSeq::ZERO, cookie: Vec::new() };
+    Ok(AwaitServerHello { offer, sent: alloc::vec![first], cookies_followed: 0 }.into())
 }
 
 impl Offer {
     fn send_flight_1_or_3(&self, cookie: &[u8], x: &mut Exchange) -> Result<(), Error> {
-        // RFC 6347 section 4.2.6: hellos before the one that the server accepts do not count.
-        x.transcript.restart();
         x.begin_flight();
         x.message(HandshakeType::CLIENT_HELLO, &self.client_hello(cookie))?;
         x.send(Expect::Answer);
@@ -168,29 +169,52 @@ impl Offer {
 #[derive(Debug)]
 pub(crate) struct AwaitServerHello {
     offer: Offer,
-    cookie: Vec<u8>,
+    /// The latest hellos, the newest last: any of them may be the one that the server answers.
+    sent: Vec<SentHello>,
     /// How many cookies have been followed since the timer last expired.
     cookies_followed: u8,
 }
 
+/// What tells one ClientHello of a handshake from another.
+#[derive(Debug)]
+struct SentHello {
+    seq: MessageSeq,
+    cookie: Vec<u8>,
+}
+
 impl AwaitServerHello {
-    /// HelloVerifyRequests can be forged and a server may change its secret, so the latest cookie is followed, but no
-    /// more often than this between two expiries of the timer.
-    const COOKIES_FOLLOWED_MAX: u8 = 5;
+    /// A HelloVerifyRequest can be forged, late, or doubled, and a server may change its secret. So every new cookie
+    /// is followed, but no more often than this between two expiries of the timer, and as many hellos are remembered.
+    const COOKIES_FOLLOWED_MAX: u8 = 4;
 
     /// Answers a HelloVerifyRequest with the same hello and its cookie.
     pub(crate) fn on_hello_verify_request(
         &mut self,
         request: &HelloVerifyRequest<'_>,
+        seq: MessageSeq,
         x: &mut Exchange,
     ) -> Result<CookieAnswer, Error> {
-        if request.cookie == self.cookie || self.cookies_followed == Self::COOKIES_FOLLOWED_MAX {
+        let is_answer = self.sent.last().is_some_and(|newest| seq <= newest.seq);
+        let is_known = self.sent.iter().any(|hello| hello.cookie == request.cookie);
+        if !is_answer || is_known || self.cookies_followed == Self::COOKIES_FOLLOWED_MAX {
             return Ok(CookieAnswer::Ignored);
         }
         self.cookies_followed += 1;
-        self.cookie = request.cookie.to_vec();
-        self.offer.send_flight_1_or_3(&self.cookie, x)?;
+        let seq = x.next_seq()?;
+        self.offer.send_flight_1_or_3(request.cookie, x)?;
+        if self.sent.len() > usize::from(Self::COOKIES_FOLLOWED_MAX) {
+            self.sent.remove(0);
+        }
+        self.sent.push(SentHello { seq, cookie: request.cookie.to_vec() });
         Ok(CookieAnswer::Followed)
+    }
+
+    /// The numbers that a ServerHello may have: a server's first message takes the number of the hello it answers
+    /// (RFC 6347 section 4.2.2).
+    pub(crate) fn answerable(&self) -> RangeInclusive<MessageSeq> {
+        let oldest = self.sent.first().map_or(MessageSeq::ZERO, |hello| hello.seq);
+        let newest = self.sent.last().map_or(MessageSeq::ZERO, |hello| hello.seq);
+        oldest..=newest
     }
 
     /// The timer has expired: cookies are followed again.
@@ -199,8 +223,12 @@ impl AwaitServerHello {
     }
 
     fn on_server_hello(self, hello: &ServerHello<'_>, message: &Message, x: &mut Exchange) -> Result<Step, Error> {
-        let Self { offer, .. } = self;
+        let Self { offer, sent, .. } = self;
+        let answered = sent.iter().find(|sent| sent.seq == message.seq);
+        let answered = answered.ok_or(Error::UnexpectedMessage(HandshakeType::SERVER_HELLO))?;
         let choice = negotiate::check_choice(hello, &offer.config, offer.host_name().is_some())?;
+        // RFC 6347 section 4.2.6: only the hello that the server accepted counts, and we go on numbering from it.
+        x.restart_after(HandshakeType::CLIENT_HELLO, answered.seq, &offer.client_hello(&answered.cookie));
         x.transcript.add(&message.bytes);
         x.transcript.start_hash(choice.suite.hash);
         let randoms = Randoms { client: offer.random, server: hello.random };
@@ -212,7 +240,7 @@ impl AwaitServerHello {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum CookieAnswer {
     Followed,
-    /// It repeats a cookie, or too many have come.
+    /// It answers nothing we sent, repeats a cookie, or too many have come.
     Ignored,
 }
 

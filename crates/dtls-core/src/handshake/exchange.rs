@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::time::Instant;
 use crate::wire::codec::Encode;
 use crate::wire::enums::HandshakeType;
-use crate::wire::fragment::MessageSeq;
+use crate::wire::fragment::{FragmentHeader, MessageSeq};
 use crate::wire::record::Epoch;
 
 /// The parts of a handshake that outlive its states.
@@ -49,6 +49,22 @@ impl Exchange {
         self.next_seq = Some(first_seq);
     }
 
+    /// The number of the next message we send.
+    pub(crate) fn next_seq(&self) -> Result<MessageSeq, Error> {
+        self.next_seq.ok_or(Error::NumbersExhausted)
+    }
+
+    /// Of all that has been sent, only this message counts: the transcript begins with it, and the next message has
+    /// the number behind it.
+    pub(crate) fn restart_after(&mut self, typ: HandshakeType, seq: MessageSeq, body: &dyn Encode) {
+        self.next_seq = seq.next();
+        let body = body.to_vec();
+        let length = u32::try_from(body.len()).unwrap_or(u32::MAX);
+        self.transcript.restart();
+        self.transcript.add(&FragmentHeader::whole(typ, seq, length).to_bytes());
+        self.transcript.add(&body);
+    }
+
     /// Begins a flight; the one before is not needed any more, since the peer has answered all of it.
     pub(crate) fn begin_flight(&mut self) {
         self.flight = Flight::default();
@@ -56,7 +72,7 @@ impl Exchange {
 
     /// Adds a message to the flight and to the transcript.
     pub(crate) fn message(&mut self, typ: HandshakeType, body: &dyn Encode) -> Result<(), Error> {
-        let seq = self.next_seq.ok_or(Error::NumbersExhausted)?;
+        let seq = self.next_seq()?;
         self.next_seq = seq.next();
         let (header, body) = self.flight.push_message(self.epoch, typ, seq, body);
         self.transcript.add(&header);

@@ -99,13 +99,10 @@ impl Handshake {
         let (true, Ok(request)) = (is_whole, HelloVerifyRequest::decode_all(fragment.body)) else {
             return Ok(Received::Dropped(Discard::UnusableMessage));
         };
-        let Some(server_hello_seq) = fragment.header.message_seq.next() else {
-            return Ok(Received::Dropped(Discard::MessageOutOfBounds));
-        };
-        if state.on_hello_verify_request(&request, &mut self.exchange)? == client::CookieAnswer::Ignored {
+        let seq = fragment.header.message_seq;
+        if state.on_hello_verify_request(&request, seq, &mut self.exchange)? == client::CookieAnswer::Ignored {
             return Ok(Received::Dropped(Discard::RepeatedMessage));
         }
-        self.reassembly.restart_at(server_hello_seq);
         self.suspected = None;
         Ok(Received::Kept)
     }
@@ -140,6 +137,9 @@ impl Handshake {
 
     /// Uses the next message, if it is complete.
     pub(crate) fn advance(&mut self) -> Result<Advance, Error> {
+        if let State::Client(ClientState::AwaitServerHello(state)) = &self.state {
+            self.reassembly.skip_to_first(HandshakeType::SERVER_HELLO, &state.answerable());
+        }
         let Some((typ, epoch)) = self.reassembly.peek() else { return Ok(Advance::Nothing) };
         if typ == HandshakeType::HELLO_REQUEST && epoch == Epoch::ZERO {
             // RFC 5246 section 7.4.1.1: to be ignored during a handshake.

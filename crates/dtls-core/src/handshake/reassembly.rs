@@ -15,6 +15,7 @@
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+use core::ops::RangeInclusive;
 
 use crate::discard::Discard;
 use crate::wire::enums::HandshakeType;
@@ -30,8 +31,9 @@ pub(crate) struct Reassembly {
 }
 
 impl Reassembly {
-    /// How far ahead of the next message another may lie. A flight has at most five messages before its Finished.
-    const WINDOW: u16 = 8;
+    /// How far ahead of the next message another may lie. A flight has at most five messages before its Finished, and a
+    /// ServerHello may answer a hello that was followed by some more.
+    const WINDOW: u16 = 10;
 
     /// How many bytes of pages the messages behind the next one may hold together.
     const AHEAD_BUDGET: usize = 64 * 1024;
@@ -45,9 +47,17 @@ impl Reassembly {
         self.next
     }
 
-    /// Forgets everything and goes on with message `next`.
-    pub(crate) fn restart_at(&mut self, next: MessageSeq) {
-        *self = Self::new(next);
+    /// Goes on with the first complete message of this type whose number is in `among`, if there is one; otherwise
+    /// with the first number that is.
+    pub(crate) fn skip_to_first(&mut self, typ: HandshakeType, among: &RangeInclusive<MessageSeq>) {
+        let is_wanted = |slot: &Option<Slot>| slot.as_ref().is_some_and(|slot| slot.typ == typ && slot.is_complete());
+        let mut seqs = (self.next.0..=among.end().0).zip(&self.slots);
+        let found = seqs.find(|(seq, slot)| *seq >= among.start().0 && is_wanted(slot)).map(|(seq, _)| seq);
+        let target = found.unwrap_or(among.start().0);
+        while self.next.0 < target {
+            self.slots.pop_front();
+            self.next.0 += 1;
+        }
     }
 
     /// Puts a fragment where it belongs.
@@ -437,6 +447,17 @@ mod tests {
         assert_eq!(reassembly.take().map(|m| m.typ), Some(HandshakeType::SERVER_HELLO));
         assert_eq!(reassembly.take().map(|m| m.typ), Some(HandshakeType::SERVER_HELLO_DONE));
         assert!(reassembly.take().is_none());
+    }
+
+    #[test]
+    fn a_message_of_the_wanted_type_is_found_behind_gaps_but_only_where_it_may_be() {
+        let hello = |seq| fragment(HandshakeType::SERVER_HELLO, seq, 2, 0, &[1, 2]);
+        let mut reassembly = Reassembly::new(MessageSeq(0));
+        reassembly.place(Epoch::ZERO, &hello(3)).unwrap();
+        reassembly.skip_to_first(HandshakeType::SERVER_HELLO, &(MessageSeq(1)..=MessageSeq(2)));
+        assert_eq!((reassembly.next_seq(), reassembly.peek()), (MessageSeq(1), None));
+        reassembly.skip_to_first(HandshakeType::SERVER_HELLO, &(MessageSeq(1)..=MessageSeq(3)));
+        assert_eq!(reassembly.take().map(|message| message.seq), Some(MessageSeq(3)));
     }
 
     #[test]
