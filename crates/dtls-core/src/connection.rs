@@ -379,8 +379,15 @@ pub struct Received<'c, 'd> {
 impl<'d> Iterator for Received<'_, 'd> {
     type Item = &'d mut [u8];
 
+    // The loop is a function of its own, so that the usual last call, on an empty rest, costs a comparison.
     #[inline]
     fn next(&mut self) -> Option<&'d mut [u8]> {
+        if self.rest.is_empty() { None } else { self.next_in_rest() }
+    }
+}
+
+impl<'d> Received<'_, 'd> {
+    fn next_in_rest(&mut self) -> Option<&'d mut [u8]> {
         while !self.rest.is_empty() {
             let Ok((header, body, rest)) = split_record_mut(core::mem::take(&mut self.rest)) else {
                 self.connection.stats.count_discard(Discard::Truncated);

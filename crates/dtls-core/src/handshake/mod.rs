@@ -137,8 +137,15 @@ impl Handshake {
 
     /// Uses the next message, if it is complete.
     pub(crate) fn advance(&mut self) -> Result<Advance, Error> {
-        if let State::Client(ClientState::AwaitServerHello(state)) = &self.state {
-            self.reassembly.skip_to_first(HandshakeType::SERVER_HELLO, &state.answerable());
+        match &self.state {
+            State::Client(ClientState::AwaitServerHello(state)) => {
+                self.reassembly.skip_to_first(HandshakeType::SERVER_HELLO, &state.answerable());
+            }
+            State::Server(ServerState::AwaitClientHello(state)) => {
+                let next = self.reassembly.next_seq();
+                self.reassembly.skip_to_first(HandshakeType::CLIENT_HELLO, &state.answerable(next));
+            }
+            _ => {}
         }
         let Some((typ, epoch)) = self.reassembly.peek() else { return Ok(Advance::Nothing) };
         if typ == HandshakeType::HELLO_REQUEST && epoch == Epoch::ZERO {

@@ -19,6 +19,7 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::RangeInclusive;
 
 use rustls_pki_types::CertificateDer;
 
@@ -40,6 +41,7 @@ use crate::event::{Role, SessionInfo};
 use crate::wire::certificate::{Certificate, CertificateRequest, CertificateVerify};
 use crate::wire::enums::{ClientCertificateType, CompressionMethod, EcPointFormat, HandshakeType, ProtocolVersion};
 use crate::wire::extensions::{ServerExtensions, UseSrtp};
+use crate::wire::fragment::MessageSeq;
 use crate::wire::hello::{ClientHello, Random, ServerHello};
 use crate::wire::key_exchange::{EcdheClientKeyExchange, EcdheServerKeyExchange, encode_ecdhe_params};
 use crate::wire::small::{Finished, ServerHelloDone};
@@ -100,6 +102,15 @@ pub(crate) struct AwaitClientHello {
 }
 
 impl AwaitClientHello {
+    /// The numbers that a ClientHello may have, if `next` is that of the one whose cookie was checked. A client that
+    /// follows a second cookie repeats only its newest hello, and one that came in fragments may then never be whole.
+    pub(crate) fn answerable(&self, next: MessageSeq) -> RangeInclusive<MessageSeq> {
+        next..=MessageSeq(next.0.saturating_add(Self::NEWER_HELLOS_MAX))
+    }
+
+    /// As many as a client of ours sends between two expiries of its timer.
+    const NEWER_HELLOS_MAX: u16 = 4;
+
     fn on_client_hello(self, hello: &ClientHello<'_>, message: &Message, x: &mut Exchange) -> Result<Step, Error> {
         let Self { config } = self;
         let choice = negotiate::choose(hello, &config)?;

@@ -37,34 +37,18 @@ impl RecordHeader {
     /// 4.1.2.1).
     #[must_use]
     #[inline]
-    pub const fn sequence(&self) -> [u8; 8] {
-        let [epoch_0, epoch_1] = self.epoch.0.to_be_bytes();
-        let [_, _, number_0, number_1, number_2, number_3, number_4, number_5] = self.number.0.to_be_bytes();
-        [epoch_0, epoch_1, number_0, number_1, number_2, number_3, number_4, number_5]
+    pub fn sequence(&self) -> [u8; 8] {
+        (u64::from(self.epoch.0) << 48 | self.number.0).to_be_bytes()
     }
 
     /// The header as it stands on the wire.
     #[must_use]
-    pub const fn to_bytes(&self) -> [u8; Self::LEN] {
+    #[inline]
+    pub fn to_bytes(&self) -> [u8; Self::LEN] {
         let [version_0, version_1] = self.version.0.to_be_bytes();
-        let [epoch_0, epoch_1] = self.epoch.0.to_be_bytes();
-        let [_, _, number_0, number_1, number_2, number_3, number_4, number_5] = self.number.0.to_be_bytes();
+        let [s0, s1, s2, s3, s4, s5, s6, s7] = self.sequence();
         let [length_0, length_1] = self.length.to_be_bytes();
-        [
-            self.content_type.0,
-            version_0,
-            version_1,
-            epoch_0,
-            epoch_1,
-            number_0,
-            number_1,
-            number_2,
-            number_3,
-            number_4,
-            number_5,
-            length_0,
-            length_1,
-        ]
+        [self.content_type.0, version_0, version_1, s0, s1, s2, s3, s4, s5, s6, s7, length_0, length_1]
     }
 
     /// Reads a header. Every 13 bytes are one.
