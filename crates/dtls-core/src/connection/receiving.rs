@@ -1,0 +1,248 @@
+//! What a datagram does to a connection: RFC 6347 sections 4.1.2 and 4.2.
+
+use alloc::boxed::Box;
+
+use super::established::{Established, Linger, Reaction};
+use super::{Connection, Phase};
+use crate::discard::Discard;
+use crate::error::Error;
+use crate::event::{Event, Role};
+use crate::handshake::{Advance, Completed, Received as Fate};
+use crate::record::Opened;
+use crate::time::Instant;
+use crate::wire::codec::Decode as _;
+use crate::wire::enums::{AlertDescription, AlertLevel, ContentType};
+use crate::wire::fragment::{Fragment, Fragments};
+use crate::wire::record::{Epoch, RecordHeader, split_record_mut};
+use crate::wire::small::{Alert, ChangeCipherSpec};
+
+impl Connection {
+    /// Takes a datagram from the peer. The iterator lends the application data in it, one item a record, decrypted in
+    /// place; whatever is not application data is handled on the way. Dropping the iterator handles the rest.
+    ///
+    /// An item may be empty: the peer may send empty records.
+    #[must_use = "application data is lent by the iterator"]
+    pub fn receive<'c, 'd>(&'c mut self, now: Instant, datagram: &'d mut [u8]) -> Received<'c, 'd> {
+        self.stats.datagrams_received = self.stats.datagrams_received.saturating_add(1);
+        let len = u64::try_from(datagram.len()).unwrap_or(u64::MAX);
+        self.stats.bytes_received = self.stats.bytes_received.saturating_add(len);
+        Received { connection: self, now, rest: datagram }
+    }
+
+    #[inline]
+    fn on_record<'d>(&mut self, now: Instant, header: RecordHeader, body: &'d mut [u8]) -> Option<&'d mut [u8]> {
+        if matches!(self.phase, Phase::Over) {
+            self.stats.count_discard(Discard::Closed);
+            return None;
+        }
+        match self.inbound.open(header, body) {
+            Ok(opened) => self.on_opened(now, opened),
+            Err(cause) => {
+                self.stats.count_discard(cause);
+                if cause == Discard::NotAuthentic && self.inbound.is_worn_out() {
+                    self.fail(Error::TooManyForgedRecords);
+                }
+                None
+            }
+        }
+    }
+
+    #[inline]
+    fn on_opened<'d>(&mut self, now: Instant, opened: Opened<'d>) -> Option<&'d mut [u8]> {
+        let Opened { epoch, content_type, payload } = opened;
+        match content_type {
+            ContentType::APPLICATION_DATA => return self.on_application_data(epoch, payload),
+            ContentType::HANDSHAKE => self.on_handshake_record(now, epoch, payload),
+            ContentType::CHANGE_CIPHER_SPEC => self.on_change_cipher_spec(now, epoch, payload),
+            ContentType::ALERT => self.on_alert(epoch, payload),
+            _ => self.stats.count_discard(Discard::UnexpectedContentType),
+        }
+        None
+    }
+
+    fn on_application_data<'d>(&mut self, epoch: Epoch, payload: &'d mut [u8]) -> Option<&'d mut [u8]> {
+        match &mut self.phase {
+            Phase::Established(established) if epoch == Epoch::ONE => {
+                established.warnings = 0;
+                self.stats.application_records_received = self.stats.application_records_received.saturating_add(1);
+                Some(payload)
+            }
+            _ => {
+                self.stats.count_discard(Discard::EarlyApplicationData);
+                None
+            }
+        }
+    }
+
+    fn on_change_cipher_spec(&mut self, now: Instant, epoch: Epoch, payload: &[u8]) {
+        match &mut self.phase {
+            Phase::Handshaking(phase) if epoch == Epoch::ZERO && ChangeCipherSpec::decode_all(payload).is_ok() => {
+                phase.handshake.on_change_cipher_spec();
+                self.advance(now);
+            }
+            _ => self.stats.count_discard(Discard::UntrustedSignal),
+        }
+    }
+
+    fn on_handshake_record(&mut self, now: Instant, epoch: Epoch, payload: &[u8]) {
+        if payload.is_empty() {
+            self.stats.count_discard(Discard::BadFragment);
+        }
+        for fragment in Fragments::new(payload) {
+            match fragment {
+                Ok(fragment) => self.on_fragment(now, epoch, &fragment),
+                Err(_) => self.stats.count_discard(Discard::BadFragment),
+            }
+        }
+    }
+
+    fn on_fragment(&mut self, now: Instant, epoch: Epoch, fragment: &Fragment<'_>) {
+        match &mut self.phase {
+            Phase::Handshaking(phase) => match phase.handshake.on_fragment(epoch, fragment) {
+                Ok(Fate::Kept) => self.advance(now),
+                Ok(Fate::Repeat) => self.stats.retransmits = self.stats.retransmits.saturating_add(1),
+                Ok(Fate::Dropped(cause)) => self.stats.count_discard(cause),
+                Err(error) => self.fail(error),
+            },
+            Phase::Established(established) => match established.on_fragment(now, fragment) {
+                Reaction::None => self.stats.count_discard(Discard::UnusableMessage),
+                Reaction::LastFlight => self.stats.retransmits = self.stats.retransmits.saturating_add(1),
+                Reaction::RefuseRenegotiation => self.queue_alert(Alert::warning(AlertDescription::NO_RENEGOTIATION)),
+            },
+            Phase::Over => self.stats.count_discard(Discard::Closed),
+        }
+    }
+
+    /// Uses the complete messages, and the keys and held records that they bring to light.
+    fn advance(&mut self, now: Instant) {
+        loop {
+            let Phase::Handshaking(phase) = &mut self.phase else { return };
+            let outcome = phase.handshake.advance();
+            let exchange = &mut phase.handshake.exchange;
+            let (write_key, read_key) = (exchange.write_key.take(), exchange.read_key.take());
+            if let Some(key) = write_key {
+                self.outbound.install(key.sealer, key.blocks_allowed);
+            }
+            let held = read_key.map(|key| self.inbound.install(key.opener, key.failures_allowed));
+            match outcome {
+                Ok(Advance::Nothing) => return,
+                Ok(Advance::Used) => {}
+                Ok(Advance::Dropped(cause)) => self.stats.count_discard(cause),
+                Ok(Advance::Complete(completed)) => return self.establish(now, completed),
+                Err(error) => return self.fail(error),
+            }
+            for mut held in held.unwrap_or_default() {
+                let _ = self.on_record(now, held.header, &mut held.body);
+            }
+        }
+    }
+
+    fn establish(&mut self, now: Instant, completed: Completed) {
+        let Phase::Handshaking(phase) = core::mem::replace(&mut self.phase, Phase::Over) else { return };
+        self.inbound.close_plaintext();
+        self.stats.handshake_time = Some(now - phase.began);
+        let asked_by = phase.handshake.last_used_seq();
+        // Only the server has something left to send: its flight 6 is the last.
+        let linger = match completed.info.role {
+            Role::Client => None,
+            Role::Server => Some(Box::new(Linger {
+                flight: phase.handshake.exchange.flight,
+                asked_by,
+                until: now + Linger::DURATION,
+                quiet_until: now + Linger::PAUSE,
+                answers_left: Linger::ANSWERS,
+            })),
+        };
+        let Completed { info, master, randoms, hash } = completed;
+        self.phase = Phase::Established(Box::new(Established {
+            info,
+            master,
+            randoms,
+            hash,
+            exporters: phase.exporters,
+            linger,
+            warnings: 0,
+            refused_renegotiation: false,
+        }));
+        self.events.connected = true;
+    }
+
+    fn on_alert(&mut self, epoch: Epoch, payload: &[u8]) {
+        let Ok(alert) = Alert::decode_all(payload) else {
+            return self.stats.count_discard(Discard::UntrustedSignal);
+        };
+        if epoch == Epoch::ZERO { self.on_unproven_alert(alert) } else { self.on_proven_alert(alert) }
+    }
+
+    /// An alert in the clear. Once the peer has shown that it has keys, it is certainly forged.
+    fn on_unproven_alert(&mut self, alert: Alert) {
+        let ends = alert.level == AlertLevel::FATAL || alert.description == AlertDescription::CLOSE_NOTIFY;
+        match &mut self.phase {
+            Phase::Handshaking(phase) if ends && !self.inbound.is_proven() => {
+                if let Err(error) = phase.handshake.on_unproven_alert(alert.description) {
+                    self.fail(error);
+                }
+            }
+            _ => self.stats.count_discard(Discard::UntrustedSignal),
+        }
+    }
+
+    fn on_proven_alert(&mut self, alert: Alert) {
+        match (&mut self.phase, alert.level, alert.description) {
+            (Phase::Established(_), _, AlertDescription::CLOSE_NOTIFY) => {
+                // RFC 5246 section 7.2.1: answered in kind.
+                self.queue_alert(Alert::warning(AlertDescription::CLOSE_NOTIFY));
+                self.end();
+                self.events.end = Some(Event::Closed);
+            }
+            (Phase::Established(established), AlertLevel::WARNING, _) => {
+                established.warnings += 1;
+                if established.warnings >= Established::WARNINGS_MAX {
+                    self.fail(Error::TooManyWarnings);
+                }
+            }
+            (_, AlertLevel::WARNING, description) if description != AlertDescription::CLOSE_NOTIFY => {}
+            (_, _, description) => self.fail(Error::AlertReceived(description)),
+        }
+    }
+}
+
+/// The application data of one datagram, lent record by record. Made by [`Connection::receive`].
+#[derive(Debug)]
+pub struct Received<'c, 'd> {
+    connection: &'c mut Connection,
+    now: Instant,
+    rest: &'d mut [u8],
+}
+
+impl<'d> Iterator for Received<'_, 'd> {
+    type Item = &'d mut [u8];
+
+    // The loop is a function of its own, so that the usual last call, on an empty rest, costs a comparison.
+    #[inline]
+    fn next(&mut self) -> Option<&'d mut [u8]> {
+        if self.rest.is_empty() { None } else { self.next_in_rest() }
+    }
+}
+
+impl<'d> Received<'_, 'd> {
+    fn next_in_rest(&mut self) -> Option<&'d mut [u8]> {
+        while !self.rest.is_empty() {
+            let Ok((header, body, rest)) = split_record_mut(core::mem::take(&mut self.rest)) else {
+                self.connection.stats.count_discard(Discard::Truncated);
+                return None;
+            };
+            self.rest = rest;
+            if let Some(payload) = self.connection.on_record(self.now, header, body) {
+                return Some(payload);
+            }
+        }
+        None
+    }
+}
+
+impl Drop for Received<'_, '_> {
+    fn drop(&mut self) {
+        while self.next().is_some() {}
+    }
+}

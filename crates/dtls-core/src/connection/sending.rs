@@ -1,0 +1,233 @@
+//! What leaves a connection: application data, flights and alerts, each in one datagram of at most the MTU.
+
+use alloc::vec::Vec;
+use core::fmt;
+use core::ops::Range;
+
+use super::{Connection, Phase};
+use crate::config::{MTU_MAX, MTU_MIN};
+use crate::error::Error;
+use crate::handshake::flight::Piece;
+use crate::record::SealFault;
+use crate::time::Instant;
+use crate::wire::enums::ContentType;
+use crate::wire::record::Epoch;
+use crate::wire::small::{Alert, ChangeCipherSpec};
+
+impl Connection {
+    /// Appends one record with `payload` to `out`: a datagram to send to the peer.
+    ///
+    /// # Errors
+    /// Nothing is appended and nothing changes, except that the connection ends with
+    /// [`Error::NumbersExhausted`] when [`SendError::Exhausted`] is returned.
+    #[inline]
+    pub fn send(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), SendError> {
+        self.check_can_send(payload.len())?;
+        let start = out.len();
+        let written = self.outbound.write(Epoch::ONE, ContentType::APPLICATION_DATA, &[payload], out);
+        self.sent_application_data(written, out.len() - start)
+    }
+
+    /// Seals the `payload_len` bytes that stand in `buffer` behind [`headroom`](Self::headroom) bytes of room, in
+    /// place, and returns where in `buffer` the datagram stands. There must be [`tailroom`](Self::tailroom) bytes of
+    /// room behind the payload.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send), and [`SendError::BufferTooSmall`].
+    #[inline]
+    pub fn seal_in_place(&mut self, buffer: &mut [u8], payload_len: usize) -> Result<Range<usize>, SendError> {
+        self.check_can_send(payload_len)?;
+        let sealed = self.outbound.seal_in_place(ContentType::APPLICATION_DATA, buffer, payload_len);
+        let len = sealed.as_ref().map_or(0, Range::len);
+        self.sent_application_data(sealed.as_ref().map(|_| ()).map_err(|fault| *fault), len)?;
+        Ok(0..len)
+    }
+
+    /// Bytes of room that [`seal_in_place`](Self::seal_in_place) needs in front of a payload.
+    #[must_use]
+    pub fn headroom(&self) -> usize {
+        self.outbound.headroom()
+    }
+
+    /// Bytes of room that [`seal_in_place`](Self::seal_in_place) needs behind a payload.
+    #[must_use]
+    pub fn tailroom(&self) -> usize {
+        self.outbound.overhead(Epoch::ONE).saturating_sub(self.outbound.headroom())
+    }
+
+    /// The longest payload that [`send`](Self::send) takes: what fits in one datagram of the present MTU with the
+    /// suite in force. 0 until connected.
+    #[must_use]
+    pub fn max_payload(&self) -> usize {
+        match self.phase {
+            Phase::Established(_) => self.outbound.room(Epoch::ONE, self.mtu.effective, 0),
+            _ => 0,
+        }
+    }
+
+    fn check_can_send(&self, payload_len: usize) -> Result<(), SendError> {
+        match self.phase {
+            Phase::Established(_) => {}
+            Phase::Handshaking(_) => return Err(SendError::NotConnected),
+            Phase::Over => return Err(SendError::Closed),
+        }
+        let max = self.max_payload();
+        if payload_len > max { Err(SendError::TooLong { max }) } else { Ok(()) }
+    }
+
+    fn sent_application_data(&mut self, written: Result<(), SealFault>, len: usize) -> Result<(), SendError> {
+        match written {
+            Ok(()) => {
+                self.stats.application_records_sent = self.stats.application_records_sent.saturating_add(1);
+                self.count_sent(len);
+                Ok(())
+            }
+            Err(SealFault::Exhausted) => {
+                self.fail(Error::NumbersExhausted);
+                Err(SendError::Exhausted)
+            }
+            Err(SealFault::BufferTooSmall) => Err(SendError::BufferTooSmall),
+            Err(SealFault::TooLong) => Err(SendError::TooLong { max: self.max_payload() }),
+            Err(SealFault::NoKey) => Err(SendError::NotConnected),
+            Err(SealFault::Crypto) => Err(SendError::CryptoFailed),
+        }
+    }
+
+    /// Appends the next datagram of the handshake, or an alert, to `out`: exactly one. Returns whether there was one.
+    ///
+    /// Call it until it returns `false` after [`connect`](Self::connect), [`accept`](Self::accept),
+    /// [`receive`](Self::receive), [`handle_timeout`](Self::handle_timeout) and [`close`](Self::close); the timer for
+    /// a repetition starts when the last datagram of a flight has been taken.
+    pub fn poll_transmit(&mut self, now: Instant, out: &mut Vec<u8>) -> bool {
+        let start = out.len();
+        if let Some(alert) = self.alert.take() {
+            out.extend_from_slice(&alert);
+        } else if let Err(fault) = self.write_flight(now, out) {
+            out.truncate(start);
+            self.fail(match fault {
+                SealFault::Exhausted => Error::NumbersExhausted,
+                _ => Error::CryptoFailed,
+            });
+            return self.poll_transmit_alert(out);
+        }
+        let written = out.len() - start;
+        self.count_sent(written);
+        written > 0
+    }
+
+    fn poll_transmit_alert(&mut self, out: &mut Vec<u8>) -> bool {
+        let Some(alert) = self.alert.take() else { return false };
+        out.extend_from_slice(&alert);
+        self.count_sent(alert.len());
+        true
+    }
+
+    /// Fills one datagram with what is next of the flight under way.
+    fn write_flight(&mut self, now: Instant, out: &mut Vec<u8>) -> Result<(), SealFault> {
+        let mtu = self.mtu.effective;
+        let (flight, outbound) = match &mut self.phase {
+            Phase::Handshaking(phase) => (&mut phase.handshake.exchange.flight, &mut self.outbound),
+            Phase::Established(established) => match &mut established.linger {
+                Some(linger) => (&mut linger.flight, &mut self.outbound),
+                None => return Ok(()),
+            },
+            Phase::Over => return Ok(()),
+        };
+        let start = out.len();
+        while let Some(epoch) = flight.next_epoch() {
+            let room = |used| outbound.room(epoch, mtu, used);
+            let Some(piece) = flight.next_piece(room(out.len() - start), room(0)) else { break };
+            match piece {
+                Piece::Fragment { header, body } => {
+                    outbound.write(epoch, ContentType::HANDSHAKE, &[&header, body], out)?;
+                }
+                Piece::ChangeCipherSpec => {
+                    outbound.write(epoch, ContentType::CHANGE_CIPHER_SPEC, &[&[ChangeCipherSpec::BYTE]], out)?;
+                }
+            }
+        }
+        if let Phase::Handshaking(phase) = &mut self.phase {
+            phase.handshake.exchange.on_transmit(now);
+        }
+        Ok(())
+    }
+
+    fn count_sent(&mut self, len: usize) {
+        if len > 0 {
+            self.stats.datagrams_sent = self.stats.datagrams_sent.saturating_add(1);
+            self.stats.bytes_sent = self.stats.bytes_sent.saturating_add(u64::try_from(len).unwrap_or(u64::MAX));
+        }
+    }
+
+    /// Seals an alert to be taken by [`poll_transmit`](Self::poll_transmit). A later one takes the place of one that
+    /// has not left.
+    pub(super) fn queue_alert(&mut self, alert: Alert) {
+        let epoch = if self.outbound.is_protected() { Epoch::ONE } else { Epoch::ZERO };
+        let mut datagram = Vec::new();
+        // Where even an alert cannot be sealed, silence is all that is left.
+        if self.outbound.write(epoch, ContentType::ALERT, &[&alert.to_bytes()], &mut datagram).is_ok() {
+            self.alert = Some(datagram.into_boxed_slice());
+        }
+    }
+}
+
+/// The largest datagram to send.
+#[derive(Debug)]
+pub(super) struct Mtu {
+    effective: usize,
+}
+
+impl Mtu {
+    /// What still passes where the configured size does not: the least IPv6 path, the least IPv4 host, and the least
+    /// that this engine sends at all, each less the headers of UDP and IP.
+    const STEPS: [usize; 3] = [1232, 548, MTU_MIN];
+
+    pub(super) fn new(configured: usize) -> Self {
+        Self { effective: configured.clamp(MTU_MIN, MTU_MAX) }
+    }
+
+    /// RFC 6347 section 4.1.1.1: after repeated loss the datagrams may have been too large. Every second expiry of
+    /// the timer takes the next step down.
+    pub(super) fn on_loss(&mut self, expiries: u32) {
+        if expiries >= 2 && expiries % 2 == 0 {
+            let smaller = Self::STEPS.into_iter().find(|step| *step < self.effective);
+            self.effective = smaller.unwrap_or(self.effective);
+        }
+    }
+}
+
+/// Why a payload was not sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The handshake is not complete.
+    NotConnected,
+    /// The connection is over.
+    Closed,
+    /// The payload is longer than fits in one datagram.
+    TooLong {
+        /// The longest that fits.
+        max: usize,
+    },
+    /// The caller's buffer has no room for the record.
+    BufferTooSmall,
+    /// The record numbers or the key are used up; the connection is over (RFC 6347 section 4.1). Connect anew.
+    Exhausted,
+    /// The cryptography provider failed.
+    CryptoFailed,
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotConnected => f.write_str("the handshake is not complete"),
+            Self::Closed => f.write_str("the connection is over"),
+            Self::TooLong { max } => write!(f, "the payload is longer than the {max} bytes that fit in a datagram"),
+            Self::BufferTooSmall => f.write_str("the buffer has no room for the record"),
+            Self::Exhausted => f.write_str("the connection has sealed all it may; connect anew"),
+            Self::CryptoFailed => f.write_str("the cryptography provider failed"),
+        }
+    }
+}
+
+impl core::error::Error for SendError {}
