@@ -1,0 +1,48 @@
+//! What an endpoint has counted.
+
+/// What an [`Endpoint`](crate::Endpoint) has counted since it was made, over all its sessions and all that belonged
+/// to none. Counters saturate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Datagrams given to `receive`.
+    pub datagrams_received: u64,
+    /// Datagrams written by `poll_transmit`, `send` and `seal_in_place`.
+    pub datagrams_sent: u64,
+    /// Bytes in the datagrams received.
+    pub bytes_received: u64,
+    /// Bytes in the datagrams sent.
+    pub bytes_sent: u64,
+    /// Sessions begun as the server: clients whose address was verified.
+    pub server_sessions: u64,
+    /// Sessions begun as the client.
+    pub client_sessions: u64,
+    /// ClientHellos that got silence because the endpoint was busy.
+    pub busy: u64,
+    /// Datagrams from unknown addresses that were not a ClientHello, or came where no server is.
+    pub rejected: u64,
+    /// ClientHellos that got silence because of [`Limits`](crate::Limits).
+    pub refused: u64,
+    /// ClientHellos that got silence because more HelloVerifyRequests than are held waited to be sent.
+    pub unanswered: u64,
+}
+
+impl Stats {
+    pub(crate) fn count_received(&mut self, len: usize) {
+        count(&mut self.datagrams_received);
+        add(&mut self.bytes_received, len);
+    }
+
+    pub(crate) fn count_sent(&mut self, len: usize) {
+        count(&mut self.datagrams_sent);
+        add(&mut self.bytes_sent, len);
+    }
+}
+
+pub(crate) fn count(counter: &mut u64) {
+    *counter = counter.saturating_add(1);
+}
+
+fn add(counter: &mut u64, len: usize) {
+    *counter = counter.saturating_add(u64::try_from(len).unwrap_or(u64::MAX));
+}

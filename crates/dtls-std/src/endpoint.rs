@@ -1,0 +1,297 @@
+//! One UDP socket with any number of sessions, as its user holds it.
+
+use core::fmt;
+use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::time::Duration;
+use std::io;
+use std::net::{ToSocketAddrs, UdpSocket};
+use std::sync::Arc;
+
+use dtls_core::{ClientConfig, Error, ServerConfig};
+use dtls_endpoint::{CookiePolicy, Limits, Stats};
+use rustls_pki_types::ServerName;
+
+use crate::error::{AcceptError, ConnectError};
+use crate::session::{End, Peer, Session};
+use crate::shared::{Arrival, Ending, Shared, Whom};
+use crate::tap::Tap;
+
+/// What has a default and can be chosen for a socket. Write `Options { cookies, ..Options::default() }`.
+#[derive(Default)]
+pub struct Options {
+    /// Sees every datagram. Default: nobody does.
+    pub tap: Option<Box<dyn Tap>>,
+    /// Whether clients must show that they receive at their address. Default: they must.
+    pub cookies: CookiePolicy,
+    /// How much to take on.
+    pub limits: Limits,
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options").field("cookies", &self.cookies).field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+/// Binds a socket to `addr` and accepts clients there.
+///
+/// # Errors
+/// If the socket cannot be bound, the thread not be started, or the provider has no random bytes.
+pub fn listen(addr: impl ToSocketAddrs, config: Arc<ServerConfig>) -> io::Result<Endpoint> {
+    listen_with(addr, config, Options::default())
+}
+
+/// As [`listen`], with options.
+///
+/// # Errors
+/// As [`listen`].
+pub fn listen_with(addr: impl ToSocketAddrs, config: Arc<ServerConfig>, options: Options) -> io::Result<Endpoint> {
+    let shared = Shared::start(UdpSocket::bind(addr)?, Some(config), options)?;
+    Ok(Endpoint { door: Arc::new(Doorkeeper { shared }) })
+}
+
+/// Connects to the server at `addr` from a socket of the session's own, and returns when the handshake is complete.
+/// `server_name` is what the server's certificate is checked for and, if it is a DNS name, what the server is told.
+///
+/// Where a name has several addresses they are tried in turn: the next one when the host of one says that nothing
+/// listens there.
+///
+/// # Errors
+/// See [`ConnectError`].
+pub fn connect(
+    addr: impl ToSocketAddrs,
+    server_name: Option<ServerName<'static>>,
+    config: Arc<ClientConfig>,
+) -> Result<Session, ConnectError> {
+    connect_with(addr, server_name, config, Options::default())
+}
+
+/// As [`connect`], with options.
+///
+/// # Errors
+/// As [`connect`].
+pub fn connect_with(
+    addr: impl ToSocketAddrs,
+    server_name: Option<ServerName<'static>>,
+    config: Arc<ClientConfig>,
+    mut options: Options,
+) -> Result<Session, ConnectError> {
+    let mut addresses = addr.to_socket_addrs()?.peekable();
+    let mut fault = ConnectError::Socket(io::ErrorKind::AddrNotAvailable.into());
+    while let Some(address) = addresses.next() {
+        let patience = if addresses.peek().is_some() { Patience::UntilRefused } else { Patience::UntilTimeout };
+        let socket = match own_socket(address) {
+            Ok(socket) => socket,
+            Err(error) => {
+                fault = error.into();
+                continue;
+            }
+        };
+        let Options { cookies, limits, .. } = options;
+        let shared = Shared::start(socket, None, Options { tap: options.tap.take(), cookies, limits })?;
+        // Dropped on return: from then on the session alone keeps the socket.
+        let endpoint = Endpoint { door: Arc::new(Doorkeeper { shared: Arc::clone(&shared) }) };
+        match endpoint.connect_patiently(address, server_name.clone(), Arc::clone(&config), patience) {
+            Err(error @ (ConnectError::Refused { .. } | ConnectError::Socket(_))) => fault = error,
+            outcome => return outcome,
+        }
+        endpoint.destroy();
+        options.tap = shared.lock().tap.take();
+    }
+    Err(fault)
+}
+
+/// A socket that is connected to the peer, so that the system chooses our address, passes nobody else's datagrams,
+/// and says when nothing listens there. Not where a connected socket refuses to be told an address again, as BSD's do:
+/// taps send by address.
+fn own_socket(to: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = match to {
+        SocketAddr::V4(_) => UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?,
+        SocketAddr::V6(_) => UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0))?,
+    };
+    if cfg!(any(target_os = "linux", target_os = "android", windows)) {
+        socket.connect(to)?;
+    }
+    Ok(socket)
+}
+
+/// When to give up a handshake that is not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Patience {
+    /// When the server's host says that nothing listens: there is another address to try.
+    UntilRefused,
+    /// When the configuration's time is up. What a host says may be forged, or its server about to start.
+    UntilTimeout,
+}
+
+/// A socket that accepts sessions and begins them. A handle: clones are the same endpoint, and any number of threads
+/// may use it at once.
+///
+/// When the last clone is dropped, nobody is accepted any more; sessions that have been accepted or connected go on,
+/// and the socket is closed with the last of them.
+#[derive(Clone)]
+pub struct Endpoint {
+    door: Arc<Doorkeeper>,
+}
+
+/// Shuts the door behind the last handle.
+struct Doorkeeper {
+    shared: Arc<Shared>,
+}
+
+impl Drop for Doorkeeper {
+    fn drop(&mut self) {
+        self.shared.shut(Whom::Unclaimed, Ending::Close);
+    }
+}
+
+impl Endpoint {
+    fn shared(&self) -> &Arc<Shared> {
+        &self.door.shared
+    }
+
+    /// Where the socket is bound.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.shared().local_addr()
+    }
+
+    // --- beginning sessions ---
+
+    /// Waits for the next client whose handshake is complete.
+    ///
+    /// # Errors
+    /// [`AcceptError::Handshake`] reports one client whose handshake has failed: call again.
+    /// [`AcceptError::Closed`] is the end.
+    pub fn accept(&self) -> Result<Session, AcceptError> {
+        loop {
+            if let Some(session) = self.next_session(None)? {
+                return Ok(session);
+            }
+        }
+    }
+
+    /// As [`accept`](Self::accept), but `None` when nobody has come within `timeout`.
+    ///
+    /// # Errors
+    /// As [`accept`](Self::accept).
+    pub fn accept_timeout(&self, timeout: Duration) -> Result<Option<Session>, AcceptError> {
+        self.next_session(Some(timeout))
+    }
+
+    fn next_session(&self, timeout: Option<Duration>) -> Result<Option<Session>, AcceptError> {
+        match self.shared().next_arrival(timeout) {
+            None => Ok(None),
+            Some(Arrival::Connected(peer)) => Ok(Session::new(Arc::clone(self.shared()), peer)),
+            Some(Arrival::Failed(error)) => Err(error),
+        }
+    }
+
+    /// All clients to come, and word of those whose handshake has failed, until the endpoint is closed.
+    #[must_use]
+    pub const fn incoming(&self) -> Incoming<'_> {
+        Incoming { endpoint: self }
+    }
+
+    /// Connects to the server at `addr` from this socket; see the function [`connect`].
+    ///
+    /// Of several addresses the first is taken that the socket can reach, an IPv4 socket only IPv4.
+    ///
+    /// # Errors
+    /// See [`ConnectError`].
+    pub fn connect(
+        &self,
+        addr: impl ToSocketAddrs,
+        server_name: Option<ServerName<'static>>,
+        config: Arc<ClientConfig>,
+    ) -> Result<Session, ConnectError> {
+        let suits = |address: &SocketAddr| address.is_ipv4() == self.local_addr().is_ipv4();
+        let address = addr.to_socket_addrs()?.find(suits).ok_or(io::ErrorKind::AddrNotAvailable);
+        self.connect_patiently(address.map_err(io::Error::from)?, server_name, config, Patience::UntilTimeout)
+    }
+
+    fn connect_patiently(
+        &self,
+        to: SocketAddr,
+        server_name: Option<ServerName<'static>>,
+        config: Arc<ClientConfig>,
+        patience: Patience,
+    ) -> Result<Session, ConnectError> {
+        let peer = self.shared().begin(to, server_name, config)?;
+        wait_connected(&peer, patience)?;
+        Session::new(Arc::clone(self.shared()), peer).ok_or(ConnectError::Closed)
+    }
+
+    // --- ending ---
+
+    /// Closes all sessions in good order and then the socket; returns when all is sent and the thread has ended.
+    /// Whoever waits in a call is told. Nothing happens if the endpoint is closed already.
+    pub fn close(&self) {
+        self.shared().shut(Whom::All, Ending::Close);
+        self.shared().join_if_done();
+    }
+
+    /// Ends all sessions without a word to their peers, and closes the socket.
+    pub fn destroy(&self) {
+        self.shared().shut(Whom::All, Ending::Abort);
+        self.shared().join_if_done();
+    }
+
+    // --- asking ---
+
+    /// What has been counted so far, over all sessions.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        *self.shared().lock().endpoint().stats()
+    }
+}
+
+fn wait_connected(peer: &Peer, patience: Patience) -> Result<(), ConnectError> {
+    let inbox = peer.wait_while(None, |inbox| {
+        let is_given_up = inbox.is_refused && patience == Patience::UntilRefused;
+        inbox.info.is_none() && inbox.end.is_none() && !is_given_up
+    });
+    if inbox.info.is_some() {
+        return Ok(());
+    }
+    let peer = peer.address;
+    Err(match &inbox.end {
+        None => ConnectError::Refused { peer },
+        Some(End::Failed(Error::HandshakeTimeout)) if inbox.is_refused => ConnectError::Refused { peer },
+        Some(End::Failed(error)) => ConnectError::Handshake { peer, error: error.clone() },
+        Some(End::Closed) => ConnectError::Closed,
+        Some(End::Socket(kind)) => ConnectError::Socket((*kind).into()),
+    })
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint").field("local_addr", &self.local_addr()).finish_non_exhaustive()
+    }
+}
+
+/// The clients of an endpoint, from [`Endpoint::incoming`].
+#[derive(Debug)]
+pub struct Incoming<'a> {
+    endpoint: &'a Endpoint,
+}
+
+impl Iterator for Incoming<'_> {
+    type Item = Result<Session, AcceptError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self.endpoint.accept() {
+            Err(AcceptError::Closed) => None,
+            accepted => Some(accepted),
+        }
+    }
+}
+
+impl<'a> IntoIterator for &'a Endpoint {
+    type Item = Result<Session, AcceptError>;
+    type IntoIter = Incoming<'a>;
+
+    fn into_iter(self) -> Incoming<'a> {
+        self.incoming()
+    }
+}

@@ -1,0 +1,68 @@
+//! DTLS sessions over UDP sockets of the standard library: [`listen`], [`connect`], and threads that block.
+//!
+//! An echo server:
+//!
+//! ```no_run
+//! # use std::sync::Arc;
+//! # fn run(config: Arc<dtls_std::ServerConfig>) -> std::io::Result<()> {
+//! let endpoint = dtls_std::listen("127.0.0.1:4433", config)?;
+//! for accepted in &endpoint {
+//!     match accepted {
+//!         Ok(session) => drop(std::thread::spawn(move || {
+//!             while let Ok(datagram) = session.recv_vec() {
+//!                 let _ = session.send(&datagram);
+//!             }
+//!         })),
+//!         Err(error) => eprintln!("{error}"),
+//!     }
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! Its client:
+//!
+//! ```no_run
+//! # use std::sync::Arc;
+//! # use dtls_std::ServerName;
+//! # fn run(config: Arc<dtls_std::ClientConfig>) -> Result<(), Box<dyn std::error::Error>> {
+//! let session = dtls_std::connect("localhost:4433", Some(ServerName::try_from("localhost")?), config)?;
+//! session.send(b"hello")?;
+//! println!("{:?}", session.recv_vec()?);
+//! session.close();
+//! # Ok(()) }
+//! ```
+//!
+//! Configurations are those of [`dtls_core`]. [`Endpoint`] and [`Session`] are handles that any number of threads may
+//! use at once; dropping the last one closes in good order. Each socket has one thread in the background, which waits
+//! for a datagram, for the next deadline or for a call that concerns it, and for nothing else; it ends with the last
+//! session, once no [`Endpoint`] can accept or begin another.
+//!
+//! ```text
+//!   your threads ── send, close, connect ──▶ ┌───────┐ ──▶ socket
+//!   your threads ◀── accept, recv ────────── │ State │
+//!                                            └───────┘ ◀── the socket's thread ◀── datagrams, deadlines
+//! ```
+
+mod clock;
+mod endpoint;
+mod error;
+mod key_log;
+mod session;
+mod shared;
+mod tap;
+#[cfg(test)]
+mod tests;
+mod worker;
+
+pub use clock::SystemClock;
+pub use dtls_core;
+pub use dtls_core::{
+    ClientConfig, Error, ExportError, SendError, ServerConfig, SessionInfo, Settings, SrtpKeys, Stats,
+};
+pub use dtls_endpoint::{CookiePolicy, Limits, Stats as EndpointStats};
+pub use endpoint::{Endpoint, Incoming, Options, connect, connect_with, listen, listen_with};
+pub use error::{AcceptError, ConnectError, SessionError};
+pub use key_log::KeyLogFile;
+pub use rustls_pki_types::ServerName;
+pub use session::Session;
+pub use tap::Tap;

@@ -1,0 +1,317 @@
+//! One session, as its user holds it.
+
+use core::fmt;
+use core::net::SocketAddr;
+use core::time::Duration;
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use dtls_core::{Error, ExportError, SendError, SessionInfo, SrtpKeys, Stats};
+use dtls_endpoint::Handle;
+
+use crate::error::SessionError;
+use crate::shared::{Ending, Shared};
+
+/// An established DTLS session. Any number of threads may use it at once; dropping it closes it in good order.
+pub struct Session {
+    shared: Arc<Shared>,
+    peer: Arc<Peer>,
+    info: Arc<SessionInfo>,
+}
+
+impl Session {
+    /// `None` unless the handshake is complete.
+    pub(crate) fn new(shared: Arc<Shared>, peer: Arc<Peer>) -> Option<Self> {
+        let info = peer.inbox().info.clone()?;
+        Some(Self { shared, peer, info })
+    }
+
+    // --- data ---
+
+    /// Sends one datagram. It arrives whole or not at all, and not always in the order sent: DTLS repeats only
+    /// handshakes.
+    ///
+    /// # Errors
+    /// See [`SessionError`]. [`SendError::TooLong`] names what fits; see also [`max_payload`](Self::max_payload).
+    pub fn send(&self, payload: &[u8]) -> Result<(), SessionError> {
+        let sent = self.shared.lock().send(self.peer.handle, payload);
+        match sent {
+            Ok(sent) => sent.map_err(SessionError::Socket),
+            Err(SendError::Closed) => Err(self.peer.inbox().ending()),
+            Err(error) => {
+                // Record numbers that are used up end the session; this says so to whoever waits.
+                self.shared.act(|_, _| ());
+                Err(SessionError::NotSent(error))
+            }
+        }
+    }
+
+    /// The next datagram from the peer, as soon as there is one; returns how long it is. Those that had come before
+    /// the session ended can still be received.
+    ///
+    /// # Errors
+    /// See [`SessionError`]; a buffer that is too short leaves the datagram for the next call.
+    pub fn recv(&self, buffer: &mut [u8]) -> Result<usize, SessionError> {
+        self.peer.wait(None).take(|datagram| copy(datagram, buffer))
+    }
+
+    /// As [`recv`](Self::recv), but `None` when nothing has come within `timeout`.
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv).
+    pub fn recv_timeout(&self, buffer: &mut [u8], timeout: Duration) -> Result<Option<usize>, SessionError> {
+        let mut inbox = self.peer.wait(Some(timeout));
+        if inbox.is_idle() {
+            return Ok(None);
+        }
+        inbox.take(|datagram| copy(datagram, buffer)).map(Some)
+    }
+
+    /// As [`recv`](Self::recv), but hands over the datagram itself, however long it is.
+    ///
+    /// # Errors
+    /// See [`SessionError`].
+    pub fn recv_vec(&self) -> Result<Vec<u8>, SessionError> {
+        self.peer.wait(None).take(|datagram| Ok(core::mem::take(datagram)))
+    }
+
+    /// As [`recv_vec`](Self::recv_vec), but `None` when nothing has come within `timeout`.
+    ///
+    /// # Errors
+    /// See [`SessionError`].
+    pub fn recv_vec_timeout(&self, timeout: Duration) -> Result<Option<Vec<u8>>, SessionError> {
+        let mut inbox = self.peer.wait(Some(timeout));
+        if inbox.is_idle() {
+            return Ok(None);
+        }
+        inbox.take(|datagram| Ok(core::mem::take(datagram))).map(Some)
+    }
+
+    // --- ending ---
+
+    /// Closes in good order; returns when the close_notify has left. Whoever waits for a datagram is told. Nothing
+    /// happens if the session is over already.
+    pub fn close(&self) {
+        self.shared.end_session(self.peer.handle, Ending::Close);
+        self.shared.join_if_done();
+    }
+
+    /// Ends at once, without a word to the peer.
+    pub fn destroy(&self) {
+        self.shared.end_session(self.peer.handle, Ending::Abort);
+        self.shared.join_if_done();
+    }
+
+    // --- asking ---
+
+    /// What was negotiated and with whom. Stays as it is when the session is over.
+    #[must_use]
+    pub fn info(&self) -> SessionInfo {
+        SessionInfo::clone(&self.info)
+    }
+
+    /// Where the peer is.
+    #[must_use]
+    pub fn remote_addr(&self) -> SocketAddr {
+        self.peer.address
+    }
+
+    /// Where the socket is bound.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.shared.local_addr()
+    }
+
+    /// Keying material of `len` bytes for another protocol (RFC 5705). The same arguments give the same bytes on both
+    /// sides. No context and an empty context are different things.
+    ///
+    /// # Errors
+    /// See [`ExportError`]; the session must not be over.
+    pub fn export_keying_material(
+        &self,
+        label: &[u8],
+        context: Option<&[u8]>,
+        len: usize,
+    ) -> Result<Vec<u8>, ExportError> {
+        let mut out = vec![0; len];
+        self.shared.lock().endpoint().export(self.peer.handle, label, context, &mut out)?;
+        Ok(out)
+    }
+
+    /// The keys for the SRTP profile that was negotiated (RFC 5764).
+    ///
+    /// # Errors
+    /// See [`ExportError`]; the session must not be over.
+    pub fn srtp_keys(&self) -> Result<SrtpKeys, ExportError> {
+        self.shared.lock().endpoint().srtp_keys(self.peer.handle)
+    }
+
+    /// What has been counted so far, or until the session was over.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let living = self.shared.lock().endpoint().session_stats(self.peer.handle).cloned();
+        living.or_else(|| self.peer.inbox().last_stats.clone()).unwrap_or_default()
+    }
+
+    /// How many datagrams have come and were dropped because nobody received them: at most 1,024 wait, of 1 MiB in
+    /// all, and it is the newest that is dropped.
+    #[must_use]
+    pub fn undelivered(&self) -> u64 {
+        self.peer.inbox().undelivered
+    }
+
+    /// The longest payload that [`send`](Self::send) takes; 0 when the session is over.
+    #[must_use]
+    pub fn max_payload(&self) -> usize {
+        self.shared.lock().endpoint().max_payload(self.peer.handle)
+    }
+
+    /// Changes the largest UDP payload to send, within 256 and 65535 bytes; other values are taken as the nearer
+    /// bound.
+    pub fn set_mtu(&self, mtu: usize) {
+        self.shared.act(|state, _| state.endpoint_mut().set_mtu(self.peer.handle, mtu));
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.shared.end_session(self.peer.handle, Ending::Close);
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("remote_addr", &self.peer.address).finish_non_exhaustive()
+    }
+}
+
+fn copy(datagram: &[u8], buffer: &mut [u8]) -> Result<usize, SessionError> {
+    let room = buffer.get_mut(..datagram.len()).ok_or(SessionError::BufferTooShort { needed: datagram.len() })?;
+    room.copy_from_slice(datagram);
+    Ok(datagram.len())
+}
+
+/// What the socket's thread and the session's user share.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    pub(crate) handle: Handle,
+    pub(crate) address: SocketAddr,
+    inbox: Mutex<Inbox>,
+    changed: Condvar,
+}
+
+impl Peer {
+    pub(crate) fn new(handle: Handle, address: SocketAddr) -> Self {
+        Self { handle, address, inbox: Mutex::new(Inbox::default()), changed: Condvar::new() }
+    }
+
+    pub(crate) fn inbox(&self) -> MutexGuard<'_, Inbox> {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets `change` happen, and wakes all who wait.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Inbox)) {
+        change(&mut self.inbox());
+        self.changed.notify_all();
+    }
+
+    /// Waits until there is a datagram or the session is over, or until the time is up.
+    fn wait(&self, timeout: Option<Duration>) -> MutexGuard<'_, Inbox> {
+        self.wait_while(timeout, |inbox| inbox.is_idle())
+    }
+
+    pub(crate) fn wait_while(
+        &self,
+        timeout: Option<Duration>,
+        condition: impl Fn(&mut Inbox) -> bool,
+    ) -> MutexGuard<'_, Inbox> {
+        match timeout {
+            None => self.changed.wait_while(self.inbox(), condition).unwrap_or_else(PoisonError::into_inner),
+            Some(timeout) => {
+                self.changed
+                    .wait_timeout_while(self.inbox(), timeout, condition)
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .0
+            }
+        }
+    }
+}
+
+/// What has come for the session's user.
+#[derive(Debug, Default)]
+pub(crate) struct Inbox {
+    datagrams: VecDeque<Vec<u8>>,
+    bytes: usize,
+    undelivered: u64,
+    /// There once the handshake is complete.
+    pub(crate) info: Option<Arc<SessionInfo>>,
+    pub(crate) end: Option<End>,
+    pub(crate) last_stats: Option<Stats>,
+    /// The peer's host has said that nothing listens there. Anyone can forge that, so it ends nothing.
+    pub(crate) is_refused: bool,
+}
+
+/// How a session ended.
+#[derive(Clone, Debug)]
+pub(crate) enum End {
+    Closed,
+    Failed(Error),
+    /// The socket's thread can go on no longer.
+    Socket(io::ErrorKind),
+}
+
+impl Inbox {
+    const DATAGRAMS_MAX: usize = 1024;
+    const BYTES_MAX: usize = 1 << 20;
+
+    pub(crate) fn push(&mut self, payload: &[u8]) {
+        if self.datagrams.len() >= Self::DATAGRAMS_MAX || self.bytes + payload.len() > Self::BYTES_MAX {
+            self.undelivered = self.undelivered.saturating_add(1);
+            return;
+        }
+        self.bytes += payload.len();
+        self.datagrams.push_back(payload.to_vec());
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.datagrams.is_empty() && self.end.is_none()
+    }
+
+    /// Gives the first datagram to `receive`; it stays where it is if that fails. Without one, says how the session
+    /// ended.
+    fn take<T>(&mut self, receive: impl FnOnce(&mut Vec<u8>) -> Result<T, SessionError>) -> Result<T, SessionError> {
+        let Some(datagram) = self.datagrams.front_mut() else { return Err(self.ending()) };
+        let len = datagram.len();
+        let received = receive(datagram)?;
+        self.datagrams.pop_front();
+        self.bytes -= len;
+        Ok(received)
+    }
+
+    pub(crate) fn ending(&self) -> SessionError {
+        match &self.end {
+            None | Some(End::Closed) => SessionError::Closed,
+            Some(End::Failed(error)) => SessionError::Failed(error.clone()),
+            Some(End::Socket(kind)) => SessionError::Socket((*kind).into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_inbox_takes_no_more_than_its_bytes_and_has_room_again_for_what_was_received() {
+        let mut inbox = Inbox::default();
+        for payload in [&vec![0; Inbox::BYTES_MAX - 1][..], b"", b"1"] {
+            inbox.push(payload);
+        }
+        inbox.push(b"2");
+        assert_eq!((inbox.datagrams.len(), inbox.undelivered), (3, 1));
+        inbox.take(|_| Ok(())).unwrap();
+        inbox.push(b"3");
+        assert_eq!((inbox.datagrams.len(), inbox.undelivered), (3, 1));
+    }
+}

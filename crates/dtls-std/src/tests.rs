@@ -1,0 +1,621 @@
+//! Sessions over real sockets on the loopback interface.
+
+use core::net::SocketAddr;
+use core::time::Duration;
+use std::io;
+use std::net::UdpSocket;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Barrier};
+use std::thread;
+
+use dtls_core::crypto::{CryptoProvider, Identity, PinnedCertificates, WallClock as _, ring};
+use dtls_core::wire::enums::{AlertDescription, SrtpProfile};
+use dtls_core::{CertificateError, Error, ExportError, Role, SendError};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::{
+    AcceptError, ClientConfig, ConnectError, CookiePolicy, Endpoint, KeyLogFile, Limits, Options, ServerConfig,
+    Session, SessionError, Settings, SystemClock, Tap, connect, connect_with, listen, listen_with,
+};
+
+/// Longer than anything takes here; only a test that fails waits for it.
+const LONG: Duration = Duration::from_secs(20);
+const SHORT: Duration = Duration::from_millis(50);
+
+/// One server's certificate, and configurations of both sides that go with it.
+struct Party {
+    provider: Arc<CryptoProvider>,
+    certificate: CertificateDer<'static>,
+    key: Vec<u8>,
+}
+
+impl Party {
+    fn new() -> Self {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let key = made.signing_key.serialize_der();
+        Self { provider: Arc::new(ring::provider()), certificate: made.cert.der().clone(), key }
+    }
+
+    fn server_with(&self, change: impl FnOnce(&mut Settings)) -> Arc<ServerConfig> {
+        let key = PrivateKeyDer::try_from(self.key.clone()).unwrap();
+        let identity = Identity::new(&self.provider, vec![self.certificate.clone()], key).unwrap();
+        let builder = ServerConfig::builder(Arc::clone(&self.provider)).identity(identity);
+        Arc::new(builder.configure(change).build().unwrap())
+    }
+
+    fn server(&self) -> Arc<ServerConfig> {
+        self.server_with(|_| ())
+    }
+
+    /// A client that trusts this party's certificate and no other.
+    fn client_with(&self, change: impl FnOnce(&mut Settings)) -> Arc<ClientConfig> {
+        let trust = Arc::new(PinnedCertificates::new([self.certificate.clone()]).unwrap());
+        let builder = ClientConfig::builder(Arc::clone(&self.provider)).trust(trust).without_identity();
+        Arc::new(builder.configure(change).build().unwrap())
+    }
+
+    fn client(&self) -> Arc<ClientConfig> {
+        self.client_with(|_| ())
+    }
+
+    fn listen(&self) -> Endpoint {
+        listen(("127.0.0.1", 0), self.server()).unwrap()
+    }
+
+    /// A client's session and the server's.
+    fn pair(&self, endpoint: &Endpoint) -> (Session, Session) {
+        let client = connect(endpoint.local_addr(), None, self.client()).unwrap();
+        (client, accept(endpoint))
+    }
+}
+
+fn accept(endpoint: &Endpoint) -> Session {
+    endpoint.accept_timeout(LONG).unwrap().expect("a client in time")
+}
+
+fn receive(session: &Session) -> Vec<u8> {
+    session.recv_vec_timeout(LONG).unwrap().expect("a datagram in time")
+}
+
+/// How the session ends.
+fn ending(session: &Session) -> SessionError {
+    session.recv_vec_timeout(LONG).expect_err("an end in time")
+}
+
+/// Echoes until each session ends; returns when the endpoint is closed.
+fn echo(endpoint: &Endpoint) {
+    thread::scope(|scope| {
+        for session in endpoint.incoming().map_while(Result::ok) {
+            scope.spawn(move || {
+                while let Ok(datagram) = session.recv_vec() {
+                    session.send(&datagram).unwrap();
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn every_one_of_many_concurrent_clients_gets_its_own_echo() {
+    const CLIENTS: u8 = 16;
+    let party = Party::new();
+    let endpoint = party.listen();
+    let all_connected = Barrier::new(CLIENTS.into());
+    thread::scope(|scope| {
+        scope.spawn(|| echo(&endpoint));
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|number| {
+                let (config, all_connected, address) = (party.client(), &all_connected, endpoint.local_addr());
+                scope.spawn(move || {
+                    let session = connect(address, None, config).unwrap();
+                    all_connected.wait();
+                    for round in 0..20 {
+                        let text = format!("client {number}, round {round}");
+                        session.send(text.as_bytes()).unwrap();
+                        assert_eq!(receive(&session), text.as_bytes());
+                    }
+                    session.close();
+                })
+            })
+            .collect();
+        for client in clients {
+            client.join().unwrap();
+        }
+        assert_eq!(endpoint.stats().server_sessions, CLIENTS.into());
+        endpoint.close();
+    });
+}
+
+#[test]
+fn two_threads_may_send_and_receive_on_one_session_at_once() {
+    let party = Party::new();
+    let endpoint = party.listen();
+    let (client, server) = party.pair(&endpoint);
+    thread::scope(|scope| {
+        scope.spawn(|| (0..100_u8).for_each(|number| client.send(&[0, number]).unwrap()));
+        scope.spawn(|| (0..100_u8).for_each(|number| client.send(&[1, number]).unwrap()));
+        let halves = [(); 2].map(|()| scope.spawn(|| (0..100).map(|_| receive(&server)).collect::<Vec<_>>()));
+        let mut all = halves.map(|half| half.join().unwrap()).concat();
+        all.sort();
+        assert!(all.iter().eq(&(0..200_u8).map(|at| vec![at / 100, at % 100]).collect::<Vec<_>>()));
+    });
+}
+
+#[test]
+fn both_sides_agree_on_what_was_negotiated() {
+    let party = Party::new();
+    let choose = |settings: &mut Settings| {
+        settings.alpn = vec![b"coap".to_vec()];
+        settings.srtp_profiles = vec![SrtpProfile::AEAD_AES_128_GCM];
+    };
+    let endpoint = listen(("127.0.0.1", 0), party.server_with(choose)).unwrap();
+    let name = "localhost".try_into().unwrap();
+    let client = connect(endpoint.local_addr(), Some(name), party.client_with(choose)).unwrap();
+    let server = accept(&endpoint);
+
+    let (ours, theirs) = (client.info(), server.info());
+    assert_eq!((ours.role, theirs.role), (Role::Client, Role::Server));
+    assert_eq!(ours.cipher_suite, theirs.cipher_suite);
+    assert_eq!(ours.alpn, Some(b"coap".to_vec()));
+    assert_eq!(theirs.alpn, Some(b"coap".to_vec()));
+    assert_eq!(theirs.server_name, Some(b"localhost".to_vec()));
+    assert_eq!(ours.peer_certificates, core::slice::from_ref(&party.certificate));
+    assert_eq!(client.remote_addr(), endpoint.local_addr());
+    assert_eq!(server.remote_addr(), client.local_addr());
+    assert_eq!(server.local_addr(), endpoint.local_addr());
+
+    let (ours, theirs) = (client.srtp_keys().unwrap(), server.srtp_keys().unwrap());
+    assert_eq!(ours.local_key(), theirs.remote_key());
+    assert_eq!(ours.remote_salt(), theirs.local_salt());
+    for context in [None, Some(&b""[..]), Some(&b"context"[..])] {
+        let ours = client.export_keying_material(b"EXPERIMENTAL label", context, 40).unwrap();
+        assert_eq!(server.export_keying_material(b"EXPERIMENTAL label", context, 40).unwrap(), ours);
+        assert_eq!(ours.len(), 40);
+    }
+    assert_ne!(
+        client.export_keying_material(b"EXPERIMENTAL label", None, 40),
+        client.export_keying_material(b"EXPERIMENTAL label", Some(b""), 40)
+    );
+}
+
+// --- ending ---
+
+#[test]
+fn a_close_is_seen_on_the_other_side_behind_the_data() {
+    let party = Party::new();
+    let endpoint = party.listen();
+    let (client, server) = party.pair(&endpoint);
+    client.send(b"last words").unwrap();
+    let sent = client.stats().datagrams_sent;
+    client.close();
+    assert_eq!(client.stats().datagrams_sent, sent + 1);
+    assert_eq!(receive(&server), b"last words");
+    assert!(matches!(ending(&server), SessionError::Closed));
+    assert!(matches!(server.send(b"too late"), Err(SessionError::Closed)));
+    assert!(matches!(client.send(b"too late"), Err(SessionError::Closed)));
+    assert!(matches!(client.recv(&mut []), Err(SessionError::Closed)));
+    assert_eq!(server.export_keying_material(b"EXPERIMENTAL label", None, 1), Err(ExportError::NotConnected));
+    // What was counted and negotiated can still be asked for.
+    assert_eq!(server.stats().application_records_received, 1);
+    assert_eq!(client.stats().application_records_sent, 1);
+    assert_eq!(client.info().cipher_suite, server.info().cipher_suite);
+}
+
+#[test]
+fn dropping_a_session_closes_it_in_good_order() {
+    let party = Party::new();
+    let endpoint = party.listen();
+    let (client, server) = party.pair(&endpoint);
+    drop(server);
+    assert!(matches!(ending(&client), SessionError::Closed));
+}
+
+#[test]
+fn destroying_a_session_says_nothing_to_the_peer() {
+    let party = Party::new();
+    let endpoint = party.listen();
+    let (client, server) = party.pair(&endpoint);
+    let sent = server.stats().datagrams_sent;
+    server.destroy();
+    assert!(matches!(ending(&server), SessionError::Closed));
+    assert_eq!(server.stats().datagrams_sent, sent);
+    assert!(client.recv_vec_timeout(SHORT).unwrap().is_none());
+}
+
+#[test]
+fn a_thread_that_waits_for_a_datagram_is_told_when_another_closes_the_session() {
+    let party = Party::new();
+    let endpoint = party.listen();
+    let (client, _server) = party.pair(&endpoint);
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| client.recv_vec());
+        client.close();
+        assert!(matches!(waiting.join().unwrap(), Err(SessionError::Closed)));
+    });
+}
+
+#[test]
+fn closing_the_endpoint_closes_its_sessions_and_ends_accept() {
+    let party = Party::new();
+    let endpoint = party.listen();
+    let (client, server) = party.pair(&endpoint);
+    // Connected, and never accepted.
+    let waiting = connect(endpoint.local_addr(), None, party.client()).unwrap();
+    let other = party.listen();
+    thread::scope(|scope| {
+        let clone = other.clone();
+        let accepting = scope.spawn(move || clone.accept());
+        other.close();
+        assert!(matches!(accepting.join().unwrap(), Err(AcceptError::Closed)));
+    });
+    endpoint.close();
+    assert!(matches!(ending(&client), SessionError::Closed));
+    assert!(matches!(ending(&waiting), SessionError::Closed));
+    assert!(matches!(ending(&server), SessionError::Closed));
+    assert!(matches!(endpoint.accept(), Err(AcceptError::Closed)));
+    assert!(matches!(endpoint.connect(client.local_addr(), None, party.client()), Err(ConnectError::Closed)));
+    // Both do nothing any more.
+    endpoint.close();
+    endpoint.destroy();
+}
+
+#[test]
+fn a_client_that_nobody_has_accepted_is_told_when_the_endpoint_is_dropped() {
+    let party = Party::new();
+    let endpoint = party.listen();
+    let client = connect(endpoint.local_addr(), None, party.client()).unwrap();
+    drop(endpoint);
+    assert!(matches!(ending(&client), SessionError::Closed));
+}
+
+#[test]
+fn sessions_outlive_the_last_handle_of_their_endpoint() {
+    let party = Party::new();
+    let endpoint = party.listen();
+    let address = endpoint.local_addr();
+    let (client, server) = party.pair(&endpoint);
+    drop(endpoint);
+    client.send(b"still there?").unwrap();
+    assert_eq!(receive(&server), b"still there?");
+    // With the last session the socket is closed, too.
+    server.close();
+    UdpSocket::bind(address).unwrap();
+}
+
+#[test]
+fn a_closed_endpoint_gives_its_port_back() {
+    let party = Party::new();
+    let endpoint = party.listen();
+    let _pair = party.pair(&endpoint);
+    endpoint.close();
+    UdpSocket::bind(endpoint.local_addr()).unwrap();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn no_thread_is_left_behind() {
+    fn count(name: &str) -> usize {
+        let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+        let names = tasks.filter_map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")).ok());
+        names.filter(|comm| comm.trim() == name).count()
+    }
+    // The system lists a thread for a moment after it has been joined.
+    fn settles_at(names: &[String; 2], counts: [usize; 2]) -> bool {
+        (0..10_000).any(|_| {
+            thread::yield_now();
+            names.each_ref().map(|name| count(name)) == counts
+        })
+    }
+    let party = Party::new();
+    let endpoint = party.listen();
+    let (client, server) = party.pair(&endpoint);
+    let names = [client.local_addr(), server.local_addr()].map(|address| format!("dtls-{}", address.port()));
+    assert!(settles_at(&names, [1, 1]));
+    client.close();
+    assert!(matches!(ending(&server), SessionError::Closed));
+    assert!(settles_at(&names, [0, 1]));
+    endpoint.close();
+    assert!(settles_at(&names, [0, 0]));
+}
+
+// --- failing ---
+
+#[test]
+fn a_failed_handshake_is_reported_on_both_sides_and_the_endpoint_goes_on() {
+    let (party, stranger) = (Party::new(), Party::new());
+    let endpoint = party.listen();
+    let failed = connect(endpoint.local_addr(), None, stranger.client());
+    let Err(ConnectError::Handshake { peer, error }) = failed else { panic!("{failed:?}") };
+    assert_eq!((peer, error), (endpoint.local_addr(), Error::Certificate(CertificateError::NotPinned)));
+    let failed = endpoint.accept_timeout(LONG);
+    let Err(AcceptError::Handshake { error, .. }) = failed else { panic!("{failed:?}") };
+    assert_eq!(error, Error::AlertReceived(AlertDescription::BAD_CERTIFICATE));
+    let (client, server) = party.pair(&endpoint);
+    client.send(b"fine").unwrap();
+    assert_eq!(receive(&server), b"fine");
+}
+
+#[test]
+fn junk_is_counted_and_disturbs_nobody() {
+    let party = Party::new();
+    let endpoint = party.listen();
+    let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for junk in [&b""[..], b"junk", &[22; 2000], &[0; 60_000]] {
+        stranger.send_to(junk, endpoint.local_addr()).unwrap();
+    }
+    let (client, server) = party.pair(&endpoint);
+    client.send(b"fine").unwrap();
+    assert_eq!(receive(&server), b"fine");
+    assert_eq!(endpoint.stats().rejected, 4);
+    assert_eq!(endpoint.stats().server_sessions, 1);
+}
+
+#[test]
+fn where_nothing_listens_a_handshake_ends_with_its_time_and_says_why() {
+    let party = Party::new();
+    // Bound and closed again: nobody is there.
+    let address = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let impatient = party.client_with(|settings| {
+        settings.first_timeout = Duration::from_millis(20);
+        settings.handshake_timeout = Duration::from_millis(100);
+    });
+    let failed = connect(address, None, impatient);
+    assert!(matches!(failed, Err(ConnectError::Refused { peer }) if peer == address), "{failed:?}");
+}
+
+#[test]
+fn a_server_that_does_not_answer_is_a_handshake_timeout() {
+    let party = Party::new();
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let impatient = party.client_with(|settings| settings.handshake_timeout = SHORT);
+    let failed = connect(silent.local_addr().unwrap(), None, impatient);
+    let Err(ConnectError::Handshake { error, .. }) = failed else { panic!("{failed:?}") };
+    assert_eq!(error, Error::HandshakeTimeout);
+}
+
+#[test]
+fn the_next_address_is_tried_where_nothing_listens_at_the_first() {
+    let party = Party::new();
+    let endpoint = party.listen();
+    let nobody = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let addresses = [nobody, endpoint.local_addr()];
+    let (tap, seen) = TestTap::new();
+    let options = Options { tap: Some(Box::new(tap)), ..Options::default() };
+    let session = connect_with(&addresses[..], None, party.client(), options).unwrap();
+    assert_eq!(session.remote_addr(), endpoint.local_addr());
+    let tried: Vec<SocketAddr> = seen.try_iter().map(|(_, peer, _)| peer).collect();
+    // One hello, and no wait for a second.
+    assert_eq!(tried.iter().filter(|address| **address == nobody).count(), 1);
+    assert_eq!((tried.first(), tried.last()), (Some(&nobody), Some(&endpoint.local_addr())));
+}
+
+#[test]
+fn a_configuration_that_needs_a_name_is_refused_without_one() {
+    let party = Party::new();
+    let endpoint = party.listen();
+    let roots = vec![party.certificate.clone()];
+    let webpki = dtls_core::crypto::WebPki::new(&party.provider, roots, Arc::new(SystemClock)).unwrap();
+    let builder = ClientConfig::builder(Arc::clone(&party.provider)).trust(Arc::new(webpki)).without_identity();
+    let failed = connect(endpoint.local_addr(), None, Arc::new(builder.build().unwrap()));
+    assert!(matches!(failed, Err(ConnectError::NotBegun(dtls_endpoint::ConnectError::Config(_)))), "{failed:?}");
+}
+
+#[test]
+fn a_second_session_with_one_address_is_refused() {
+    let party = Party::new();
+    let (one, other) = (party.listen(), party.listen());
+    let _first = one.connect(other.local_addr(), None, party.client()).unwrap();
+    let second = one.connect(other.local_addr(), None, party.client());
+    assert!(matches!(second, Err(ConnectError::NotBegun(dtls_endpoint::ConnectError::AddressInUse))), "{second:?}");
+}
+
+// --- receiving ---
+
+#[test]
+fn waiting_ends_when_the_time_is_up() {
+    let party = Party::new();
+    let endpoint = party.listen();
+    let (client, _server) = party.pair(&endpoint);
+    assert!(client.recv_vec_timeout(SHORT).unwrap().is_none());
+    assert_eq!(client.recv_timeout(&mut [0; 10], SHORT).unwrap(), None);
+    assert!(endpoint.accept_timeout(SHORT).unwrap().is_none());
+}
+
+#[test]
+fn a_short_buffer_is_an_error_that_keeps_the_datagram() {
+    let party = Party::new();
+    let endpoint = party.listen();
+    let (client, server) = party.pair(&endpoint);
+    client.send(b"12345").unwrap();
+    client.send(b"").unwrap();
+    let mut buffer = [0; 10];
+    let short = server.recv(&mut buffer[..4]);
+    assert!(matches!(short, Err(SessionError::BufferTooShort { needed: 5 })), "{short:?}");
+    assert_eq!(server.recv_timeout(&mut buffer, LONG).unwrap(), Some(5));
+    assert_eq!(&buffer[..5], b"12345");
+    assert_eq!(server.recv(&mut buffer).unwrap(), 0);
+}
+
+#[test]
+fn what_nobody_receives_is_dropped_beyond_a_bound_and_counted() {
+    let party = Party::new();
+    let endpoint = party.listen();
+    let (client, server) = party.pair(&endpoint);
+    // The system may lose some, too, so wait for what has arrived and not for what was sent.
+    while server.undelivered() < 10 {
+        client.send(&[7; 1000]).unwrap();
+        thread::yield_now();
+    }
+    client.close();
+    let kept = core::iter::from_fn(|| server.recv_vec_timeout(LONG).ok().flatten()).count();
+    assert_eq!(kept, 1024);
+    assert_eq!(server.stats().application_records_received, 1024 + server.undelivered());
+}
+
+#[test]
+fn a_payload_that_does_not_fit_is_refused_and_one_that_just_fits_arrives() {
+    let party = Party::new();
+    let endpoint = party.listen();
+    let (client, server) = party.pair(&endpoint);
+    for mtu in [1200, 300, 9000] {
+        client.set_mtu(mtu);
+        let max = client.max_payload();
+        assert!((mtu - 64..mtu).contains(&max));
+        let refused = client.send(&vec![0; max + 1]);
+        assert!(
+            matches!(refused, Err(SessionError::NotSent(SendError::TooLong { max: told })) if told == max),
+            "{refused:?}"
+        );
+        client.send(&vec![0; max]).unwrap();
+        assert_eq!(receive(&server).len(), max);
+    }
+}
+
+// --- options ---
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    In,
+    Out,
+}
+
+/// Tells of every datagram, and lets the first ones that leave come to grief.
+struct TestTap {
+    seen: Sender<(Way, SocketAddr, usize)>,
+    losses: usize,
+    refusals: usize,
+}
+
+impl TestTap {
+    fn new() -> (Self, Receiver<(Way, SocketAddr, usize)>) {
+        let (seen, receiver) = channel();
+        (Self { seen, losses: 0, refusals: 0 }, receiver)
+    }
+}
+
+impl Tap for TestTap {
+    fn received(&mut self, from: SocketAddr, datagram: &[u8]) {
+        let _ = self.seen.send((Way::In, from, datagram.len()));
+    }
+
+    fn send(&mut self, socket: &UdpSocket, to: SocketAddr, datagram: &[u8]) -> io::Result<()> {
+        let _ = self.seen.send((Way::Out, to, datagram.len()));
+        if self.losses > 0 {
+            self.losses -= 1;
+            return Ok(());
+        }
+        if self.refusals > 0 {
+            self.refusals -= 1;
+            return Err(io::ErrorKind::ConnectionRefused.into());
+        }
+        crate::tap::send(socket, to, datagram)
+    }
+}
+
+#[test]
+fn a_tap_sees_every_datagram_both_ways() {
+    let party = Party::new();
+    let (tap, seen) = TestTap::new();
+    let options = Options { tap: Some(Box::new(tap)), ..Options::default() };
+    let endpoint = listen_with("127.0.0.1:0", party.server(), options).unwrap();
+    let (client, server) = party.pair(&endpoint);
+    client.send(b"hello").unwrap();
+    receive(&server);
+    endpoint.close();
+    let seen: Vec<_> = seen.try_iter().collect();
+    let totals = [Way::In, Way::Out].map(|way| {
+        let lengths = seen.iter().filter(|(at, ..)| *at == way).map(|(.., len)| u64::try_from(*len).unwrap());
+        lengths.fold((0, 0), |(count, bytes), len| (count + 1, bytes + len))
+    });
+    let stats = endpoint.stats();
+    assert_eq!(totals[0], (stats.datagrams_received, stats.bytes_received));
+    assert_eq!(totals[1], (stats.datagrams_sent, stats.bytes_sent));
+    assert!(seen.iter().all(|(_, peer, _)| *peer == client.local_addr()));
+}
+
+#[test]
+fn datagrams_lost_on_their_way_are_sent_again_in_time() {
+    let party = Party::new();
+    let endpoint = party.listen();
+    let (mut tap, _seen) = TestTap::new();
+    // The hello twice, then the hello with the cookie gets through at once.
+    tap.losses = 2;
+    let options = Options { tap: Some(Box::new(tap)), ..Options::default() };
+    let hasty = party.client_with(|settings| settings.first_timeout = Duration::from_millis(20));
+    let client = connect_with(endpoint.local_addr(), None, hasty, options).unwrap();
+    let handshake_time = client.stats().handshake_time.unwrap();
+    assert!(handshake_time >= Duration::from_millis(20 + 40), "{handshake_time:?}");
+    assert!(client.stats().retransmits >= 2);
+}
+
+#[test]
+fn word_that_an_earlier_datagram_was_refused_does_not_cost_the_next_one() {
+    let party = Party::new();
+    let endpoint = party.listen();
+    let (mut tap, _seen) = TestTap::new();
+    tap.refusals = 1;
+    let options = Options { tap: Some(Box::new(tap)), ..Options::default() };
+    let patient = party.client_with(|settings| settings.first_timeout = LONG);
+    let client = connect_with(endpoint.local_addr(), None, patient, options).unwrap();
+    assert_eq!(client.stats().retransmits, 0);
+}
+
+#[test]
+fn a_trusted_path_saves_the_cookie() {
+    let party = Party::new();
+    let options = Options { cookies: CookiePolicy::TrustedPath, ..Options::default() };
+    let endpoint = listen_with("127.0.0.1:0", party.server(), options).unwrap();
+    let patient = party.client_with(|settings| settings.first_timeout = LONG);
+    let client = connect(endpoint.local_addr(), None, patient).unwrap();
+    let server = accept(&endpoint);
+    server.send(b"hello").unwrap();
+    assert_eq!(receive(&client), b"hello");
+    // Two flights, and not three; one datagram each.
+    assert_eq!(client.stats().datagrams_sent, 2);
+}
+
+#[test]
+fn beyond_the_limit_clients_get_silence() {
+    let party = Party::new();
+    let limits = Limits { sessions: 1, ..Limits::default() };
+    let endpoint = listen_with("127.0.0.1:0", party.server(), Options { limits, ..Options::default() }).unwrap();
+    let (_client, server) = party.pair(&endpoint);
+    let impatient = party.client_with(|settings| settings.handshake_timeout = SHORT);
+    assert!(matches!(connect(endpoint.local_addr(), None, impatient), Err(ConnectError::Handshake { .. })));
+    assert!(endpoint.stats().refused >= 1);
+    drop(server);
+    connect(endpoint.local_addr(), None, party.client()).unwrap();
+}
+
+#[test]
+fn a_key_log_has_the_same_line_from_both_sides() {
+    let party = Party::new();
+    let folder = std::env::temp_dir().join(format!("dtls-std-key-log-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let logs = ["client", "server"].map(|side| folder.join(side));
+    let [for_client, for_server] = logs.each_ref().map(|path| Arc::new(KeyLogFile::append(path).unwrap()));
+    let server = party.server_with(|settings| settings.key_log = Some(for_server));
+    let client = party.client_with(|settings| settings.key_log = Some(for_client));
+    let endpoint = listen("127.0.0.1:0", server).unwrap();
+    let session = connect(endpoint.local_addr(), None, client).unwrap();
+    accept(&endpoint);
+    drop(session);
+    let [from_client, from_server] = logs.each_ref().map(|path| std::fs::read_to_string(path).unwrap());
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert_eq!(from_client, from_server);
+    let words: Vec<&str> = from_client.trim_end().split(' ').collect();
+    assert_eq!((words[0], words[1].len(), words[2].len()), ("CLIENT_RANDOM", 64, 96));
+}
+
+#[test]
+fn the_system_clock_is_past_the_day_this_was_written() {
+    assert!(SystemClock.unix_time().unwrap().as_secs() > 1_750_000_000);
+}
+
+#[test]
+fn handles_can_be_shared_between_threads() {
+    fn check<T: Send + Sync + 'static>() {}
+    check::<Endpoint>();
+    check::<Session>();
+    check::<SessionError>();
+}

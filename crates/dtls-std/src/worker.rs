@@ -1,0 +1,130 @@
+//! The thread of one socket: waits for a datagram, for the next deadline, or to be woken.
+
+use core::net::SocketAddr;
+use core::time::Duration;
+use std::io;
+use std::net::UdpSocket;
+
+use mio::{Events, Interest, Poll, Token, Waker};
+
+use crate::session::End;
+use crate::shared::Shared;
+
+pub(crate) struct Worker {
+    poll: Poll,
+    socket: mio::net::UdpSocket,
+}
+
+impl Worker {
+    const SOCKET: Token = Token(0);
+    const WAKER: Token = Token(1);
+    /// Errors of the socket in a row after which to wait for it again. They tell of earlier datagrams (ICMP), and
+    /// behind them may stand datagrams of which nothing else would tell.
+    const ERRORS_MAX: usize = 64;
+
+    /// The socket must not block. What is given back wakes the thread.
+    pub(crate) fn new(socket: UdpSocket) -> io::Result<(Self, Waker)> {
+        let poll = Poll::new()?;
+        let waker = Waker::new(poll.registry(), Self::WAKER)?;
+        let mut socket = mio::net::UdpSocket::from_std(socket);
+        poll.registry().register(&mut socket, Self::SOCKET, Interest::READABLE)?;
+        Ok((Self { poll, socket }, waker))
+    }
+
+    pub(crate) fn run(mut self, shared: &Shared) {
+        // However this ends, nobody is left waiting.
+        let mut retirement = Retirement { shared, end: End::Socket(io::ErrorKind::BrokenPipe) };
+        retirement.end = match self.serve(shared) {
+            Ok(()) => End::Closed,
+            Err(error) => End::Socket(error.kind()),
+        };
+        // The socket before the word that it is closed.
+        drop(self);
+    }
+
+    fn serve(&mut self, shared: &Shared) -> io::Result<()> {
+        let mut events = Events::with_capacity(4);
+        // Longer than any UDP payload.
+        let mut buffer = vec![0; 1 << 16];
+        while let Some(wait) = next_wait(shared) {
+            match self.poll.poll(&mut events, wait.timeout) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+                _ => {}
+            }
+            if events.iter().any(|event| event.token() == Self::SOCKET) {
+                self.receive_all(shared, &mut buffer);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes what has come, until there is no more: only then does the system say again that something has.
+    fn receive_all(&self, shared: &Shared, buffer: &mut [u8]) {
+        let mut errors = 0;
+        while errors < Self::ERRORS_MAX {
+            match self.socket.recv_from(buffer) {
+                Ok((len, from)) => {
+                    errors = 0;
+                    let mut state = shared.lock();
+                    let now = shared.now();
+                    // Deadlines come also while datagrams do.
+                    if state.endpoint_mut().poll_timeout().is_some_and(|deadline| deadline <= now) {
+                        state.endpoint_mut().handle_timeout(now);
+                    }
+                    state.receive(now, unlabelled(from), buffer.get_mut(..len).unwrap_or_default());
+                    state.flush(now);
+                    if state.is_done() {
+                        return;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) => {
+                    errors += 1;
+                    if error.kind() == io::ErrorKind::ConnectionRefused {
+                        shared.lock().on_refusal();
+                    }
+                }
+            }
+        }
+    }
+}
+
+struct Wait {
+    /// `None`: until something happens.
+    timeout: Option<Duration>,
+}
+
+/// Does what is due; `None` when nothing is left to do.
+fn next_wait(shared: &Shared) -> Option<Wait> {
+    let mut state = shared.lock();
+    let now = shared.now();
+    state.endpoint_mut().handle_timeout(now);
+    state.flush(now);
+    if state.is_done() {
+        return None;
+    }
+    state.wakes_at = state.endpoint_mut().poll_timeout();
+    Some(Wait { timeout: state.wakes_at.map(|deadline| deadline - now) })
+}
+
+/// The flow label may differ between datagrams of one peer.
+fn unlabelled(from: SocketAddr) -> SocketAddr {
+    match from {
+        SocketAddr::V6(mut v6) => {
+            v6.set_flowinfo(0);
+            v6.into()
+        }
+        v4 @ SocketAddr::V4(_) => v4,
+    }
+}
+
+struct Retirement<'a> {
+    shared: &'a Shared,
+    end: End,
+}
+
+impl Drop for Retirement<'_> {
+    fn drop(&mut self) {
+        self.shared.lock().retire(&self.end);
+    }
+}
