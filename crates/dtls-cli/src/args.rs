@@ -1,0 +1,620 @@
+//! The command line: what can be asked, and every mistake in one line that names the option and the cure.
+
+use core::net::SocketAddr;
+use core::time::Duration;
+use std::env;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use dtls_core::crypto::Fingerprint;
+use dtls_core::wire::enums::{CipherSuiteId, NamedGroup, SignatureScheme, SrtpProfile};
+
+use crate::usage::{Refusal, UsageError, here, refusal};
+use crate::values::{
+    ExportRequest, HexBytes, HostPort, cipher_suite, first_timeout, handshake_timeout, listen_address,
+    milliseconds_or_none, mtu, named_group, payload_size, positive, probability, protocol_name, signature_scheme,
+    srtp_profile,
+};
+
+/// DTLS 1.2: see it work, look inside a session, debug a peer.
+///
+/// Exit codes: 0 done as asked, 1 the handshake or the session failed, 2 wrong usage or an unreadable file, 3 no answer
+/// in time, 4 an expected echo did not come back.
+#[derive(Debug, Parser)]
+#[command(name = "dtls", version, disable_help_subcommand = true)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a client and a server in this process, over real sockets, and tell what happens. Needs nothing
+    ///
+    /// Prints a line for each datagram, by its flight (RFC 6347 section 4.2.4, Figure 1), then the echo, what was
+    /// negotiated, and what both sides have counted.
+    Demo(DemoArgs),
+    /// Accept clients and send every datagram back to its sender
+    ///
+    /// Prints LISTENING once bound, then for each session CONNECTED or FAILED, EXPORT, RECEIVED and SENT for each
+    /// datagram, CLOSED and STATS. A failed session's STATS come before FAILED. Ctrl-C and SIGTERM close every session
+    /// with close_notify and exit with 0.
+    ///
+    /// verified=yes: the client's certificate is one that --ca, --pin or --fingerprint trusts. verified=no: it was
+    /// taken unseen, by --insecure. verified=none: the client showed no certificate.
+    Server(Box<ServerArgs>),
+    /// Connect, send, and print what comes back
+    ///
+    /// Prints CONNECTED or FAILED, EXPORT, SENT and RECEIVED for each datagram, CLOSED and STATS. Bytes that are not
+    /// text are printed as hex:.. and control characters escaped. Without --send, --send-hex or --send-size, standard
+    /// input is sent line by line until it ends. Ctrl-C and SIGTERM close with close_notify and exit with 0.
+    ///
+    /// verified=yes: the server's certificate is one that --ca, --pin or --fingerprint trusts. verified=no: it was
+    /// taken unseen, by --insecure.
+    Client(Box<ClientArgs>),
+    /// Make a self-signed certificate and its key
+    ///
+    /// Writes cert.pem and key.pem (readable by its owner only) and prints the fingerprint in the form of SDP. The
+    /// certificate is valid from the beginning of last year, for ten years. Files that are there are not overwritten.
+    Cert(CertArgs),
+}
+
+impl Command {
+    /// Reads the arguments of the process, the command's own name first.
+    pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Self, Refusal> {
+        let args: Vec<OsString> = args.into_iter().collect();
+        let here = here(&args);
+        let matches = CommandLine::command().try_get_matches_from(args).map_err(|error| refusal(error, &here))?;
+        let mut command = CommandLine::from_arg_matches(&matches).map_err(|error| refusal(error, &here))?.command;
+        if let (Self::Client(client), Some((_, matches))) = (&mut command, matches.subcommand()) {
+            client.datagrams = datagrams_in_order(client, matches);
+        }
+        command.check().map_err(Refusal::Usage)?;
+        Ok(command)
+    }
+
+    /// What no single option can tell.
+    fn check(&self) -> Result<(), UsageError> {
+        match self {
+            Self::Server(server) => {
+                server.common.check()?;
+                server.check()
+            }
+            Self::Client(client) => {
+                client.common.check()?;
+                client.check()
+            }
+            Self::Demo(_) | Self::Cert(_) => Ok(()),
+        }
+    }
+}
+
+// --- demo ---
+
+/// Options of `dtls demo`.
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    #[command(flatten)]
+    pub(crate) weather: WeatherArgs,
+    /// Print one JSON object a line instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+// --- cert ---
+
+/// Options of `dtls cert`.
+#[derive(Debug, Args)]
+pub(crate) struct CertArgs {
+    /// A DNS name or IP address the certificate is for; repeatable. Default: localhost, 127.0.0.1 and ::1
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Vec<String>,
+    /// The kind of key
+    #[arg(long, value_name = "TYPE", default_value = "p256")]
+    pub(crate) key_type: KeyType,
+    /// The directory to write to; made if there is none
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A kind of key that can be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum KeyType {
+    /// ECDSA on P-256.
+    P256,
+    /// ECDSA on P-384.
+    P384,
+    /// Ed25519.
+    Ed25519,
+}
+
+// --- server ---
+
+/// Options of `dtls server`.
+#[derive(Debug, Args)]
+pub(crate) struct ServerArgs {
+    /// Where to listen; port 0 takes any that is free
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4433", value_parser = listen_address)]
+    pub(crate) listen: SocketAddr,
+    /// Whether clients show a certificate: `request` verifies one if it is sent, `require` insists. Default: `request`
+    /// if it is said whom to trust, else `none`
+    #[arg(long, value_name = "POLICY")]
+    pub(crate) client_auth: Option<ClientAuth>,
+    /// Answer the first ClientHello without asking the client to prove its address (RFC 6347 section 4.2.1)
+    #[arg(long)]
+    pub(crate) no_cookie: bool,
+    /// Refuse clients beyond so many sessions at a time
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub(crate) max_sessions: Option<usize>,
+    /// Exit after so many sessions have ended; a handshake that fails counts as one. The exit code is that of the last
+    /// one that failed, else 0
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub(crate) count: Option<usize>,
+    /// Do not print datagrams
+    #[arg(long)]
+    pub(crate) quiet_data: bool,
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+}
+
+impl ServerArgs {
+    /// Whether clients are asked for a certificate, by word or because it is said whom to trust.
+    pub(crate) fn client_auth(&self) -> ClientAuth {
+        match (self.client_auth, self.common.trust.source()) {
+            (Some(policy), _) => policy,
+            (None, Some(_)) => ClientAuth::Request,
+            (None, None) => ClientAuth::None,
+        }
+    }
+
+    fn check(&self) -> Result<(), UsageError> {
+        if self.common.cert.is_empty() && self.common.self_signed.is_none() {
+            return Err(UsageError::new(
+                "--cert",
+                "a server needs a certificate; give --cert and --key, or --self-signed",
+            ));
+        }
+        match (self.client_auth, self.common.trust.source()) {
+            (Some(ClientAuth::Request | ClientAuth::Require), None) => Err(UsageError::new(
+                "--client-auth",
+                "whom to trust is missing; give --ca, --pin, --fingerprint or --insecure",
+            )),
+            (Some(ClientAuth::None), Some(trust)) => {
+                Err(UsageError::new(trust.option(), "nobody is verified with --client-auth none; drop one of the two"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whether clients show who they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ClientAuth {
+    /// They are not asked.
+    None,
+    /// They are asked, and may stay anonymous.
+    Request,
+    /// They must.
+    Require,
+}
+
+// --- client ---
+
+/// Options of `dtls client`.
+#[derive(Debug, Args)]
+pub(crate) struct ClientArgs {
+    /// The server; an IPv6 address in brackets. Several addresses of a name are tried in turn
+    #[arg(value_name = "HOST:PORT")]
+    pub(crate) server: HostPort,
+    /// The name to ask for and to verify. Default: the host, verified as an address if it is one; '' for none
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Send this text in a datagram; repeatable
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    send: Vec<String>,
+    /// Send these bytes in a datagram; repeatable
+    #[arg(long, value_name = "HEX")]
+    send_hex: Vec<HexBytes>,
+    /// Send a datagram of so many bytes; repeatable
+    #[arg(long, value_name = "N", value_parser = payload_size)]
+    send_size: Vec<usize>,
+    /// Wait for each datagram to come back before the next is sent; exit with 4 if one does not
+    #[arg(long)]
+    pub(crate) expect_echo: bool,
+    /// How long to wait for the next answer, in milliseconds, while there are fewer answers than datagrams sent
+    #[arg(long, value_name = "MS", default_value = "2000", value_parser = milliseconds_or_none, allow_negative_numbers = true)]
+    pub(crate) wait: Duration,
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+    /// What --send, --send-hex and --send-size ask for, in their order.
+    #[arg(skip)]
+    pub(crate) datagrams: Vec<Vec<u8>>,
+}
+
+impl ClientArgs {
+    fn check(&self) -> Result<(), UsageError> {
+        for (option, count) in [("--cert", self.common.cert.len()), ("--key", self.common.key.len())] {
+            if count > 1 {
+                return Err(UsageError::new(option, "a client has one certificate; give it once"));
+            }
+        }
+        let Some(trust) = self.common.trust.source() else {
+            return Err(UsageError::new(
+                "--ca",
+                "whom to trust is missing; give --ca FILE, --pin FILE, --fingerprint sha-256:.. or --insecure",
+            ));
+        };
+        if self.name.as_deref() == Some("") && matches!(trust, TrustSource::Roots(_)) {
+            return Err(UsageError::new(
+                "--name",
+                "a chain is verified for a name; give one, or trust the certificate by --pin or --fingerprint",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// The payloads of the three options in the order in which they were given.
+fn datagrams_in_order(client: &ClientArgs, matches: &ArgMatches) -> Vec<Vec<u8>> {
+    let places = |id: &str| matches.indices_of(id).into_iter().flatten();
+    let texts = client.send.iter().map(|text| text.clone().into_bytes());
+    let bytes = client.send_hex.iter().map(|bytes| bytes.0.clone());
+    let sized = client.send_size.iter().map(|size| (b'a'..=b'z').cycle().take(*size).collect());
+    let mut datagrams: Vec<(usize, Vec<u8>)> = Vec::new();
+    datagrams.extend(places("send").zip(texts));
+    datagrams.extend(places("send_hex").zip(bytes));
+    datagrams.extend(places("send_size").zip(sized));
+    datagrams.sort_by_key(|(place, _)| *place);
+    datagrams.into_iter().map(|(_, payload)| payload).collect()
+}
+
+// --- both roles ---
+
+/// Options of both roles.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Both roles")]
+pub(crate) struct CommonArgs {
+    /// A certificate chain in PEM, leaf first. Repeatable on the server: the suite decides
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cert: Vec<PathBuf>,
+    /// The key of the --cert in the same place, in PEM: PKCS#8, SEC 1 or PKCS#1
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Vec<PathBuf>,
+    /// Make a certificate for this name on the spot
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["cert", "key"])]
+    pub(crate) self_signed: Option<String>,
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
+    /// Cipher suites by their IANA names, most wanted first
+    #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = cipher_suite)]
+    pub(crate) suites: Option<Vec<CipherSuiteId>>,
+    /// Groups for the key exchange by their IANA names, most wanted first
+    #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = named_group)]
+    pub(crate) groups: Option<Vec<NamedGroup>>,
+    /// Signature schemes to make and accept by their IANA names, most wanted first
+    #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = signature_scheme)]
+    pub(crate) signature_schemes: Option<Vec<SignatureScheme>>,
+    /// Application protocols, most wanted first
+    #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = protocol_name)]
+    pub(crate) alpn: Vec<String>,
+    /// SRTP protection profiles, most wanted first (RFC 5764, RFC 7714)
+    #[arg(long, value_name = "A:B", value_delimiter = ':', value_parser = srtp_profile)]
+    pub(crate) srtp: Vec<SrtpProfile>,
+    /// The SRTP master key identifier
+    #[arg(long, value_name = "HEX", requires = "srtp")]
+    pub(crate) mki: Option<HexBytes>,
+    /// The extended master secret (RFC 7627)
+    #[arg(long, value_name = "POLICY", default_value = "require")]
+    pub(crate) ems: Ems,
+    /// The largest UDP payload to send, 256 to 65535
+    #[arg(long, value_name = "N", default_value = "1200", value_parser = mtu)]
+    pub(crate) mtu: usize,
+    /// Wait so many milliseconds before a flight is sent again for the first time
+    #[arg(long, value_name = "MS", default_value = "1000", value_parser = first_timeout)]
+    pub(crate) first_timeout: Duration,
+    /// Give up a handshake after so many seconds
+    #[arg(long, value_name = "S", default_value = "60", value_parser = handshake_timeout)]
+    pub(crate) handshake_timeout: Duration,
+    /// Print exported keying material (RFC 5705): LABEL:LEN or LABEL:LEN:HEXCONTEXT; repeatable
+    #[arg(long, value_name = "LABEL:LEN[:HEXCONTEXT]")]
+    pub(crate) export: Vec<ExportRequest>,
+    /// Append secrets to this file in the NSS key log format. Default: the file in SSLKEYLOGFILE, if set
+    #[arg(long, value_name = "FILE")]
+    pub(crate) keylog: Option<PathBuf>,
+    /// Print one JSON object a line instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print every record and handshake message, both directions, on standard error
+    #[arg(long)]
+    pub(crate) trace: bool,
+    #[command(flatten)]
+    pub(crate) weather: WeatherArgs,
+}
+
+impl CommonArgs {
+    /// The key log asked for, by option or environment.
+    pub(crate) fn keylog(&self) -> Option<(&'static str, PathBuf)> {
+        let by_environment = || env::var_os("SSLKEYLOGFILE").filter(|file| !file.is_empty());
+        match &self.keylog {
+            Some(file) => Some(("--keylog", file.clone())),
+            None => by_environment().map(|file| ("SSLKEYLOGFILE", PathBuf::from(file))),
+        }
+    }
+
+    fn check(&self) -> Result<(), UsageError> {
+        match self.cert.len().cmp(&self.key.len()) {
+            core::cmp::Ordering::Less => {
+                Err(UsageError::new("--key", "there is no --cert for it; give one --cert for each"))
+            }
+            core::cmp::Ordering::Greater => {
+                Err(UsageError::new("--cert", "there is no --key for it; give one --key for each"))
+            }
+            core::cmp::Ordering::Equal if self.ems == Ems::Off && !self.export.is_empty() => Err(UsageError::new(
+                "--export",
+                "nothing is exported without the extended master secret; drop --ems off",
+            )),
+            core::cmp::Ordering::Equal => Ok(()),
+        }
+    }
+}
+
+/// Whom to trust: one of these.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+pub(crate) struct TrustArgs {
+    /// Trust peers whose certificate leads to one of these roots, in PEM
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// Trust exactly this certificate, in PEM
+    #[arg(long, value_name = "FILE")]
+    pin: Option<PathBuf>,
+    /// Trust exactly the certificate with this fingerprint, sha-256:AA:BB:..
+    #[arg(long, value_name = "FINGERPRINT")]
+    fingerprint: Option<Fingerprint>,
+    /// Verify nothing: for tests, never for secrets
+    #[arg(long)]
+    insecure: bool,
+}
+
+impl TrustArgs {
+    /// The one that was given.
+    pub(crate) fn source(&self) -> Option<TrustSource<'_>> {
+        let roots = self.ca.as_ref().map(TrustSource::Roots);
+        let pinned = self.pin.as_ref().map(TrustSource::Pinned);
+        let fingerprint = self.fingerprint.map(TrustSource::Fingerprint);
+        roots.or(pinned).or(fingerprint).or(self.insecure.then_some(TrustSource::Anyone))
+    }
+}
+
+/// Where trust comes from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum TrustSource<'a> {
+    /// Roots in a file.
+    Roots(&'a PathBuf),
+    /// A certificate in a file.
+    Pinned(&'a PathBuf),
+    /// A certificate by its hash.
+    Fingerprint(Fingerprint),
+    /// Nowhere.
+    Anyone,
+}
+
+impl TrustSource<'_> {
+    /// The option that asked for it.
+    pub(crate) const fn option(&self) -> &'static str {
+        match self {
+            Self::Roots(_) => "--ca",
+            Self::Pinned(_) => "--pin",
+            Self::Fingerprint(_) => "--fingerprint",
+            Self::Anyone => "--insecure",
+        }
+    }
+}
+
+/// What becomes of our own datagrams on their way out.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct WeatherArgs {
+    /// Lose each datagram we send with this probability, 0 to 1
+    #[arg(long, value_name = "P", default_value = "0", value_parser = probability, allow_negative_numbers = true)]
+    pub(crate) loss: f64,
+    /// Hold back every datagram we send for so many milliseconds
+    #[arg(long, value_name = "MS", default_value = "0", value_parser = milliseconds_or_none, allow_negative_numbers = true)]
+    pub(crate) delay: Duration,
+    /// Send each datagram twice with this probability, 0 to 1
+    #[arg(long, value_name = "P", default_value = "0", value_parser = probability, allow_negative_numbers = true)]
+    pub(crate) duplicate: f64,
+    /// Lose and duplicate the same datagrams in every run. Default: another seed each time, told on standard error
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub(crate) seed: Option<u64>,
+}
+
+/// What becomes of the extended master secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Ems {
+    /// Fail without it.
+    Require,
+    /// Go on without it with peers that do not know it.
+    Prefer,
+    /// Neither offer nor accept it.
+    Off,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::usage::{OPTIONS_TO_COME, SUBCOMMANDS_TO_COME};
+
+    fn parse(line: &str) -> Result<Command, String> {
+        let args = core::iter::once("dtls").chain(line.split_whitespace()).map(OsString::from);
+        Command::parse(args).map_err(|refusal| match refusal {
+            Refusal::Help(_) => "help".to_owned(),
+            Refusal::Usage(error) => error.to_string(),
+        })
+    }
+
+    #[track_caller]
+    fn client(line: &str) -> Box<ClientArgs> {
+        match parse(&format!("client --insecure {line}")) {
+            Ok(Command::Client(client)) => client,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[track_caller]
+    fn server(line: &str) -> Box<ServerArgs> {
+        match parse(&format!("server --self-signed localhost {line}")) {
+            Ok(Command::Server(server)) => server,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[track_caller]
+    fn mistake(line: &str) -> String {
+        let text = parse(line).unwrap_err();
+        assert!(!text.contains('\n'), "{text}");
+        text
+    }
+
+    #[test]
+    fn the_parser_has_no_contradictions() {
+        CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_contract() {
+        let client = client("h:1");
+        assert_eq!(client.wait, Duration::from_secs(2));
+        let CommonArgs { mtu, ems, first_timeout, handshake_timeout, .. } = client.common;
+        assert_eq!((mtu, ems), (1200, Ems::Require));
+        assert_eq!((first_timeout, handshake_timeout), (Duration::from_secs(1), Duration::from_secs(60)));
+        let server = server("");
+        assert_eq!(server.listen, "127.0.0.1:4433".parse().unwrap());
+        assert_eq!(server.client_auth(), ClientAuth::None);
+    }
+
+    #[test]
+    fn datagrams_keep_the_order_of_their_options() {
+        let client = client("h:1 --send-size 3 --send a --send-hex 00 --send b --send-size 0");
+        assert_eq!(client.datagrams, [&b"abc"[..], b"a", b"\0", b"b", b""]);
+    }
+
+    #[test]
+    fn lists_keep_their_order_and_refuse_what_they_do_not_know() {
+        let args = client("h:1 --groups secp384r1,x25519 --srtp SRTP_AEAD_AES_256_GCM:SRTP_AEAD_AES_128_GCM");
+        assert_eq!(args.common.groups, Some(vec![NamedGroup::SECP384R1, NamedGroup::X25519]));
+        assert_eq!(args.common.srtp, [SrtpProfile::AEAD_AES_256_GCM, SrtpProfile::AEAD_AES_128_GCM]);
+        for (option, value, some) in [
+            ("--suites", "TLS_FALLBACK_SCSV", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"),
+            ("--suites", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,", "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"),
+            ("--groups", "x25519,p256", "secp256r1"),
+            ("--signature-schemes", "rsa_pkcs1_sha1", "ed25519"),
+            ("--srtp", "SRTP_AEAD_AES_128_GCM,SRTP_AEAD_AES_256_GCM", "SRTP_AES128_CM_HMAC_SHA1_32"),
+            ("--ems", "maybe", "prefer"),
+        ] {
+            let text = mistake(&format!("client h:1 --insecure {option} {value}"));
+            let unknown = value.rsplit(',').next().filter(|_| option != "--srtp").unwrap_or(value);
+            assert!(text.starts_with(&format!("{option}: \"{unknown}\": unknown; allowed: ")), "{text}");
+            assert!(text.contains(some), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_option_to_come_is_not_supported_yet() {
+        for option in OPTIONS_TO_COME {
+            for line in [format!("server --self-signed a {option} 1"), format!("client h:1 --insecure {option}=1")] {
+                assert!(mistake(&line).starts_with(&format!("{option}: not supported yet; ")), "{line}");
+            }
+        }
+        for subcommand in SUBCOMMANDS_TO_COME {
+            assert!(mistake(subcommand).starts_with(&format!("{subcommand}: not supported yet; ")));
+        }
+    }
+
+    #[test]
+    fn numbers_out_of_bounds_are_refused_by_their_option() {
+        for line in [
+            "--mtu 255",
+            "--mtu 65536",
+            "--mtu x",
+            "--loss 1.1",
+            "--loss -0.1",
+            "--loss NaN",
+            "--duplicate 2",
+            "--delay -1",
+            "--first-timeout 0",
+            "--first-timeout 60001",
+            "--handshake-timeout 0",
+            "--handshake-timeout inf",
+            "--handshake-timeout NaN",
+            "--wait -1",
+            "--send-size 65536",
+            "--seed -1",
+            "--mki 0",
+            "--export a",
+            "--export a:0",
+            "--export a:65536",
+            "--export :5",
+            "--export a:5:0",
+            "--fingerprint sha-256:00",
+        ] {
+            let text = mistake(&format!("client h:1 {line}"));
+            let option = line.split(' ').next().unwrap();
+            assert!(text.starts_with(&format!("{option}: \"")), "{text}");
+        }
+        for line in ["--count 0", "--max-sessions 0", "--listen 4433", "--client-auth maybe"] {
+            let text = mistake(&format!("server --self-signed a {line}"));
+            let option = line.split(' ').next().unwrap();
+            assert!(text.starts_with(&format!("{option}: \"")), "{text}");
+        }
+    }
+
+    #[test]
+    fn bounds_themselves_are_within() {
+        let args =
+            client("h:1 --mtu 256 --loss 1 --duplicate 0 --first-timeout 60000 --handshake-timeout 0.001 --wait 0");
+        assert_eq!((args.common.mtu, args.common.handshake_timeout), (256, Duration::from_millis(1)));
+        assert_eq!(client("h:1 --mtu 65535").common.mtu, 65_535);
+    }
+
+    #[test]
+    fn trust_asks_clients_for_certificates() {
+        assert_eq!(server("--ca x").client_auth(), ClientAuth::Request);
+        assert_eq!(server("--insecure --client-auth require").client_auth(), ClientAuth::Require);
+        assert!(mistake("server --self-signed a --client-auth none --pin x").starts_with("--pin: "));
+        assert!(mistake("server --self-signed a --client-auth request").starts_with("--client-auth: "));
+    }
+
+    #[test]
+    fn options_that_contradict_each_other_are_refused() {
+        for (line, option) in [
+            ("client h:1", "--ca"),
+            ("client h:1 --ca a --ca b", "--ca"),
+            ("client h:1 --ca a --name=", "--name"),
+            ("client h:1 --insecure --cert a --cert b --key a --key b", "--cert"),
+            ("client h:1 --insecure --key a", "--key"),
+            ("client h:1 --insecure --mki 00", "--srtp"),
+            ("client h:1 --insecure --ems off --export a:5", "--export"),
+            ("server --cert a --key a --self-signed b", "--cert"),
+            ("server --cert a --cert b --key a", "--cert"),
+            ("client h:1 i:2 --insecure", "i:2"),
+            ("client --insecure", "HOST:PORT"),
+            ("cert", "--out"),
+        ] {
+            let text = mistake(line);
+            assert!(text.starts_with(&format!("{option}: ")), "{line}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_message_is_one_line_whatever_it_quotes() {
+        let args = ["dtls", "client", "h:1", "--insecure", "--groups", "a\nb\u{1b}"].map(OsString::from);
+        let Err(Refusal::Usage(error)) = Command::parse(args) else { panic!("accepted") };
+        assert!(error.to_string().starts_with(r#"--groups: "a\nb\u{1b}": unknown"#), "{error}");
+        assert_eq!(parse("client --help").unwrap_err(), "help");
+    }
+}

@@ -1,0 +1,273 @@
+//! From options to the engine's configurations.
+
+use core::fmt::Display;
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::sync::Arc;
+
+use dtls_core::config::{ClientAuthentication, ExtendedMasterSecret};
+use dtls_core::crypto::{
+    CertificateError, CryptoProvider, Fingerprints, Identity, PeerAuthenticated, PeerVerifier, PinnedCertificates,
+    PresentedPeer, WebPki, ring,
+};
+use dtls_core::{ClientConfig, ConfigError, ServerConfig, Settings};
+use dtls_std::{KeyLogFile, SystemClock};
+use rustls_pki_types::pem::{self, PemObject as _};
+use rustls_pki_types::{CertificateDer, DnsName, IpAddr, PrivateKeyDer, ServerName};
+
+use crate::args::{ClientArgs, ClientAuth, CommonArgs, Ems, KeyType, ServerArgs, TrustSource};
+use crate::cert::SelfSigned;
+use crate::output::Checks;
+use crate::usage::UsageError;
+
+/// What a client needs to connect.
+pub(crate) struct ClientSetup {
+    pub(crate) provider: Arc<CryptoProvider>,
+    pub(crate) config: Arc<ClientConfig>,
+    pub(crate) server_name: Option<ServerName<'static>>,
+    pub(crate) checks: Checks,
+}
+
+impl ClientSetup {
+    pub(crate) fn new(args: &ClientArgs) -> Result<Self, UsageError> {
+        let provider = Arc::new(ring::provider());
+        let common = &args.common;
+        let server_name = server_name(args)?;
+        let trust = common.trust.source().ok_or_else(|| UsageError::new("--ca", "whom to trust is missing"))?;
+        let builder = ClientConfig::builder(Arc::clone(&provider)).trust(verifier(&provider, trust)?);
+        let mut identities = identities(common, &provider)?.into_iter();
+        let builder = match identities.next() {
+            Some(identity) => builder.identity(identity),
+            None => builder.without_identity(),
+        };
+        let change = settings(common)?;
+        let config = builder.configure(change).build().map_err(|error| blame(&error))?;
+        Ok(Self { provider, config: Arc::new(config), server_name, checks: checks(trust) })
+    }
+}
+
+/// What a server needs to listen.
+pub(crate) struct ServerSetup {
+    pub(crate) provider: Arc<CryptoProvider>,
+    pub(crate) config: Arc<ServerConfig>,
+    pub(crate) checks: Checks,
+}
+
+impl ServerSetup {
+    pub(crate) fn new(args: &ServerArgs) -> Result<Self, UsageError> {
+        let provider = Arc::new(ring::provider());
+        let common = &args.common;
+        let mut identities = identities(common, &provider)?.into_iter();
+        let first = identities.next().ok_or_else(|| UsageError::new("--cert", "a server needs a certificate"))?;
+        let mut builder = ServerConfig::builder(Arc::clone(&provider)).identity(first);
+        for identity in identities {
+            builder = builder.identity(identity);
+        }
+        let trust = common.trust.source();
+        let verifier = || match trust {
+            Some(trust) => verifier(&provider, trust),
+            None => Err(UsageError::new("--client-auth", "whom to trust is missing")),
+        };
+        let authentication = match args.client_auth() {
+            ClientAuth::None => ClientAuthentication::None,
+            ClientAuth::Request => ClientAuthentication::Request(verifier()?),
+            ClientAuth::Require => ClientAuthentication::Require(verifier()?),
+        };
+        let change = settings(common)?;
+        let builder = builder.client_authentication(authentication).configure(change);
+        let config = builder.build().map_err(|error| blame(&error))?;
+        Ok(Self { provider, config: Arc::new(config), checks: trust.map_or(Checks::Nothing, checks) })
+    }
+}
+
+// --- names ---
+
+/// What the certificate is verified for and, if it is a DNS name, what the server is told.
+fn server_name(args: &ClientArgs) -> Result<Option<ServerName<'static>>, UsageError> {
+    let (option, name) = match &args.name {
+        Some(name) if name.is_empty() => return Ok(None),
+        Some(name) => ("--name", name.as_str()),
+        None => ("HOST:PORT", args.server.host.as_str()),
+    };
+    // RFC 6066 section 3: on the wire a name stands without the dot at its end.
+    let bare = name.strip_suffix('.').unwrap_or(name);
+    if let Ok(address) = IpAddr::try_from(bare) {
+        return Ok(Some(ServerName::IpAddress(address)));
+    }
+    let name = DnsName::try_from(bare.to_owned()).map_err(|_| {
+        UsageError::new(
+            option,
+            format!("\"{name}\": neither a DNS name nor an IP address; give --name NAME, or '' for none"),
+        )
+    })?;
+    Ok(Some(ServerName::DnsName(name)))
+}
+
+// --- trust ---
+
+const fn checks(trust: TrustSource<'_>) -> Checks {
+    match trust {
+        TrustSource::Roots(_) | TrustSource::Pinned(_) | TrustSource::Fingerprint(_) => Checks::Certificate,
+        TrustSource::Anyone => Checks::Nothing,
+    }
+}
+
+fn verifier(provider: &CryptoProvider, trust: TrustSource<'_>) -> Result<Arc<dyn PeerVerifier>, UsageError> {
+    let option = trust.option();
+    Ok(match trust {
+        TrustSource::Roots(file) => {
+            let roots = certificates(option, file)?;
+            let problem = |problem: &dyn Display| file_problem(option, file, problem);
+            Arc::new(WebPki::new(provider, roots, Arc::new(SystemClock)).map_err(|error| problem(&error))?)
+        }
+        TrustSource::Pinned(file) => {
+            let pinned = certificates(option, file)?;
+            Arc::new(PinnedCertificates::new(pinned).map_err(|error| file_problem(option, file, &error))?)
+        }
+        TrustSource::Fingerprint(fingerprint) => {
+            Arc::new(Fingerprints::new(provider, [fingerprint]).map_err(|error| UsageError::new(option, error))?)
+        }
+        TrustSource::Anyone => Arc::new(Anyone),
+    })
+}
+
+/// Says loudly that nobody is verified, if so.
+pub(crate) fn warn_of_insecurity(common: &CommonArgs) {
+    if let Some(TrustSource::Anyone) = common.trust.source() {
+        let warning = "dtls: WARNING: --insecure verifies nothing; whoever is in between reads and changes all";
+        // Whoever closed standard error has been told in the help.
+        let _ = writeln!(io::stderr(), "{warning}");
+    }
+}
+
+/// Accepts every certificate: `--insecure`. That the peer holds its key is checked all the same, by the engine.
+#[derive(Debug)]
+struct Anyone;
+
+impl PeerVerifier for Anyone {
+    fn verify(&self, _peer: &PresentedPeer<'_>) -> Result<PeerAuthenticated, CertificateError> {
+        Ok(PeerAuthenticated::dangerous_assertion())
+    }
+}
+
+// --- identities ---
+
+/// The certificates with their keys, in the order of the options.
+fn identities(common: &CommonArgs, provider: &CryptoProvider) -> Result<Vec<Identity>, UsageError> {
+    if let Some(name) = &common.self_signed {
+        let made = SelfSigned::make("--self-signed", vec![name.clone()], KeyType::P256)?;
+        return Ok(vec![made.identity("--self-signed", provider)?]);
+    }
+    let pairs = common.cert.iter().zip(&common.key);
+    pairs.map(|(cert, key)| identity(provider, cert, key)).collect()
+}
+
+fn identity(provider: &CryptoProvider, cert: &Path, key: &Path) -> Result<Identity, UsageError> {
+    let chain = certificates("--cert", cert)?;
+    let private_key =
+        PrivateKeyDer::from_pem_file(key).map_err(|error| pem_problem("--key", key, "PRIVATE KEY", error))?;
+    Identity::new(provider, chain, private_key)
+        .map_err(|error| UsageError::new("--cert", format!("{} with --key {}: {error}", cert.display(), key.display())))
+}
+
+// --- files ---
+
+/// All certificates of a file, at least one.
+fn certificates(option: &str, file: &Path) -> Result<Vec<CertificateDer<'static>>, UsageError> {
+    let problem = |error| pem_problem(option, file, "CERTIFICATE", error);
+    let certificates: Vec<_> =
+        CertificateDer::pem_file_iter(file).map_err(problem)?.collect::<Result<_, _>>().map_err(problem)?;
+    if certificates.is_empty() { Err(problem(pem::Error::NoItemsFound)) } else { Ok(certificates) }
+}
+
+fn pem_problem(option: &str, file: &Path, kind: &str, error: pem::Error) -> UsageError {
+    match error {
+        pem::Error::NoItemsFound => {
+            file_problem(option, file, &format!("there is no {kind} in it; give a file in PEM, -----BEGIN {kind}-----"))
+        }
+        pem::Error::Io(error) => file_problem(option, file, &format!("{error}; give a file that can be read")),
+        other => file_problem(option, file, &format!("not well-formed PEM ({other}); write it anew")),
+    }
+}
+
+fn file_problem(option: &str, file: &Path, problem: &dyn Display) -> UsageError {
+    UsageError::new(option, format!("{}: {problem}", file.display()))
+}
+
+// --- settings ---
+
+/// What the options change.
+fn settings(common: &CommonArgs) -> Result<impl FnOnce(&mut Settings), UsageError> {
+    let key_log = match common.keylog() {
+        Some((option, file)) => Some(Arc::new(
+            KeyLogFile::append(&file)
+                .map_err(|error| file_problem(option, &file, &format!("{error}; name a file that can be written")))?,
+        )),
+        None => None,
+    };
+    Ok(move |settings: &mut Settings| {
+        if let Some(suites) = &common.suites {
+            settings.cipher_suites.clone_from(suites);
+        }
+        if let Some(groups) = &common.groups {
+            settings.groups.clone_from(groups);
+        }
+        if let Some(schemes) = &common.signature_schemes {
+            settings.signature_schemes.clone_from(schemes);
+        }
+        settings.alpn = common.alpn.iter().map(|name| name.clone().into_bytes()).collect();
+        settings.srtp_profiles.clone_from(&common.srtp);
+        settings.srtp_mki = common.mki.as_ref().map(|mki| mki.0.clone()).unwrap_or_default();
+        settings.extended_master_secret = match common.ems {
+            Ems::Require => ExtendedMasterSecret::Require,
+            Ems::Prefer => ExtendedMasterSecret::Prefer,
+            Ems::Off => ExtendedMasterSecret::Off,
+        };
+        settings.mtu = common.mtu;
+        settings.first_timeout = common.first_timeout;
+        settings.handshake_timeout = common.handshake_timeout;
+        if let Some(key_log) = key_log {
+            settings.key_log = Some(key_log);
+        }
+    })
+}
+
+/// The engine's complaint with the option that caused it.
+fn blame(error: &ConfigError) -> UsageError {
+    let option = match error {
+        ConfigError::Empty { field } | ConfigError::Duplicate { field } | ConfigError::TooLong { field } => {
+            option_of(field)
+        }
+        ConfigError::IdentityCannotSign { field } | ConfigError::Timeouts { field } => option_of(field),
+        ConfigError::ApplicationProtocolLength => "--alpn",
+        ConfigError::Mtu => "--mtu",
+        ConfigError::UnknownCipherSuite(_) => "--suites",
+        ConfigError::NoUsableCipherSuite => {
+            return UsageError::new(
+                "--suites",
+                "none of them can be used with the key of --cert; ECDHE_ECDSA suites take ECDSA and Ed25519 keys, \
+                 ECDHE_RSA suites RSA keys",
+            );
+        }
+        ConfigError::UnknownGroup(_) => "--groups",
+        ConfigError::UnknownSignatureScheme(_) => "--signature-schemes",
+        ConfigError::ServerNameRequired => "--name",
+        _ => "OPTIONS",
+    };
+    UsageError::new(option, error)
+}
+
+/// The option that sets a field of [`Settings`].
+fn option_of(field: &str) -> &'static str {
+    match field {
+        "cipher_suites" => "--suites",
+        "groups" => "--groups",
+        "signature_schemes" => "--signature-schemes",
+        "alpn" => "--alpn",
+        "srtp_profiles" => "--srtp",
+        "srtp_mki" => "--mki",
+        "first_timeout" => "--first-timeout",
+        "handshake_timeout" => "--handshake-timeout",
+        _ => "OPTIONS",
+    }
+}

@@ -1,0 +1,62 @@
+//! The `dtls` command: a client and a server to try DTLS 1.2 with, to look inside a session, to debug a peer.
+//!
+//! ```text
+//!   args ─▶ config ─▶ client ─┐
+//!                     server ─┼─▶ report ─▶ output     lines on standard output
+//!                     demo ───┘
+//!           weather, trace, flights                    taps: what passes the socket
+//!           usage, values                              what is wrong with the command line
+//! ```
+
+mod args;
+mod cert;
+mod client;
+mod config;
+mod demo;
+mod flights;
+mod output;
+mod report;
+mod server;
+mod trace;
+mod usage;
+mod values;
+mod weather;
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use args::Command;
+use report::Outcome;
+use usage::{Refusal, UsageError};
+
+fn main() -> ExitCode {
+    let command = match Command::parse(std::env::args_os()) {
+        Ok(command) => command,
+        Err(Refusal::Help(text)) => {
+            // Nobody listens any more: then nobody misses it.
+            let _ = text.print();
+            return ExitCode::SUCCESS;
+        }
+        Err(Refusal::Usage(error)) => return usage(&error),
+    };
+    match run(&command) {
+        Ok(outcome) => ExitCode::from(outcome.exit_code()),
+        Err(error) => usage(&error),
+    }
+}
+
+fn run(command: &Command) -> Result<Outcome, UsageError> {
+    match command {
+        Command::Demo(args) => demo::run(args),
+        Command::Server(args) => server::run(args),
+        Command::Client(args) => client::run(args),
+        Command::Cert(args) => cert::run(args).map(|()| Outcome::Done),
+    }
+}
+
+/// Says what is wrong in one line.
+fn usage(error: &UsageError) -> ExitCode {
+    // Whoever closed standard error does not want to know.
+    let _ = writeln!(io::stderr(), "dtls: {error}");
+    ExitCode::from(2)
+}

@@ -1,0 +1,606 @@
+//! What is printed on standard output: one line for each thing that happens, as text or as a JSON object.
+
+use core::fmt::{self, Display};
+use core::net::SocketAddr;
+use std::io::{self, Write as _};
+use std::sync::Arc;
+
+use dtls_core::crypto::x509::CertificateSummary;
+use dtls_core::crypto::{CryptoProvider, Fingerprint};
+use dtls_core::wire::enums::{
+    AlertDescription, CipherSuiteId, NamedGroup, ProtocolVersion, SignatureScheme, SrtpProfile,
+};
+use dtls_core::{Error, Role, SessionInfo, Stats};
+use serde_json::Value;
+
+use crate::flights::{Kind, Passing};
+use crate::weather::Fate;
+
+/// Prints lines in one of two forms. Lines of several threads do not mix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Output {
+    /// For people, and for machines that look for words.
+    Text,
+    /// An object a line.
+    Json,
+}
+
+impl Output {
+    /// The form that `--json` asks for or not.
+    pub(crate) const fn new(json: bool) -> Self {
+        if json { Self::Json } else { Self::Text }
+    }
+
+    /// Prints a line and sees to it that it has left.
+    pub(crate) fn print(self, line: &Line<'_>) {
+        Self::write(match self {
+            Self::Text => line.to_string(),
+            Self::Json => line.to_json().to_string(),
+        });
+    }
+
+    /// Says something that only people want to know, behind an upper-case word.
+    pub(crate) fn say(self, word: &str, text: impl Display) {
+        if self == Self::Text {
+            Self::write(format!("{word:<12} {text}"));
+        }
+    }
+
+    fn write(mut text: String) {
+        text.push('\n');
+        let mut stdout = io::stdout().lock();
+        // Nobody listens any more, as behind `head -1`: what is left to do is to end in good order.
+        let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    }
+}
+
+/// Something that happened.
+#[derive(Clone, Debug)]
+pub(crate) enum Line<'a> {
+    /// The socket is bound.
+    Listening(SocketAddr),
+    /// A handshake is complete.
+    Connected(&'a Connected),
+    /// Keying material that was asked for.
+    Export { label: &'a str, material: &'a [u8] },
+    /// A datagram came.
+    Received(&'a [u8]),
+    /// A datagram went.
+    Sent(&'a [u8]),
+    /// A session ended in good order.
+    Closed(SocketAddr),
+    /// A handshake or a session ended for a reason.
+    Failed(&'a Failed),
+    /// What a session has counted.
+    Stats(&'a Stats),
+    /// In the demo: a datagram on its way.
+    Passing(&'a Passing),
+    /// In the demo: the same keying material on both sides, or not.
+    Exporter { label: &'a str, client: &'a [u8], server: &'a [u8] },
+    /// In the demo: what one side has counted.
+    SideStats(Role, &'a Stats),
+}
+
+impl Line<'_> {
+    fn to_json(&self) -> Object {
+        match self {
+            Self::Listening(address) => Object::new("listening").with("address", address.to_string()),
+            Self::Connected(connected) => connected.to_json(),
+            Self::Export { label, material } => {
+                Object::new("export").with("label", *label).with("material", hex::encode(material))
+            }
+            Self::Received(payload) => payload_json("received", payload),
+            Self::Sent(payload) => payload_json("sent", payload),
+            Self::Closed(peer) => Object::new("closed").with("peer", peer.to_string()).with("reason", CLOSE_NOTIFY),
+            Self::Failed(failed) => Object::new("failed")
+                .with("peer", failed.peer.map(|peer| peer.to_string()))
+                .with("reason", failed.reason.as_str())
+                .with("alert_sent", failed.alert_sent.map(|alert| alert.to_string()))
+                .with("alert_received", failed.alert_received.map(|alert| alert.to_string())),
+            Self::Stats(stats) => stats_json(stats),
+            Self::Passing(passing) => passing_json(passing),
+            Self::Exporter { label, client, server } => Object::new("exporter")
+                .with("label", *label)
+                .with("client", hex::encode(client))
+                .with("server", hex::encode(server))
+                .with("equal", client == server),
+            Self::SideStats(role, stats) => stats_json(stats).with("side", role_name(*role)),
+        }
+    }
+}
+
+impl Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listening(address) => write!(f, "LISTENING {address}"),
+            Self::Connected(connected) => write!(f, "{connected}"),
+            Self::Export { label, material } => {
+                let label =
+                    if label.bytes().all(|byte| byte.is_ascii_graphic()) { (*label).to_owned() } else { quoted(label) };
+                write!(f, "EXPORT label={label} {}", hex::encode(material))
+            }
+            Self::Received(payload) => write!(f, "RECEIVED {} {}", payload.len(), payload_text(payload)),
+            Self::Sent(payload) => write!(f, "SENT {} {}", payload.len(), payload_text(payload)),
+            Self::Closed(peer) => write!(f, "CLOSED peer={peer} reason={CLOSE_NOTIFY}"),
+            Self::Failed(failed) => write!(
+                f,
+                "FAILED peer={} reason={} alert_sent={} alert_received={}",
+                or_dash(failed.peer),
+                quoted(&failed.reason),
+                or_dash(failed.alert_sent),
+                or_dash(failed.alert_received),
+            ),
+            Self::Stats(stats) => write!(
+                f,
+                "STATS sent={} received={} retransmits={} discarded={}",
+                stats.datagrams_sent,
+                stats.datagrams_received,
+                stats.retransmits,
+                stats.discarded_in_all(),
+            ),
+            Self::Passing(passing) => passing_text(f, passing),
+            Self::Exporter { label, client, server } => {
+                let verdict = if client == server { "the same" } else { "DIFFERENT" };
+                write!(f, "EXPORTER     {verdict} {} bytes on both sides for {label}", client.len())
+            }
+            Self::SideStats(role, stats) => write!(
+                f,
+                "{:<12} sent {} datagrams of {} bytes in all, received {} of {}; {} retransmits, {} discarded",
+                role_name(*role).to_uppercase(),
+                stats.datagrams_sent,
+                stats.bytes_sent,
+                stats.datagrams_received,
+                stats.bytes_received,
+                stats.retransmits,
+                stats.discarded_in_all(),
+            ),
+        }
+    }
+}
+
+/// A JSON object whose keys stay in the order in which they were given, the event first.
+#[derive(Clone, Debug)]
+pub(crate) struct Object(Vec<(&'static str, Value)>);
+
+impl Object {
+    /// Says what happened.
+    pub(crate) fn new(event: &str) -> Self {
+        Self(vec![("event", Value::from(event))])
+    }
+
+    /// Says more of it.
+    pub(crate) fn with(mut self, key: &'static str, value: impl Into<Value>) -> Self {
+        self.0.push((key, value.into()));
+        self
+    }
+}
+
+impl Display for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pairs: Vec<_> = self.0.iter().map(|(key, value)| format!("\"{key}\":{value}")).collect();
+        write!(f, "{{{}}}", pairs.join(","))
+    }
+}
+
+/// What two sides agreed on.
+#[derive(Clone, Debug)]
+pub(crate) struct Connected {
+    pub(crate) peer: SocketAddr,
+    pub(crate) version: ProtocolVersion,
+    pub(crate) cipher: CipherSuiteId,
+    pub(crate) group: NamedGroup,
+    pub(crate) signature: SignatureScheme,
+    pub(crate) extended_master_secret: bool,
+    pub(crate) alpn: Option<Vec<u8>>,
+    pub(crate) srtp: Option<SrtpProfile>,
+    pub(crate) mki: Option<Vec<u8>>,
+    pub(crate) server_name: Option<Vec<u8>>,
+    pub(crate) certificate: Option<PeerCertificate>,
+    pub(crate) verified: Verified,
+}
+
+impl Connected {
+    /// `checks` says whether the certificate of a peer that showed one was held against anything.
+    pub(crate) fn new(provider: &Arc<CryptoProvider>, peer: SocketAddr, info: &SessionInfo, checks: Checks) -> Self {
+        let srtp = info.srtp.as_ref();
+        let leaf = info.peer_certificates.first();
+        Self {
+            peer,
+            version: info.version,
+            cipher: info.cipher_suite,
+            group: info.group,
+            signature: info.signature_scheme,
+            extended_master_secret: info.extended_master_secret,
+            alpn: info.alpn.clone(),
+            srtp: srtp.map(|srtp| srtp.profile),
+            mki: srtp.filter(|srtp| !srtp.mki.is_empty()).map(|srtp| srtp.mki.clone()),
+            server_name: info.server_name.clone(),
+            certificate: leaf.map(|leaf| PeerCertificate {
+                fingerprint: Fingerprint::of(provider, leaf),
+                subject: CertificateSummary::read(leaf).ok().map(|summary| summary.subject),
+            }),
+            verified: match (leaf, checks) {
+                (None, _) => Verified::None,
+                (Some(_), Checks::Certificate) => Verified::Yes,
+                (Some(_), Checks::Nothing) => Verified::No,
+            },
+        }
+    }
+
+    fn to_json(&self) -> Object {
+        let certificate = self.certificate.as_ref();
+        Object::new("connected")
+            .with("peer", self.peer.to_string())
+            .with("version", self.version.to_string())
+            .with("cipher", self.cipher.to_string())
+            .with("group", self.group.to_string())
+            .with("signature", self.signature.to_string())
+            .with("ems", self.extended_master_secret)
+            .with("resumed", false)
+            .with("alpn", self.alpn.as_deref().map(word))
+            .with("srtp", self.srtp.map(|profile| profile.to_string()))
+            .with("mki", self.mki.as_ref().map(hex::encode))
+            .with("sni", self.server_name.as_deref().map(word))
+            .with("cid", Value::Null)
+            .with("psk", Value::Null)
+            .with("certificate", certificate.map(PeerCertificate::fingerprint))
+            .with("subject", certificate.and_then(|certificate| certificate.subject.clone()))
+            .with("verified", self.verified.as_str())
+    }
+}
+
+impl Display for Connected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let subject = self.certificate.as_ref().and_then(|certificate| certificate.subject.as_deref());
+        write!(
+            f,
+            "CONNECTED peer={} version={} cipher={} group={} signature={} ems={} resumed=0 alpn={} srtp={} mki={} sni={} \
+             cid=-/- psk=- certificate={} subject={} verified={}",
+            self.peer,
+            self.version,
+            self.cipher,
+            self.group,
+            self.signature,
+            u8::from(self.extended_master_secret),
+            or_dash(self.alpn.as_deref().map(word)),
+            or_dash(self.srtp),
+            or_dash(self.mki.as_ref().map(hex::encode)),
+            or_dash(self.server_name.as_deref().map(word)),
+            or_dash(self.certificate.as_ref().map(PeerCertificate::fingerprint)),
+            or_dash(subject.map(quoted)),
+            self.verified.as_str(),
+        )
+    }
+}
+
+/// The certificate that the peer has proved to hold the key of.
+#[derive(Clone, Debug)]
+pub(crate) struct PeerCertificate {
+    pub(crate) fingerprint: Fingerprint,
+    /// Whose it is; `None` if it cannot be read so far.
+    pub(crate) subject: Option<String>,
+}
+
+impl PeerCertificate {
+    /// In the form that `--fingerprint` takes.
+    fn fingerprint(&self) -> String {
+        self.fingerprint.to_string().replace(' ', ":")
+    }
+}
+
+/// What certificates are held against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Checks {
+    /// Roots, a pinned certificate or a fingerprint.
+    Certificate,
+    /// Nothing: `--insecure`, or nobody is asked for one.
+    Nothing,
+}
+
+/// Whether we know who the peer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verified {
+    /// Its certificate was held against what we trust.
+    Yes,
+    /// Its certificate was taken unseen: `--insecure`.
+    No,
+    /// It showed no certificate.
+    None,
+}
+
+impl Verified {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Yes => "yes",
+            Self::No => "no",
+            Self::None => "none",
+        }
+    }
+}
+
+/// Why a handshake or a session ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Failed {
+    pub(crate) peer: Option<SocketAddr>,
+    pub(crate) reason: String,
+    pub(crate) alert_sent: Option<AlertDescription>,
+    pub(crate) alert_received: Option<AlertDescription>,
+}
+
+impl Failed {
+    /// The engine's reason.
+    pub(crate) fn of(peer: SocketAddr, error: &Error) -> Self {
+        Self {
+            peer: Some(peer),
+            reason: error.to_string(),
+            alert_sent: error.alert(),
+            alert_received: error.alert_received(),
+        }
+    }
+
+    /// A reason that is not the engine's, so that nobody was told of it.
+    pub(crate) fn because(peer: impl Into<Option<SocketAddr>>, reason: impl Display) -> Self {
+        Self { peer: peer.into(), reason: reason.to_string(), alert_sent: None, alert_received: None }
+    }
+}
+
+/// The only way for a session to end in good order.
+const CLOSE_NOTIFY: &str = "close_notify";
+
+fn or_dash(value: Option<impl Display>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| value.to_string())
+}
+
+/// Within quotation marks, on one line.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => quoted.extend(['\\', character]),
+            control if control.is_control() => quoted.extend(control.escape_default()),
+            other => quoted.push(other),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+/// A peer's bytes as one word: as they are if they are printable, else in hexadecimal behind `hex:`.
+fn word(bytes: &[u8]) -> String {
+    match core::str::from_utf8(bytes) {
+        Ok(text) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()) => text.to_owned(),
+        _ => format!("hex:{}", hex::encode(bytes)),
+    }
+}
+
+/// A payload on one line: as it is if it is text, with control characters escaped, else in hexadecimal behind `hex:`.
+fn payload_text(payload: &[u8]) -> String {
+    match core::str::from_utf8(payload) {
+        Ok(text) => text.chars().fold(String::new(), |mut line, character| {
+            match character {
+                control if control.is_control() || control == '\\' => line.extend(control.escape_default()),
+                other => line.push(other),
+            }
+            line
+        }),
+        Err(_) => format!("hex:{}", hex::encode(payload)),
+    }
+}
+
+fn stats_json(stats: &Stats) -> Object {
+    Object::new("stats")
+        .with("sent", stats.datagrams_sent)
+        .with("received", stats.datagrams_received)
+        .with("retransmits", stats.retransmits)
+        .with("discarded", stats.discarded_in_all())
+}
+
+fn passing_json(passing: &Passing) -> Object {
+    let (event, number) = match passing.kind {
+        Kind::Flight(number) => ("flight", Some(number)),
+        Kind::Data => ("data", None),
+        Kind::Alert => ("alert", None),
+    };
+    Object::new(event)
+        .with("number", number)
+        .with("from", role_name(passing.from))
+        .with("bytes", passing.bytes)
+        .with("messages", passing.messages.as_slice())
+        .with("again", passing.again)
+        .with("copies", passing.fate.copies())
+}
+
+fn passing_text(f: &mut fmt::Formatter<'_>, passing: &Passing) -> fmt::Result {
+    let word = match passing.kind {
+        Kind::Flight(number) => format!("FLIGHT {number}"),
+        Kind::Data => "DATA".to_owned(),
+        Kind::Alert => "ALERT".to_owned(),
+    };
+    let way = match passing.from {
+        Role::Client => "client -> server",
+        Role::Server => "client <- server",
+    };
+    let again = if passing.again { " once more" } else { "" };
+    let fate = match passing.fate {
+        Fate::Lost => " (lost on its way)",
+        Fate::Sent => "",
+        Fate::SentTwice => " (sent twice)",
+    };
+    write!(
+        f,
+        "{word:<12} {way} {:5} bytes  {}{again}{fate} -- {}",
+        passing.bytes,
+        passing.messages.join(", "),
+        passing.meaning()
+    )
+}
+
+const fn role_name(role: Role) -> &'static str {
+    match role {
+        Role::Client => "client",
+        Role::Server => "server",
+    }
+}
+
+fn payload_json(event: &str, payload: &[u8]) -> Object {
+    let object = Object::new(event).with("length", payload.len());
+    match core::str::from_utf8(payload) {
+        Ok(text) => object.with("text", text),
+        Err(_) => object.with("hex", hex::encode(payload)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn parsed(line: &Line<'_>) -> Value {
+        serde_json::from_str(&line.to_json().to_string()).unwrap()
+    }
+
+    fn peer() -> SocketAddr {
+        "127.0.0.1:51000".parse().unwrap()
+    }
+
+    fn connected() -> Connected {
+        Connected {
+            peer: peer(),
+            version: ProtocolVersion::DTLS_1_2,
+            cipher: CipherSuiteId::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+            group: NamedGroup::X25519,
+            signature: SignatureScheme::ECDSA_SECP256R1_SHA256,
+            extended_master_secret: true,
+            alpn: Some(b"coap".to_vec()),
+            srtp: None,
+            mki: None,
+            server_name: Some(b"localhost".to_vec()),
+            certificate: Some(PeerCertificate {
+                fingerprint: Fingerprint::new([0xaa; 32]),
+                subject: Some("CN=localhost".to_owned()),
+            }),
+            verified: Verified::Yes,
+        }
+    }
+
+    #[test]
+    fn a_connection_is_one_line_of_words() {
+        let fingerprint = ["AA"; 32].join(":");
+        let expected = format!(
+            "CONNECTED peer=127.0.0.1:51000 version=DTLSv1.2 cipher=TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 \
+             group=x25519 signature=ecdsa_secp256r1_sha256 ems=1 resumed=0 alpn=coap srtp=- mki=- sni=localhost cid=-/- \
+             psk=- certificate=sha-256:{fingerprint} subject=\"CN=localhost\" verified=yes"
+        );
+        assert_eq!(Line::Connected(&connected()).to_string(), expected);
+    }
+
+    #[test]
+    fn what_is_absent_is_a_dash_in_text_and_null_in_json() {
+        let bare = Connected {
+            alpn: None,
+            server_name: None,
+            certificate: None,
+            extended_master_secret: false,
+            verified: Verified::None,
+            ..connected()
+        };
+        let text = Line::Connected(&bare).to_string();
+        assert!(text.ends_with(
+            "ems=0 resumed=0 alpn=- srtp=- mki=- sni=- cid=-/- psk=- certificate=- subject=- verified=none"
+        ));
+        let json = parsed(&Line::Connected(&bare));
+        for key in ["alpn", "srtp", "mki", "sni", "cid", "psk", "certificate", "subject"] {
+            assert_eq!(json.get(key), Some(&Value::Null), "{key}");
+        }
+        assert_eq!((&json["ems"], &json["resumed"], &json["verified"]), (&json!(false), &json!(false), &json!("none")));
+    }
+
+    #[test]
+    fn json_has_the_event_first_and_the_keys_of_the_text() {
+        let line = Connected { srtp: Some(SrtpProfile::AEAD_AES_128_GCM), mki: Some(vec![1, 0xab]), ..connected() };
+        let written = Line::Connected(&line).to_json();
+        let json = parsed(&Line::Connected(&line));
+        assert!(written.to_string().starts_with(r#"{"event":"connected","peer":"127.0.0.1:51000","#));
+        let text = Line::Connected(&line).to_string();
+        let keys: Vec<_> = text.split(' ').skip(1).map(|word| word.split('=').next().unwrap()).collect();
+        assert_eq!(written.0.iter().skip(1).map(|(key, _)| *key).collect::<Vec<_>>(), keys);
+        assert_eq!(json["mki"], json!("01ab"));
+        assert_eq!(json["srtp"], json!("SRTP_AEAD_AES_128_GCM"));
+        assert!(text.contains(" srtp=SRTP_AEAD_AES_128_GCM mki=01ab "));
+    }
+
+    #[test]
+    fn names_that_a_peer_made_up_stay_one_word() {
+        let odd = Connected { alpn: Some(b"a b\n".to_vec()), server_name: Some(vec![0xff]), ..connected() };
+        assert!(Line::Connected(&odd).to_string().contains(" alpn=hex:6120620a srtp=- mki=- sni=hex:ff cid"));
+        let odd = PeerCertificate { fingerprint: Fingerprint::new([0; 32]), subject: Some("CN=\"\\\n".to_owned()) };
+        let odd = Connected { certificate: Some(odd), ..connected() };
+        assert!(Line::Connected(&odd).to_string().contains(r#" subject="CN=\"\\\n" "#));
+    }
+
+    #[test]
+    fn payloads_are_text_or_hexadecimal_and_never_a_second_line() {
+        let cases: [(&[u8], &str, Value); 4] = [
+            (b"hello", "RECEIVED 5 hello", json!({ "event": "received", "length": 5, "text": "hello" })),
+            (b"", "RECEIVED 0 ", json!({ "event": "received", "length": 0, "text": "" })),
+            (b"a\nb\\", "RECEIVED 4 a\\nb\\\\", json!({ "event": "received", "length": 4, "text": "a\nb\\" })),
+            (&[0xff, 0], "RECEIVED 2 hex:ff00", json!({ "event": "received", "length": 2, "hex": "ff00" })),
+        ];
+        for (payload, text, json) in cases {
+            assert_eq!(Line::Received(payload).to_string(), text);
+            assert_eq!(parsed(&Line::Received(payload)), json);
+        }
+        assert_eq!(Line::Sent(b"hello").to_string(), "SENT 5 hello");
+        assert_eq!(parsed(&Line::Sent(b"hello")), json!({ "event": "sent", "length": 5, "text": "hello" }));
+    }
+
+    #[test]
+    fn the_other_lines_are_as_promised() {
+        let failed = Failed::of(peer(), &Error::NoCommonCipherSuite);
+        let told = Failed::of(peer(), &Error::AlertReceived(AlertDescription::BAD_CERTIFICATE));
+        let stats = Stats::default();
+        let cases = [
+            (
+                Line::Listening("127.0.0.1:4433".parse().unwrap()),
+                "LISTENING 127.0.0.1:4433".to_owned(),
+                json!({ "event": "listening", "address": "127.0.0.1:4433" }),
+            ),
+            (
+                Line::Export { label: "EXTRACTOR-dtls_srtp", material: &[1, 0x23, 0xab] },
+                "EXPORT label=EXTRACTOR-dtls_srtp 0123ab".to_owned(),
+                json!({ "event": "export", "label": "EXTRACTOR-dtls_srtp", "material": "0123ab" }),
+            ),
+            (
+                Line::Closed(peer()),
+                "CLOSED peer=127.0.0.1:51000 reason=close_notify".to_owned(),
+                json!({ "event": "closed", "peer": "127.0.0.1:51000", "reason": "close_notify" }),
+            ),
+            (
+                Line::Failed(&failed),
+                format!(
+                    "FAILED peer=127.0.0.1:51000 reason=\"{}\" alert_sent=handshake_failure alert_received=-",
+                    Error::NoCommonCipherSuite
+                ),
+                json!({ "event": "failed", "peer": "127.0.0.1:51000", "reason": Error::NoCommonCipherSuite.to_string(),
+                        "alert_sent": "handshake_failure", "alert_received": null }),
+            ),
+            (
+                Line::Failed(&told),
+                "FAILED peer=127.0.0.1:51000 reason=\"the peer sent the alert bad_certificate\" alert_sent=- \
+                 alert_received=bad_certificate"
+                    .to_owned(),
+                json!({ "event": "failed", "peer": "127.0.0.1:51000", "reason": told.reason, "alert_sent": null,
+                        "alert_received": "bad_certificate" }),
+            ),
+            (
+                Line::Stats(&stats),
+                "STATS sent=0 received=0 retransmits=0 discarded=0".to_owned(),
+                json!({ "event": "stats", "sent": 0, "received": 0, "retransmits": 0, "discarded": 0 }),
+            ),
+        ];
+        for (line, text, json) in cases {
+            assert_eq!(line.to_string(), text);
+            assert_eq!(parsed(&line), json);
+        }
+    }
+}

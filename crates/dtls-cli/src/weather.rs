@@ -1,0 +1,291 @@
+//! `--loss`, `--duplicate` and `--delay`: what becomes of our own datagrams on their way out, so that one can watch
+//! retransmission at work.
+
+use core::net::SocketAddr;
+use core::time::Duration;
+use std::io::{self, Write as _};
+use std::net::UdpSocket;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+use dtls_std::Tap;
+use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+
+use crate::args::WeatherArgs;
+use crate::trace::{Peers, Trace};
+
+/// The tap that the options ask for; `None` if they ask for none.
+pub(crate) fn tap(args: &WeatherArgs, trace: Option<Peers>) -> Option<Box<dyn Tap>> {
+    match trace {
+        Some(peers) => Some(Box::new(Trace::new(Weather::new(args), peers))),
+        None if args.is_calm() => None,
+        None => Some(Box::new(Weather::new(args))),
+    }
+}
+
+impl WeatherArgs {
+    fn is_calm(&self) -> bool {
+        !self.needs_chance() && self.delay.is_zero()
+    }
+
+    fn needs_chance(&self) -> bool {
+        self.loss > 0.0 || self.duplicate > 0.0
+    }
+
+    /// The seed given, or one of our own that is told, so that a run can be repeated.
+    pub(crate) fn seed(&self) -> u64 {
+        self.seed.unwrap_or_else(|| {
+            let seed = rand::random();
+            if self.needs_chance() {
+                // Whoever closed standard error does not want to know.
+                let _ = writeln!(io::stderr(), "dtls: --seed {seed} repeats this weather");
+            }
+            seed
+        })
+    }
+}
+
+/// Loses, duplicates and delays datagrams.
+pub(crate) struct Weather {
+    forecast: Forecast,
+    delay: Duration,
+    /// Begun with the first datagram to delay: only then is there a socket.
+    queue: Option<Queue>,
+}
+
+impl Weather {
+    /// The weather of the options, which may be calm.
+    pub(crate) fn new(args: &WeatherArgs) -> Self {
+        Self { forecast: Forecast::new(args.seed(), args.loss, args.duplicate), delay: args.delay, queue: None }
+    }
+
+    /// What becomes of the next datagram.
+    pub(crate) fn next_fate(&mut self) -> Fate {
+        self.forecast.next_fate()
+    }
+
+    /// Lets `fate` befall a datagram.
+    pub(crate) fn carry(&mut self, fate: Fate, socket: &UdpSocket, to: SocketAddr, datagram: &[u8]) -> io::Result<()> {
+        (0..fate.copies()).try_for_each(|_| self.send_one(socket, to, datagram))
+    }
+
+    fn send_one(&mut self, socket: &UdpSocket, to: SocketAddr, datagram: &[u8]) -> io::Result<()> {
+        if self.delay.is_zero() {
+            return socket.send_to(datagram, to).map(drop);
+        }
+        let queue = match &mut self.queue {
+            Some(queue) => queue,
+            none => none.insert(Queue::start(socket.try_clone()?)?),
+        };
+        queue.push(Delayed { due: now() + self.delay, to, datagram: datagram.to_vec() });
+        Ok(())
+    }
+}
+
+impl Tap for Weather {
+    fn received(&mut self, _from: SocketAddr, _datagram: &[u8]) {}
+
+    fn send(&mut self, socket: &UdpSocket, to: SocketAddr, datagram: &[u8]) -> io::Result<()> {
+        let fate = self.next_fate();
+        self.carry(fate, socket, to, datagram)
+    }
+}
+
+/// What becomes of a datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It never leaves.
+    Lost,
+    /// It leaves.
+    Sent,
+    /// It leaves, and again.
+    SentTwice,
+}
+
+impl Fate {
+    /// How often it leaves.
+    pub(crate) const fn copies(self) -> u8 {
+        match self {
+            Self::Lost => 0,
+            Self::Sent => 1,
+            Self::SentTwice => 2,
+        }
+    }
+}
+
+/// Says what becomes of each datagram; the same for the same seed.
+struct Forecast {
+    // A generator whose numbers stay the same in every version and on every machine.
+    random: ChaCha8Rng,
+    loss: f64,
+    duplicate: f64,
+}
+
+impl Forecast {
+    /// Both probabilities lie within 0 and 1.
+    fn new(seed: u64, loss: f64, duplicate: f64) -> Self {
+        Self { random: ChaCha8Rng::seed_from_u64(seed), loss, duplicate }
+    }
+
+    fn next_fate(&mut self) -> Fate {
+        // Both are drawn each time: another `--duplicate` does not change what is lost.
+        let (lost, twice) = (self.random.random_bool(self.loss), self.random.random_bool(self.duplicate));
+        match (lost, twice) {
+            (true, _) => Fate::Lost,
+            (false, true) => Fate::SentTwice,
+            (false, false) => Fate::Sent,
+        }
+    }
+}
+
+/// Datagrams that wait for their moment. They leave in order, because all of them wait equally long. Dropping it
+/// waits until the last has left.
+struct Queue {
+    sender: Option<Sender<Delayed>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Delayed {
+    due: Instant,
+    to: SocketAddr,
+    datagram: Vec<u8>,
+}
+
+impl Queue {
+    fn start(socket: UdpSocket) -> io::Result<Self> {
+        let (sender, receiver) = mpsc::channel();
+        let thread = thread::Builder::new().name("dtls-delay".to_owned()).spawn(move || run(&socket, &receiver))?;
+        Ok(Self { sender: Some(sender), thread: Some(thread) })
+    }
+
+    fn push(&self, delayed: Delayed) {
+        if let Some(sender) = &self.sender {
+            // The thread ends only when the sender is gone.
+            let _ = sender.send(delayed);
+        }
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        self.sender = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic there has been printed there.
+            let _ = thread.join();
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "what is held back here is real; the engine sees none of it")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+fn run(socket: &UdpSocket, datagrams: &Receiver<Delayed>) {
+    for Delayed { due, to, datagram } in datagrams {
+        loop {
+            let left = due.saturating_duration_since(now());
+            if left.is_zero() {
+                break;
+            }
+            thread::park_timeout(left);
+        }
+        // What the network does not take is lost, as it may be later on its way.
+        let _ = socket.send_to(&datagram, to);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fates(seed: u64, loss: f64, duplicate: f64) -> Vec<Fate> {
+        let mut forecast = Forecast::new(seed, loss, duplicate);
+        (0..1000).map(|_| forecast.next_fate()).collect()
+    }
+
+    fn count(fates: &[Fate], which: Fate) -> usize {
+        fates.iter().filter(|fate| **fate == which).count()
+    }
+
+    #[test]
+    fn the_same_seed_brings_the_same_weather_and_another_seed_another() {
+        assert_eq!(fates(7, 0.3, 0.2), fates(7, 0.3, 0.2));
+        assert_ne!(fates(7, 0.3, 0.2), fates(8, 0.3, 0.2));
+    }
+
+    #[test]
+    fn the_weather_of_a_seed_does_not_change_with_versions() {
+        use Fate::{Lost, Sent, SentTwice};
+        assert_eq!(fates(1, 0.3, 0.3)[..8], FIRST_OF_SEED_1);
+        const FIRST_OF_SEED_1: [Fate; 8] = [SentTwice, SentTwice, Lost, SentTwice, Sent, Sent, Lost, SentTwice];
+    }
+
+    #[test]
+    fn datagrams_are_lost_and_sent_twice_as_often_as_asked() {
+        let fates = fates(1, 0.3, 0.5);
+        assert!((250..350).contains(&count(&fates, Fate::Lost)));
+        assert!((300..400).contains(&count(&fates, Fate::SentTwice)));
+    }
+
+    #[test]
+    fn zero_is_never_and_one_is_always() {
+        assert_eq!(count(&fates(1, 0.0, 0.0), Fate::Sent), 1000);
+        assert_eq!(count(&fates(1, 1.0, 1.0), Fate::Lost), 1000);
+        assert_eq!(count(&fates(1, 0.0, 1.0), Fate::SentTwice), 1000);
+    }
+
+    #[test]
+    fn what_is_lost_does_not_depend_on_what_is_sent_twice() {
+        let lost = |duplicate| fates(3, 0.4, duplicate).iter().map(|fate| *fate == Fate::Lost).collect::<Vec<_>>();
+        assert_eq!(lost(0.0), lost(0.9));
+    }
+
+    fn args(loss: f64, delay: u64, duplicate: f64) -> WeatherArgs {
+        WeatherArgs { loss, delay: Duration::from_millis(delay), duplicate, seed: Some(1) }
+    }
+
+    #[test]
+    fn no_tap_where_nothing_is_asked_for() {
+        assert!(tap(&args(0.0, 0, 0.0), None).is_none());
+        assert!(tap(&args(0.0, 0, 0.0), Some(Peers::One)).is_some());
+        for weather in [args(0.1, 0, 0.0), args(0.0, 1, 0.0), args(0.0, 0, 0.1)] {
+            assert!(tap(&weather, None).is_some());
+        }
+    }
+
+    #[test]
+    fn datagrams_come_late_in_order_and_as_often_as_they_should() {
+        let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
+        receiver.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let to = receiver.local_addr().unwrap();
+        let before = now();
+        let mut weather = tap(&args(0.0, 30, 1.0), None).unwrap();
+        for number in 0..3 {
+            weather.send(&sender, to, &[number]).unwrap();
+        }
+        // What is still held back leaves all the same.
+        drop(weather);
+        assert!(now() - before >= Duration::from_millis(30));
+        let mut buffer = [0; 8];
+        for number in [0, 0, 1, 1, 2, 2] {
+            let (len, _) = receiver.recv_from(&mut buffer).unwrap();
+            assert_eq!(buffer[..len], [number]);
+        }
+    }
+
+    #[test]
+    fn lost_datagrams_do_not_arrive() {
+        let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let to = receiver.local_addr().unwrap();
+        let mut weather = tap(&args(1.0, 0, 0.0), None).unwrap();
+        weather.send(&receiver, to, b"lost").unwrap();
+        receiver.send_to(b"sent", to).unwrap();
+        let mut buffer = [0; 8];
+        let (len, _) = receiver.recv_from(&mut buffer).unwrap();
+        assert_eq!(&buffer[..len], b"sent");
+    }
+}
