@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let answerer = Party::new(&provider)?;
 
     // Signalling carries both descriptions. Whoever can change them there can be anybody: DTLS is as trustworthy as
-    // the way the fingerprints came (RFC 8827 section 4.1).
+    // the way the fingerprints came (RFC 8122 section 7).
     let offer = offerer.describe("actpass");
     let answer = answerer.describe("active");
     println!("offer\n{offer}\nanswer\n{answer}\n");

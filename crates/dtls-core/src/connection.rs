@@ -72,7 +72,10 @@ struct Events {
 enum Phase {
     Handshaking(Box<Handshaking>),
     Established(Box<Established>),
-    /// Closed or failed: everything that arrives is dropped.
+    /// Closed in good order: the keys are gone and everything that arrives is dropped, but what was agreed on can still
+    /// be asked for.
+    Closed(Box<Established>),
+    /// Failed, aborted, or closed before it was established: nothing is left.
     Over,
 }
 
@@ -159,7 +162,7 @@ impl Connection {
                 Some(flight.map_or(phase.deadline, |flight| flight.min(phase.deadline)))
             }
             Phase::Established(established) => established.linger.as_ref().map(|linger| linger.until),
-            Phase::Over => None,
+            Phase::Closed(_) | Phase::Over => None,
         }
     }
 
@@ -184,7 +187,7 @@ impl Connection {
                     established.linger = None;
                 }
             }
-            Phase::Over => {}
+            Phase::Closed(_) | Phase::Over => {}
         }
     }
 
@@ -208,11 +211,22 @@ impl Connection {
 
 impl Connection {
     /// Closes in good order: queues a close_notify (RFC 5246 section 7.2.1) for
-    /// [`poll_transmit`](Self::poll_transmit) and drops the keys. What arrives afterwards is dropped. Emits no event.
+    /// [`poll_transmit`](Self::poll_transmit) and drops the keys of the record layer. What arrives afterwards is dropped.
+    /// Emits no event.
     pub fn close(&mut self) {
-        if !matches!(self.phase, Phase::Over) {
+        if !self.is_over() {
             self.queue_alert(Alert::warning(AlertDescription::CLOSE_NOTIFY));
-            self.end();
+            self.end_in_good_order();
+        }
+    }
+
+    /// Drops the keys that protect records, and keeps what was agreed on for an owner who asks late.
+    fn end_in_good_order(&mut self) {
+        let phase = core::mem::replace(&mut self.phase, Phase::Over);
+        self.end();
+        if let Phase::Established(mut established) = phase {
+            established.linger = None;
+            self.phase = Phase::Closed(established);
         }
     }
 
@@ -225,12 +239,12 @@ impl Connection {
     /// Whether the connection is closed, failed or aborted. An alert may still wait to be taken.
     #[must_use]
     pub const fn is_over(&self) -> bool {
-        matches!(self.phase, Phase::Over)
+        matches!(self.phase, Phase::Closed(_) | Phase::Over)
     }
 
     /// The only place where a connection fails: says so to the peer and to the owner.
     fn fail(&mut self, error: Error) {
-        if matches!(self.phase, Phase::Over) {
+        if self.is_over() {
             return;
         }
         if let Some(description) = error.alert() {
@@ -260,12 +274,17 @@ impl Connection {
         self.events.end.take()
     }
 
-    /// What was negotiated and with whom; `None` until connected and after the end.
+    /// What was negotiated and with whom; `None` until connected and after a failure or an abort. After an orderly
+    /// close it, and what can be exported, remain until the connection is dropped.
     #[must_use]
     pub fn info(&self) -> Option<&SessionInfo> {
+        self.agreed().map(|established| &established.info)
+    }
+
+    const fn agreed(&self) -> Option<&Established> {
         match &self.phase {
-            Phase::Established(established) => Some(&established.info),
-            _ => None,
+            Phase::Established(established) | Phase::Closed(established) => Some(established),
+            Phase::Handshaking(_) | Phase::Over => None,
         }
     }
 
@@ -273,8 +292,10 @@ impl Connection {
     /// connection holds.
     pub fn take_peer_certificates(&mut self) -> Vec<CertificateDer<'static>> {
         match &mut self.phase {
-            Phase::Established(established) => core::mem::take(&mut established.info.peer_certificates),
-            _ => Vec::new(),
+            Phase::Established(established) | Phase::Closed(established) => {
+                core::mem::take(&mut established.info.peer_certificates)
+            }
+            Phase::Handshaking(_) | Phase::Over => Vec::new(),
         }
     }
 
@@ -290,14 +311,14 @@ impl Connection {
     /// # Errors
     /// See [`ExportError`].
     pub fn export(&self, label: &[u8], context: Option<&[u8]>, out: &mut [u8]) -> Result<(), ExportError> {
-        let Phase::Established(established) = &self.phase else { return Err(ExportError::NotConnected) };
+        let established = self.agreed().ok_or(ExportError::NotConnected)?;
         check_label(label)?;
         if !established.info.extended_master_secret && established.exporters == Exporters::NeedExtendedMasterSecret {
             return Err(ExportError::NoExtendedMasterSecret);
         }
         let len = u16::try_from(context.map_or(0, <[u8]>::len)).map_err(|_| ExportError::ContextTooLong)?;
         let len = len.to_be_bytes();
-        let Established { master, randoms, hash, .. } = &**established;
+        let Established { master, randoms, hash, .. } = established;
         let seed: [&[u8]; 4] = [&randoms.client.0, &randoms.server.0, &len, context.unwrap_or_default()];
         let seed = if context.is_some() { &seed[..] } else { &seed[..2] };
         prf(*hash, master.as_bytes(), label, seed, out);
@@ -333,6 +354,9 @@ impl fmt::Debug for Connection {
                         .field("answers_left", &linger.answers_left);
                 }
                 debug.field("warnings", &established.warnings);
+            }
+            Phase::Closed(established) => {
+                debug.field("closed", &established.info);
             }
             Phase::Over => {
                 debug.field("over", &true);

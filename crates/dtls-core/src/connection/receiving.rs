@@ -31,7 +31,7 @@ impl Connection {
 
     #[inline]
     fn on_record<'d>(&mut self, now: Instant, header: RecordHeader, body: &'d mut [u8]) -> Option<&'d mut [u8]> {
-        if matches!(self.phase, Phase::Over) {
+        if self.is_over() {
             self.stats.count_discard(Discard::Closed);
             return None;
         }
@@ -109,7 +109,7 @@ impl Connection {
                 Reaction::LastFlight => self.stats.retransmits = self.stats.retransmits.saturating_add(1),
                 Reaction::RefuseRenegotiation => self.queue_alert(Alert::warning(AlertDescription::NO_RENEGOTIATION)),
             },
-            Phase::Over => self.stats.count_discard(Discard::Closed),
+            Phase::Closed(_) | Phase::Over => self.stats.count_discard(Discard::Closed),
         }
     }
 
@@ -192,7 +192,7 @@ impl Connection {
             (Phase::Established(_), _, AlertDescription::CLOSE_NOTIFY) => {
                 // RFC 5246 section 7.2.1: answered in kind.
                 self.queue_alert(Alert::warning(AlertDescription::CLOSE_NOTIFY));
-                self.end();
+                self.end_in_good_order();
                 self.events.end = Some(Event::Closed);
             }
             (Phase::Established(established), AlertLevel::WARNING, _) => {

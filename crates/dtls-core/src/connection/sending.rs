@@ -69,7 +69,7 @@ impl Connection {
         match self.phase {
             Phase::Established(_) => {}
             Phase::Handshaking(_) => return Err(SendError::NotConnected),
-            Phase::Over => return Err(SendError::Closed),
+            Phase::Closed(_) | Phase::Over => return Err(SendError::Closed),
         }
         let max = self.max_payload();
         if payload_len > max { Err(SendError::TooLong { max }) } else { Ok(()) }
@@ -131,7 +131,7 @@ impl Connection {
                 Some(linger) => (&mut linger.flight, &mut self.outbound),
                 None => return Ok(()),
             },
-            Phase::Over => return Ok(()),
+            Phase::Closed(_) | Phase::Over => return Ok(()),
         };
         let start = out.len();
         while let Some(epoch) = flight.next_epoch() {

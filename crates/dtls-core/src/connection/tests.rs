@@ -354,6 +354,23 @@ fn close_notify_is_answered_in_kind_and_nothing_follows() {
     deliver(answer, &mut client, START);
     assert_eq!(client.poll_event(), None);
     assert_eq!(client.stats().discarded(Discard::Closed), 1);
+    assert_eq!(server.send(b"x", &mut vec![]), Err(SendError::Closed));
+    assert_eq!(server.poll_timeout(), None);
+}
+
+#[test]
+fn after_an_orderly_close_both_ends_can_still_be_asked_what_was_agreed_on() {
+    let (mut client, mut server) = Pair::new().connect();
+    client.close();
+    deliver(drain(&mut client, START), &mut server, START);
+    let export = |connection: &Connection| {
+        let mut out = [0; 8];
+        connection.export(b"EXPERIMENTAL", None, &mut out).map(|()| out)
+    };
+    assert_eq!(export(&client), export(&server));
+    assert!(export(&client).is_ok() && client.info().is_some());
+    client.abort();
+    assert_eq!(export(&client), Err(ExportError::NotConnected));
 }
 
 #[test]
