@@ -110,6 +110,9 @@ impl Settings {
         if !self.srtp_mki.is_empty() && self.srtp_profiles.is_empty() {
             return Err(ConfigError::Empty { field: "srtp_profiles" });
         }
+        if let Some(unknown) = self.srtp_profiles.iter().find(|profile| profile.name().is_none()) {
+            return Err(ConfigError::UnknownSrtpProfile(*unknown));
+        }
         if has_duplicate(&self.srtp_profiles) {
             return Err(ConfigError::Duplicate { field: "srtp_profiles" });
         }
@@ -457,6 +460,8 @@ pub enum ConfigError {
     UnknownGroup(NamedGroup),
     /// `signature_schemes` names a scheme that the provider does not have.
     UnknownSignatureScheme(SignatureScheme),
+    /// `srtp_profiles` names a profile whose keys this engine does not know how to cut.
+    UnknownSrtpProfile(SrtpProfile),
     /// None of `cipher_suites` can be served by the keys configured.
     NoUsableCipherSuite,
     /// An identity's key can make none of the signatures allowed.
@@ -484,6 +489,7 @@ impl fmt::Display for ConfigError {
             Self::UnknownSignatureScheme(scheme) => {
                 write!(f, "`signature_schemes`: the provider does not have {scheme}")
             }
+            Self::UnknownSrtpProfile(profile) => write!(f, "`srtp_profiles`: {profile} is not supported here"),
             Self::NoUsableCipherSuite => f.write_str("`cipher_suites`: none can be served by the keys configured"),
             Self::IdentityCannotSign { field } => write!(f, "`{field}`: an identity's key can make none of them"),
             Self::ServerNameRequired => f.write_str("the verifier checks names; say which server to connect to"),
@@ -526,7 +532,7 @@ mod tests {
     #[test]
     fn a_field_that_cannot_work_is_named() {
         type Change = fn(&mut Settings);
-        let cases: [(Change, ConfigError); 13] = [
+        let cases: [(Change, ConfigError); 14] = [
             (|s| s.cipher_suites.clear(), ConfigError::Empty { field: "cipher_suites" }),
             (|s| s.groups.clear(), ConfigError::Empty { field: "groups" }),
             (|s| s.signature_schemes.clear(), ConfigError::Empty { field: "signature_schemes" }),
@@ -536,6 +542,7 @@ mod tests {
             (|s| s.alpn = vec![vec![]], ConfigError::ApplicationProtocolLength),
             (|s| s.alpn = vec![vec![1; 256]], ConfigError::ApplicationProtocolLength),
             (|s| s.srtp_mki = vec![1], ConfigError::Empty { field: "srtp_profiles" }),
+            (|s| s.srtp_profiles = vec![SrtpProfile(5)], ConfigError::UnknownSrtpProfile(SrtpProfile(5))),
             (|s| s.mtu = 255, ConfigError::Mtu),
             (|s| s.mtu = 65_536, ConfigError::Mtu),
             (|s| s.first_timeout = Duration::ZERO, ConfigError::Timeouts { field: "first_timeout" }),

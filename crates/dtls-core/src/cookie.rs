@@ -7,7 +7,7 @@
 //! ```
 //!
 //! A cookie is a time and an HMAC over it, the client's address and what the client says in both hellos. The keys
-//! behind it change in turn, so a cookie is worth something for a minute or two.
+//! behind it change in turn, so a cookie is worth something for one lifetime and no longer.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;

@@ -20,13 +20,16 @@
 //!
 //! fn drive(connection: &mut Connection, host: &mut impl Host) {
 //!     let mut datagram = Vec::with_capacity(1500);
-//!     while !connection.is_over() {
+//!     loop {
 //!         while connection.poll_transmit(host.now(), &mut datagram) {
 //!             host.send(&datagram);
 //!             datagram.clear();
 //!         }
 //!         while let Some(event) = connection.poll_event() {
 //!             host.on_event(&event);
+//!         }
+//!         if connection.is_over() {
+//!             break;
 //!         }
 //!         match host.wait(connection.poll_timeout()) {
 //!             Some(mut arrived) => {

@@ -36,7 +36,7 @@ impl Established {
                 let asked = self.linger.as_mut().is_some_and(|linger| linger.is_asked_by(now, fragment));
                 if asked { Reaction::LastFlight } else { Reaction::None }
             }
-            // Renegotiation is refused, once, and the session goes on (RFC 5746 section 4.5 lets us).
+            // Renegotiation is refused, once, and the session goes on (RFC 5246 section 7.2.2 leaves that to us).
             (HandshakeType::HELLO_REQUEST, Role::Client) | (HandshakeType::CLIENT_HELLO, Role::Server)
                 if !self.refused_renegotiation =>
             {

@@ -56,7 +56,8 @@ impl Connection {
     }
 
     /// The longest payload that [`send`](Self::send) takes: what fits in one datagram of the present MTU with the
-    /// suite in force. 0 until connected.
+    /// suite in force. 0 until connected. Where large datagrams of the handshake were lost again and again, the present
+    /// MTU is smaller than the configured one; [`set_mtu`](Self::set_mtu) sets it anew.
     #[must_use]
     pub fn max_payload(&self) -> usize {
         match self.phase {
@@ -111,6 +112,7 @@ impl Connection {
             return self.poll_transmit_alert(out);
         }
         let written = out.len() - start;
+        self.mtu.on_transmit(written);
         self.count_sent(written);
         written > 0
     }
@@ -175,24 +177,32 @@ impl Connection {
 #[derive(Debug)]
 pub(super) struct Mtu {
     effective: usize,
+    /// The largest datagram of the flight since it was begun or repeated: only what is larger than the next step can
+    /// have been lost for its size.
+    largest_sent: usize,
 }
 
 impl Mtu {
-    /// What still passes where the configured size does not: the least IPv6 path, the least IPv4 host, and the least
-    /// that this engine sends at all, each less the headers of UDP and IP.
+    /// What still passes where more does not: the least IPv6 path and the least IPv4 host, each less the headers of IP
+    /// and UDP, and the least that this engine sends at all.
     const STEPS: [usize; 3] = [1232, 548, MTU_MIN];
 
     pub(super) fn new(configured: usize) -> Self {
-        Self { effective: configured.clamp(MTU_MIN, MTU_MAX) }
+        Self { effective: configured.clamp(MTU_MIN, MTU_MAX), largest_sent: 0 }
+    }
+
+    fn on_transmit(&mut self, len: usize) {
+        self.largest_sent = self.largest_sent.max(len);
     }
 
     /// RFC 6347 section 4.1.1.1: after repeated loss the datagrams may have been too large. Every second expiry of
-    /// the timer takes the next step down.
+    /// the timer takes the next step down that would have made a difference.
     pub(super) fn on_loss(&mut self, expiries: u32) {
         if expiries >= 2 && expiries % 2 == 0 {
-            let smaller = Self::STEPS.into_iter().find(|step| *step < self.effective);
-            self.effective = smaller.unwrap_or(self.effective);
+            let smaller = Self::STEPS.into_iter().find(|step| *step < self.largest_sent);
+            self.effective = smaller.unwrap_or(self.effective).min(self.effective);
         }
+        self.largest_sent = 0;
     }
 }
 

@@ -1,10 +1,10 @@
 //! Protecting records: RFC 5246 section 6.2.3.3 with the nonces of RFC 5288 section 3 and RFC 7905 section 2.
 //!
 //! ```text
-//!   record body, Explicit   | epoch(2) RecordNumber::ZERO | ciphertext | tag |     nonce = salt(4) || the 8 bytes in front
+//!   record body, Explicit   | epoch(2) number(6) | ciphertext | tag |     nonce = salt(4) || the 8 bytes in front
 //!   record body, Implicit                        | ciphertext | tag |     nonce = iv(12) xor (0(4) || epoch || number)
 //!
-//!   additional data         epoch(2) RecordNumber::ZERO type(1) version(2) plaintext length(2)
+//!   additional data         epoch(2) number(6) type(1) version(2) plaintext length(2)
 //! ```
 //!
 //! Everything here works in the caller's buffer: no copy of a record, no allocation.
@@ -98,8 +98,7 @@ impl RecordSealer {
     ///
     /// # Errors
     ///
-    /// If `record_body` has no room for [`overhead`](Self::overhead), holds more than a record can, or if `number`
-    /// needs more than 48 bits.
+    /// If `record_body` has no room for [`overhead`](Self::overhead) or holds more than a record can.
     #[inline]
     pub fn seal(&self, header: &RecordHeader, record_body: &mut [u8]) -> Result<(), CryptoError> {
         let sequence = header.sequence();

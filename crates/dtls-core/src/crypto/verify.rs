@@ -97,7 +97,7 @@ pub struct SignatureVerification {
 
 /// Decides whether a peer's certificate is one to trust.
 ///
-/// Asked once in a handshake, before the key exchange counts. That the peer holds the certificate's key is checked
+/// Asked once in a handshake, before the peer's Finished. That the peer holds the certificate's key is checked
 /// elsewhere, whatever a verifier says.
 pub trait PeerVerifier: Send + Sync + fmt::Debug {
     /// Decides about the certificates of `peer`.

@@ -27,7 +27,7 @@ use rustls_pki_types::{CertificateDer, ServerName};
 use super::exchange::{Exchange, ReadKey, WriteKey};
 use super::key_schedule::{self, Randoms};
 use super::negotiate::{self, ClientChoice};
-use super::payload::Payload;
+use super::parsed::Parsed;
 use super::reassembly::Message;
 use super::retransmit::Expect;
 use super::{Completed, PeerProof, State, Step};
@@ -76,20 +76,20 @@ impl ClientState {
     }
 
     /// Uses a message that the state awaits.
-    pub(crate) fn on_message(self, payload: Payload<'_>, message: &Message, x: &mut Exchange) -> Result<Step, Error> {
-        match (self, payload) {
-            (Self::AwaitServerHello(state), Payload::ServerHello(hello)) => state.on_server_hello(&hello, message, x),
-            (Self::AwaitCertificate(state), Payload::Certificate(certificate)) => {
+    pub(crate) fn on_message(self, parsed: Parsed<'_>, message: &Message, x: &mut Exchange) -> Result<Step, Error> {
+        match (self, parsed) {
+            (Self::AwaitServerHello(state), Parsed::ServerHello(hello)) => state.on_server_hello(&hello, message, x),
+            (Self::AwaitCertificate(state), Parsed::Certificate(certificate)) => {
                 state.on_certificate(&certificate, message, x)
             }
-            (Self::AwaitServerKeyExchange(state), Payload::ServerKeyExchange(key_exchange)) => {
+            (Self::AwaitServerKeyExchange(state), Parsed::ServerKeyExchange(key_exchange)) => {
                 state.on_server_key_exchange(&key_exchange, message, x)
             }
-            (Self::AwaitServerHelloDone(state), Payload::CertificateRequest(request)) => {
+            (Self::AwaitServerHelloDone(state), Parsed::CertificateRequest(request)) => {
                 Ok(state.on_certificate_request(&request, message, x))
             }
-            (Self::AwaitServerHelloDone(state), Payload::ServerHelloDone) => state.on_server_hello_done(message, x),
-            (Self::AwaitFinished(state), Payload::Finished(finished)) => state.on_finished(finished, x),
+            (Self::AwaitServerHelloDone(state), Parsed::ServerHelloDone) => state.on_server_hello_done(message, x),
+            (Self::AwaitFinished(state), Parsed::Finished(finished)) => state.on_finished(finished, x),
             _ => Err(Error::UnexpectedMessage(message.typ)),
         }
     }
@@ -118,7 +118,7 @@ pub(crate) fn start(
     config.provider.random.fill(&mut random.0).map_err(|_| ConfigError::CryptoFailed)?;
     let offer = Offer { config, server_name, random };
     offer.send_flight_1_or_3(&[], x).map_err(|_| ConfigError::CryptoFailed)?;
-    let first = SentHello { seq: MessageSeq::ZERO, cookie: Vec::new() };
+    let first = SentHello { seq: MessageSeq::ZERO, cookie: None };
     Ok(AwaitServerHello { offer, sent: alloc::vec![first], cookies_followed: 0 }.into())
 }
 
@@ -179,7 +179,8 @@ pub(crate) struct AwaitServerHello {
 #[derive(Debug)]
 struct SentHello {
     seq: MessageSeq,
-    cookie: Vec<u8>,
+    /// The cookie it repeats; an empty one is one too.
+    cookie: Option<Vec<u8>>,
 }
 
 impl AwaitServerHello {
@@ -195,7 +196,7 @@ impl AwaitServerHello {
         x: &mut Exchange,
     ) -> Result<CookieAnswer, Error> {
         let is_answer = self.sent.last().is_some_and(|newest| seq <= newest.seq);
-        let is_known = self.sent.iter().any(|hello| hello.cookie == request.cookie);
+        let is_known = self.sent.iter().any(|hello| hello.cookie.as_deref() == Some(request.cookie));
         if !is_answer || is_known || self.cookies_followed == Self::COOKIES_FOLLOWED_MAX {
             return Ok(CookieAnswer::Ignored);
         }
@@ -205,7 +206,7 @@ impl AwaitServerHello {
         if self.sent.len() > usize::from(Self::COOKIES_FOLLOWED_MAX) {
             self.sent.remove(0);
         }
-        self.sent.push(SentHello { seq, cookie: request.cookie.to_vec() });
+        self.sent.push(SentHello { seq, cookie: Some(request.cookie.to_vec()) });
         Ok(CookieAnswer::Followed)
     }
 
@@ -228,7 +229,11 @@ impl AwaitServerHello {
         let answered = answered.ok_or(Error::UnexpectedMessage(HandshakeType::SERVER_HELLO))?;
         let choice = negotiate::check_choice(hello, &offer.config, offer.host_name().is_some())?;
         // RFC 6347 section 4.2.6: only the hello that the server accepted counts, and we go on numbering from it.
-        x.restart_after(HandshakeType::CLIENT_HELLO, answered.seq, &offer.client_hello(&answered.cookie));
+        x.restart_after(
+            HandshakeType::CLIENT_HELLO,
+            answered.seq,
+            &offer.client_hello(answered.cookie.as_deref().unwrap_or_default()),
+        );
         x.transcript.add(&message.bytes);
         x.transcript.start_hash(choice.suite.hash);
         let randoms = Randoms { client: offer.random, server: hello.random };

@@ -16,7 +16,7 @@ pub(crate) mod exchange;
 pub(crate) mod flight;
 pub(crate) mod key_schedule;
 pub(crate) mod negotiate;
-pub(crate) mod payload;
+pub(crate) mod parsed;
 pub(crate) mod reassembly;
 pub(crate) mod retransmit;
 pub(crate) mod server;
@@ -36,7 +36,7 @@ use crate::wire::record::Epoch;
 use client::ClientState;
 use exchange::Exchange;
 use key_schedule::{FinishedVerified, Randoms};
-use payload::Payload;
+use parsed::Parsed;
 use reassembly::{Message, Reassembly};
 use server::ServerState;
 
@@ -163,8 +163,8 @@ impl Handshake {
             return Ok(Advance::Nothing);
         }
         let Some(message) = self.reassembly.take() else { return Ok(Advance::Nothing) };
-        let payload = match Payload::of(&message) {
-            Ok(payload) => payload,
+        let parsed = match Parsed::of(&message) {
+            Ok(parsed) => parsed,
             Err(fault) => {
                 self.reassembly.await_again(&message);
                 return self.forgive(epoch, Error::Malformed(typ, fault));
@@ -172,7 +172,7 @@ impl Handshake {
         };
         self.suspected = None;
         let state = core::mem::replace(&mut self.state, State::Over);
-        match state.on_message(payload, &message, &mut self.exchange)? {
+        match state.on_message(parsed, &message, &mut self.exchange)? {
             Step::Await(state) => {
                 self.state = state;
                 Ok(Advance::Used)
@@ -240,10 +240,10 @@ impl State {
         }
     }
 
-    fn on_message(self, payload: Payload<'_>, message: &Message, x: &mut Exchange) -> Result<Step, Error> {
+    fn on_message(self, parsed: Parsed<'_>, message: &Message, x: &mut Exchange) -> Result<Step, Error> {
         match self {
-            Self::Client(state) => state.on_message(payload, message, x),
-            Self::Server(state) => state.on_message(payload, message, x),
+            Self::Client(state) => state.on_message(parsed, message, x),
+            Self::Server(state) => state.on_message(parsed, message, x),
             Self::Over => Err(Error::UnexpectedMessage(message.typ)),
         }
     }

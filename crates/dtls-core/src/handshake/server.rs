@@ -27,7 +27,7 @@ use super::client::{owned_chain, signature_error};
 use super::exchange::{Exchange, ReadKey, WriteKey};
 use super::key_schedule::{self, Randoms};
 use super::negotiate::{self, ServerChoice};
-use super::payload::Payload;
+use super::parsed::Parsed;
 use super::reassembly::Message;
 use super::retransmit::Expect;
 use super::{Completed, PeerProof, State, Step};
@@ -70,19 +70,19 @@ impl ServerState {
     }
 
     /// Uses a message that the state awaits.
-    pub(crate) fn on_message(self, payload: Payload<'_>, message: &Message, x: &mut Exchange) -> Result<Step, Error> {
-        match (self, payload) {
-            (Self::AwaitClientHello(state), Payload::ClientHello(hello)) => state.on_client_hello(&hello, message, x),
-            (Self::AwaitCertificate(state), Payload::Certificate(certificate)) => {
+    pub(crate) fn on_message(self, parsed: Parsed<'_>, message: &Message, x: &mut Exchange) -> Result<Step, Error> {
+        match (self, parsed) {
+            (Self::AwaitClientHello(state), Parsed::ClientHello(hello)) => state.on_client_hello(&hello, message, x),
+            (Self::AwaitCertificate(state), Parsed::Certificate(certificate)) => {
                 state.on_certificate(&certificate, message, x)
             }
-            (Self::AwaitClientKeyExchange(state), Payload::ClientKeyExchange(key_exchange)) => {
+            (Self::AwaitClientKeyExchange(state), Parsed::ClientKeyExchange(key_exchange)) => {
                 state.on_client_key_exchange(&key_exchange, message, x)
             }
-            (Self::AwaitCertificateVerify(state), Payload::CertificateVerify(verify)) => {
+            (Self::AwaitCertificateVerify(state), Parsed::CertificateVerify(verify)) => {
                 state.on_certificate_verify(&verify, message, x)
             }
-            (Self::AwaitFinished(state), Payload::Finished(finished)) => state.on_finished(finished, message, x),
+            (Self::AwaitFinished(state), Parsed::Finished(finished)) => state.on_finished(finished, message, x),
             _ => Err(Error::UnexpectedMessage(message.typ)),
         }
     }

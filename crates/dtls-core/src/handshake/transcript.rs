@@ -23,7 +23,7 @@ impl Transcript {
         Self { kept: Some(Vec::new()), hash: None }
     }
 
-    /// Forgets everything: a HelloVerifyRequest has begun the handshake anew.
+    /// Forgets everything: of the hellos, only the one that the server answered counts.
     pub(crate) fn restart(&mut self) {
         *self = Self::new();
     }

@@ -67,7 +67,8 @@ registry! {
 }
 
 registry! {
-    /// A protocol version as it stands on the wire: the one's complement of the version number (RFC 6347 4.1).
+    /// A protocol version as it stands on the wire: the one's complement of the number of the TLS version that it follows
+    /// (RFC 6347 section 4.1 with erratum 4642).
     ProtocolVersion(u16) {
         /// DTLS 1.0: seen in records of hellos, never negotiated.
         DTLS_1_0 = 0xfeff "DTLSv1.0",

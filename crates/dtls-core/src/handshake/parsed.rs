@@ -10,7 +10,7 @@ use crate::wire::small::{Finished, ServerHelloDone};
 
 /// The content of a handshake message.
 #[derive(Debug)]
-pub(crate) enum Payload<'a> {
+pub(crate) enum Parsed<'a> {
     ClientHello(ClientHello<'a>),
     ServerHello(ServerHello<'a>),
     Certificate(Certificate<'a>),
@@ -22,7 +22,7 @@ pub(crate) enum Payload<'a> {
     Finished(Finished<'a>),
 }
 
-impl<'a> Payload<'a> {
+impl<'a> Parsed<'a> {
     /// Decodes a message. It is decoded before any state is touched, so one that does not parse can be dropped.
     pub(crate) fn of(message: &'a Message) -> Result<Self, DecodeError> {
         let body = message.body();
