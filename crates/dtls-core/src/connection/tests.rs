@@ -11,8 +11,10 @@ use crate::config::{ClientAuthentication, ExtendedMasterSecret};
 use crate::crypto::{CryptoProvider, Fingerprint, Fingerprints, Identity, PeerVerifier, testing};
 use crate::discard::Discard;
 use crate::error::CertificateError;
+use crate::wire::codec::Decode as _;
 use crate::wire::enums::{ContentType, HandshakeType, ProtocolVersion, SrtpProfile};
 use crate::wire::fragment::FragmentHeader;
+use crate::wire::hello::ClientHello;
 use crate::wire::record::{Epoch, RecordHeader, Records};
 
 const START: Instant = Instant::ORIGIN;
@@ -485,6 +487,77 @@ fn the_last_record_number_ends_the_connection() {
     assert_eq!(out, [1]);
     assert_eq!(client.poll_event(), Some(Event::Failed(Error::NumbersExhausted)));
     assert_eq!(drain(&mut client, START), Vec::<Vec<u8>>::new(), "not even an alert may be sealed");
+}
+
+#[test]
+fn a_key_that_too_many_forgeries_were_tried_on_is_given_up_with_bad_record_mac() {
+    let (mut client, mut server) = Pair::new().connect();
+    server.inbound.allow_failures(2);
+    let mut forged = vec![];
+    client.send(b"honest", &mut forged).unwrap();
+    *forged.last_mut().unwrap() ^= 1;
+    deliver(vec![forged.clone()], &mut server, START);
+    assert_eq!(server.poll_event(), None);
+    assert_eq!(ping(&mut client, &mut server), [b"ping"]);
+    deliver(vec![forged], &mut server, START);
+    assert_eq!(server.poll_event(), Some(Event::Failed(Error::TooManyForgedRecords)));
+    deliver(drain(&mut server, START), &mut client, START);
+    let alert = Error::AlertReceived(AlertDescription::BAD_RECORD_MAC);
+    assert_eq!(client.poll_event(), Some(Event::Failed(alert)));
+}
+
+#[test]
+fn a_record_longer_than_any_may_be_is_dropped_before_it_is_opened() {
+    let (_, mut server) = Pair::new().connect();
+    let length = (1 << 14) + 2048 + 1;
+    let header = RecordHeader {
+        content_type: ContentType::APPLICATION_DATA,
+        version: ProtocolVersion::DTLS_1_2,
+        epoch: Epoch::ONE,
+        number: RecordNumber::new(9).unwrap(),
+        length,
+    };
+    let mut record = header.to_bytes().to_vec();
+    record.resize(record.len() + usize::from(length), 0);
+    deliver(vec![record], &mut server, START);
+    assert_eq!(server.stats().discarded(Discard::BadLength), 1);
+    assert_eq!(server.stats().discarded(Discard::NotAuthentic), 0);
+}
+
+#[test]
+fn a_timer_that_has_doubled_stays_so_for_the_next_flight() {
+    let (mut client, mut server) = Pair::new().build();
+    drain(&mut client, START);
+    let now = client.poll_timeout().unwrap();
+    client.handle_timeout(now);
+    deliver(drain(&mut client, now), &mut server, now);
+    deliver(drain(&mut server, now), &mut client, now);
+    drain(&mut client, now);
+    assert_eq!(client.poll_timeout(), Some(now + Duration::from_secs(2)));
+}
+
+#[test]
+fn a_hello_says_what_is_configured_and_names_no_address() {
+    for (name, expected) in [("peer.example", Some(&b"peer.example"[..])), ("192.0.2.1", None), ("2001:db8::1", None)] {
+        let pair = Pair { client_settings: |settings| settings.alpn = vec![b"coap".to_vec()], ..Pair::new() };
+        let trust = pair.verifier(Fingerprint::new([1; 32]));
+        let config = ClientConfig::builder(Arc::clone(&pair.provider)).trust(trust).without_identity();
+        let config = Arc::new(config.configure(pair.client_settings).build().unwrap());
+        let name = ServerName::try_from(name).unwrap().to_owned();
+        let mut client = Connection::connect(Arc::clone(&config), Some(name), START).unwrap();
+        let datagram = drain(&mut client, START).concat();
+        let record = Records::new(&datagram).next().unwrap().unwrap();
+        let hello = ClientHello::decode_all(&record.body[FragmentHeader::LEN..]).unwrap();
+        assert_eq!(hello.cipher_suites, config.settings().cipher_suites);
+        assert_eq!(hello.extensions.server_name, expected);
+        assert_eq!(hello.extensions.supported_groups, Some(config.settings().groups.clone()));
+        assert_eq!(hello.extensions.signature_schemes, Some(config.settings().signature_schemes.clone()));
+        assert_eq!(hello.extensions.alpn, Some(vec![&b"coap"[..]]));
+        assert_eq!(hello.extensions.use_srtp, None);
+        assert_eq!(hello.extensions.renegotiation_info, Some(&[][..]));
+        assert!(hello.extensions.extended_master_secret);
+        assert!(hello.session_id.is_empty() && hello.cookie.is_empty());
+    }
 }
 
 #[test]

@@ -61,6 +61,14 @@ impl Inbound {
         self.read_epoch().is_some_and(|read_epoch| read_epoch.failures_allowed == 0)
     }
 
+    /// Leaves the key so many forgeries, for tests of what happens when they have come.
+    #[cfg(test)]
+    pub(crate) fn allow_failures(&mut self, failures: u64) {
+        if let Self::Both(read_epoch) | Self::Protected(read_epoch) = self {
+            read_epoch.failures_allowed = failures;
+        }
+    }
+
     /// Opens one record in place.
     #[inline]
     pub(crate) fn open<'d>(&mut self, header: RecordHeader, body: &'d mut [u8]) -> Result<Opened<'d>, Discard> {
