@@ -6,6 +6,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::established::Linger;
 use super::*;
 use crate::config::{ClientAuthentication, ExtendedMasterSecret};
 use crate::crypto::{CryptoProvider, Fingerprint, Fingerprints, Identity, PeerVerifier, testing};
@@ -376,7 +377,7 @@ fn after_an_orderly_close_both_ends_can_still_be_asked_what_was_agreed_on() {
 }
 
 #[test]
-fn a_late_finished_of_the_client_is_answered_with_flight_6_again_but_not_more_often_than_the_pause_allows() {
+fn a_late_finished_of_the_client_is_answered_with_flight_6_again() {
     let (mut client, mut server) = Pair::new().build();
     deliver(drain(&mut client, START), &mut server, START);
     deliver(drain(&mut server, START), &mut client, START);
@@ -397,6 +398,30 @@ fn a_late_finished_of_the_client_is_answered_with_flight_6_again_but_not_more_of
     deliver(answer, &mut client, now);
     assert_eq!(client.poll_event(), Some(Event::Connected));
     assert_eq!(ping(&mut client, &mut server), [b"ping"]);
+}
+
+#[test]
+fn repetitions_of_finished_are_answered_once_a_pause_and_sixteen_times_in_all() {
+    let (mut client, mut server) = Pair::new().connect();
+    let Phase::Established(established) = &server.phase else { panic!("not established") };
+    let asked_by = established.linger.as_ref().unwrap().asked_by;
+    let repeat = |client: &mut Connection, server: &mut Connection, seq, now| {
+        let fragment = FragmentHeader::whole(HandshakeType::FINISHED, seq, 12).to_bytes();
+        let record = sealed_record(client, ContentType::HANDSHAKE, &[&fragment[..], &[0; 12]].concat());
+        deliver(vec![record], server, now);
+        drain(server, now).len()
+    };
+    assert_eq!(repeat(&mut client, &mut server, asked_by, START), 0, "the flight has only just left");
+    let mut now = START;
+    let mut answers = 0;
+    for _ in 0..40 {
+        now = now + Linger::PAUSE;
+        let other = MessageSeq(asked_by.0 + 1);
+        assert_eq!(repeat(&mut client, &mut server, other, now), 0, "another message asks for nothing");
+        answers += repeat(&mut client, &mut server, asked_by, now);
+        assert_eq!(repeat(&mut client, &mut server, asked_by, now), 0);
+    }
+    assert_eq!(answers, 16);
 }
 
 #[test]
