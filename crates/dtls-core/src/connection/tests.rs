@@ -238,8 +238,80 @@ fn a_forged_alert_during_the_handshake_is_contradicted_by_the_next_honest_messag
     deliver(vec![plaintext_record(ContentType::ALERT, &[2, 40])], &mut client, START);
     assert_eq!(client.poll_event(), None);
     deliver(hello, &mut server, START);
-    exchange(&mut client, &mut server, START);
+    deliver(drain(&mut server, START), &mut client, START);
+    drain(&mut client, START);
+    let now = client.poll_timeout().unwrap();
+    client.handle_timeout(now);
+    assert_eq!(client.poll_event(), None, "the timer finds no suspicion any more");
+    exchange(&mut client, &mut server, now);
     assert_eq!(client.poll_event(), Some(Event::Connected));
+}
+
+#[test]
+fn a_forged_alert_is_not_even_suspected_once_the_peer_has_shown_its_keys() {
+    let (mut client, mut server) = Pair::new().build();
+    deliver(drain(&mut client, START), &mut server, START);
+    deliver(drain(&mut server, START), &mut client, START);
+    deliver(drain(&mut client, START), &mut server, START);
+    let flight_6 = drain(&mut server, START).concat();
+    // The ChangeCipherSpec is lost, so the client has the server's Finished and cannot use it yet.
+    let records: Vec<_> = Records::new(&flight_6).map(Result::unwrap).collect();
+    assert_eq!(records.len(), 2);
+    let finished = flight_6[RecordHeader::LEN + records[0].body.len()..].to_vec();
+    let change_cipher_spec = flight_6[..RecordHeader::LEN + records[0].body.len()].to_vec();
+    deliver(vec![finished], &mut client, START);
+    assert_eq!(client.poll_event(), None, "no Finished counts before a ChangeCipherSpec");
+    deliver(vec![plaintext_record(ContentType::ALERT, &[2, 40])], &mut client, START);
+    assert_eq!(client.stats().discarded(Discard::UntrustedSignal), 1);
+    deliver(vec![change_cipher_spec], &mut client, START);
+    // The ChangeCipherSpec alone lets the Finished through that has been waiting.
+    assert_eq!(client.poll_event(), Some(Event::Connected));
+}
+
+#[test]
+fn a_replayed_record_is_lent_once() {
+    let (mut client, mut server) = Pair::new().connect();
+    let mut datagram = vec![];
+    client.send(b"once", &mut datagram).unwrap();
+    assert_eq!(deliver(vec![datagram.clone(), datagram.clone()], &mut server, START), [b"once"]);
+    for _ in 0..300 {
+        ping(&mut client, &mut server);
+    }
+    assert_eq!(deliver(vec![datagram], &mut server, START), Vec::<Vec<u8>>::new());
+    assert_eq!(server.stats().discarded(Discard::Replayed), 1);
+    assert_eq!(server.stats().discarded(Discard::TooOld), 1);
+}
+
+#[test]
+fn what_an_authenticated_peer_does_wrong_in_the_handshake_is_fatal_at_once() {
+    let (mut client, mut server) = Pair::new().build();
+    deliver(drain(&mut client, START), &mut server, START);
+    deliver(drain(&mut server, START), &mut client, START);
+    let seq = MessageSeq(2);
+    let stray = FragmentHeader::whole(HandshakeType::CERTIFICATE_VERIFY, seq, 0).to_bytes();
+    let record = sealed_record(&mut client, ContentType::HANDSHAKE, &stray);
+    // Flight 5 up to its Finished, in whose place the stray message comes.
+    let flight_5 = drain(&mut client, START).concat();
+    let records: Vec<_> = Records::new(&flight_5).map(Result::unwrap).collect();
+    let in_the_clear = records.iter().take(2).map(|record| RecordHeader::LEN + record.body.len()).sum();
+    deliver(vec![flight_5[..in_the_clear].to_vec(), record], &mut server, START);
+    let error = Error::UnexpectedMessage(HandshakeType::CERTIFICATE_VERIFY);
+    assert_eq!(server.poll_event(), Some(Event::Failed(error)));
+}
+
+#[test]
+fn a_finished_that_does_not_match_is_fatal_with_decrypt_error() {
+    let (mut client, mut server) = Pair::new().build();
+    deliver(drain(&mut client, START), &mut server, START);
+    deliver(drain(&mut server, START), &mut client, START);
+    let fragment = FragmentHeader::whole(HandshakeType::FINISHED, MessageSeq(2), 12).to_bytes();
+    let record = sealed_record(&mut client, ContentType::HANDSHAKE, &[&fragment[..], &[0; 12]].concat());
+    let flight_5 = drain(&mut client, START).concat();
+    let records: Vec<_> = Records::new(&flight_5).map(Result::unwrap).collect();
+    let in_the_clear = records.iter().take(2).map(|record| RecordHeader::LEN + record.body.len()).sum();
+    deliver(vec![flight_5[..in_the_clear].to_vec(), record], &mut server, START);
+    assert_eq!(server.poll_event(), Some(Event::Failed(Error::FinishedMismatch)));
+    assert_eq!(Error::FinishedMismatch.alert(), Some(AlertDescription::DECRYPT_ERROR));
 }
 
 #[test]
