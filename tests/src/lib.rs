@@ -3,9 +3,33 @@
 //! This library is what those tests share. A test beside the code it tests is a unit test and lives there; it comes here when
 //! it needs more than one crate, more than one endpoint, or a look at the repository itself.
 //!
-//! | what | where |
-//! |---|---|
-//! | layering, no-std, manifests, documentation facts | `tests/architecture.rs` |
-//! | a program that cannot link std, outside the workspace | `no-std/` |
+//! | what | where | with |
+//! |---|---|---|
+//! | layering, no-std, manifests, documentation facts | `tests/architecture.rs` | |
+//! | every fault on every datagram of a handshake | `tests/fault_grid.rs` | [`scenario`], [`sim`] |
+//! | bad weather for hundreds of seeds | `tests/storm.rs` | [`scenario`], [`sim`] |
+//! | what holds for every input | `tests/invariants.rs`, `tests/memory.rs` | [`observe`] |
+//! | dishonest peers and strangers, case by case | `tests/hostile/` | [`peer`], [`raw`] |
+//! | handshakes byte for byte, known answers | `tests/golden.rs`, `tests/vectors.rs` | [`seeded`], [`certificates`] |
+//! | openssl | `tests/interop_openssl.rs` | [`interop`] |
+//! | a program that cannot link std, outside the workspace | `no-std/` | |
 //!
 //! Nothing here sleeps. Time is an argument that jumps to the deadlines the code returned, and every seed is printed.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "a test that meets what it does not expect has failed, and a panic says so"
+)]
+
+pub mod certificates;
+pub mod dice;
+pub mod interop;
+pub mod observe;
+pub mod peer;
+pub mod raw;
+pub mod scenario;
+pub mod seeded;
+pub mod sim;

@@ -1,0 +1,364 @@
+//! Every fault on every datagram of a clean handshake, and every pair of losses.
+//!
+//! What must come out of it:
+//!
+//! - **Complete**: both sides connect, agree on everything, export the same keys, and data flows. It takes no longer than
+//!   the timeouts that the fault forces, and a round trip.
+//! - **Complete or refused** is allowed only where the fault changed the inside of a handshake message in the clear, or
+//!   put another in its place: what is hashed cannot be repaired, since no retransmission follows a message that parses.
+//!   Then either both sides connect and agree, or neither connects. That one side alone connects, or that both do and
+//!   disagree, is never allowed.
+//!
+//! Messages before the cookie is right are in no transcript; faults on them never excuse a failure.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "a test that meets what it does not expect has failed, and a panic says so"
+)]
+
+use core::time::Duration;
+
+use dtls_core::wire::enums::HandshakeType;
+use dtls_core::wire::fragment::FragmentHeader;
+use dtls_core::wire::record::RecordHeader;
+use dtls_tests::dice::Dice;
+use dtls_tests::raw;
+use dtls_tests::scenario::{CLIENT_END, SERVER_END, Scenario, assert_agreement, assert_data_flows, run_handshake};
+use dtls_tests::sim::network::{Clean, Fault, Faults};
+use dtls_tests::sim::{Entry, ROUND_TRIP, World};
+
+/// A full handshake with certificates on both sides, and the datagrams of its clean run.
+struct Grid {
+    name: &'static str,
+    scenario: Scenario,
+    datagrams: Vec<Vec<u8>>,
+    time: Duration,
+}
+
+impl Grid {
+    fn all() -> [Self; 3] {
+        let base = Scenario::new(1).mutual();
+        // Names enough for a hello that does not fit in a datagram.
+        let long_hello = |settings: &mut dtls_core::Settings| {
+            settings.alpn = (0..12).map(|index| format!("protocol-number-{index}").into_bytes()).collect();
+        };
+        [
+            Self::of("MTU 1200", base.clone().mtu(1200)),
+            Self::of("MTU 256", base.clone().mtu(256)),
+            Self::of("MTU 256, long hello", base.mtu(256).configure(long_hello)),
+        ]
+    }
+
+    fn of(name: &'static str, scenario: Scenario) -> Self {
+        let mut world = scenario.start(Clean);
+        run_handshake(&mut world);
+        let time = connected_after(&world);
+        let datagrams = world
+            .log
+            .iter()
+            .filter_map(|entry| match entry {
+                Entry::Sent { bytes, .. } | Entry::Answered { bytes, .. } => Some(bytes.clone()),
+                _ => None,
+            })
+            .collect();
+        Self { name, scenario, datagrams, time }
+    }
+
+    /// Every datagram with its number.
+    fn each(&self) -> impl Iterator<Item = (usize, &[u8])> {
+        self.datagrams.iter().enumerate().map(|(number, datagram)| (number, &datagram[..]))
+    }
+
+    fn run(&self, faults: &[(usize, Fault)]) -> World {
+        let mut world = self.scenario.start(Faults::new(faults.iter().cloned()));
+        run_handshake(&mut world);
+        world
+    }
+
+    fn assert_completes(&self, faults: &[(usize, Fault)], forced: Duration) {
+        let mut world = self.run(faults);
+        let what = || format!("{} with {faults:?}", self.name);
+        let both = [CLIENT_END, SERVER_END].map(|id| world.find(id).is_some_and(|end| end.is_connected()));
+        assert_eq!(both, [true, true], "{}: {:#?}", what(), world.log);
+        let time = connected_after(&world);
+        assert!(time <= self.time + forced, "{} took {time:?}: {:#?}", what(), world.log);
+        // What is still under way must not disturb, and must come to an end.
+        world.drain();
+        assert_agreement(&world, CLIENT_END);
+        assert_data_flows(&mut world, CLIENT_END);
+    }
+
+    /// Returns whether it was completed.
+    fn assert_completes_or_is_refused(&self, faults: &[(usize, Fault)]) -> bool {
+        let mut world = self.run(faults);
+        world.drain();
+        let ever = [CLIENT_END, SERVER_END].map(|id| world.find(id).is_some_and(|end| end.connected_at().is_some()));
+        match ever {
+            [true, true] => {
+                assert_agreement(&world, CLIENT_END);
+                assert_data_flows(&mut world, CLIENT_END);
+                true
+            }
+            [false, false] => false,
+            _ => panic!("{} with {faults:?}: one side alone connected: {:#?}", self.name, world.log),
+        }
+    }
+}
+
+fn connected_after(world: &World) -> Duration {
+    [CLIENT_END, SERVER_END]
+        .map(|id| world.find(id).and_then(|end| end.connected_at()).map_or(Duration::ZERO, |at| at.since_origin()))
+        .into_iter()
+        .max()
+        .unwrap_or_default()
+}
+
+/// The first timeout, and the first two, and the first three.
+const ONE_TIMEOUT: Duration = Duration::from_secs(1);
+const TWO_TIMEOUTS: Duration = Duration::from_secs(1 + 2);
+const THREE_TIMEOUTS: Duration = Duration::from_secs(1 + 2 + 4);
+
+#[test]
+fn a_clean_handshake_takes_three_round_trips_and_repeats_and_discards_nothing() {
+    for grid in Grid::all() {
+        let mut world = grid.run(&[]);
+        world.drain();
+        assert_eq!(world.end(CLIENT_END).connected_at().unwrap().since_origin(), 3 * ROUND_TRIP, "{}", grid.name);
+        assert_eq!(world.end(SERVER_END).connected_at().unwrap().since_origin(), 5 * ROUND_TRIP / 2, "{}", grid.name);
+        for id in [CLIENT_END, SERVER_END] {
+            let stats = world.end(id).connection.stats();
+            assert_eq!(stats.retransmits, 0, "{}", grid.name);
+            assert_eq!(stats.discarded_in_all(), 0, "{}: {stats:?}", grid.name);
+        }
+        assert_eq!(world.deadlines_served(), 0, "{}", grid.name);
+        assert_agreement(&world, CLIENT_END);
+        assert_data_flows(&mut world, CLIENT_END);
+    }
+}
+
+#[test]
+fn without_a_cookie_a_clean_handshake_takes_two_round_trips() {
+    let scenario = Scenario::new(1).mutual();
+    let mut world = World::new(Clean);
+    let server = dtls_core::Connection::accept_on_trusted_path(scenario.server_config(CLIENT_END.local), world.now());
+    world.add(SERVER_END, server, 1200);
+    world.connect(CLIENT_END.local, SERVER_END.local, &scenario.client_config(CLIENT_END.local), None);
+    run_handshake(&mut world);
+    assert_eq!(world.end(CLIENT_END).connected_at().unwrap().since_origin(), 2 * ROUND_TRIP);
+    assert_agreement(&world, CLIENT_END);
+}
+
+#[test]
+fn the_loss_of_any_datagram_costs_one_timeout() {
+    for grid in Grid::all() {
+        for (number, _) in grid.each() {
+            grid.assert_completes(&[(number, Fault::Drop)], ONE_TIMEOUT);
+        }
+    }
+}
+
+#[test]
+fn the_loss_of_any_two_datagrams_costs_two_timeouts() {
+    for grid in Grid::all() {
+        // What is sent again counts on behind the last one of a clean run.
+        let count = grid.datagrams.len() + 8;
+        for first in 0..count {
+            for second in first + 1..count {
+                grid.assert_completes(&[(first, Fault::Drop), (second, Fault::Drop)], TWO_TIMEOUTS);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_loss_of_any_three_datagrams_costs_three_timeouts() {
+    let [grid, ..] = Grid::all();
+    let count = grid.datagrams.len() + 6;
+    for first in 0..count {
+        for second in first + 1..count {
+            for third in second + 1..count {
+                let faults = [first, second, third].map(|number| (number, Fault::Drop));
+                grid.assert_completes(&faults, THREE_TIMEOUTS);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_duplicate_of_any_datagram_costs_nothing() {
+    for grid in Grid::all() {
+        for (number, _) in grid.each() {
+            grid.assert_completes(&[(number, Fault::Duplicate)], Duration::ZERO);
+        }
+    }
+}
+
+#[test]
+fn duplicates_of_any_two_datagrams_cost_nothing() {
+    for grid in Grid::all() {
+        for (first, _) in grid.each() {
+            for second in first + 1..grid.datagrams.len() {
+                grid.assert_completes(&[(first, Fault::Duplicate), (second, Fault::Duplicate)], Duration::ZERO);
+            }
+        }
+    }
+}
+
+#[test]
+fn any_datagram_may_be_overtaken_by_the_next() {
+    for grid in Grid::all() {
+        for (number, _) in grid.each() {
+            grid.assert_completes(&[(number, Fault::Swap)], ONE_TIMEOUT);
+        }
+    }
+}
+
+#[test]
+fn any_datagram_may_come_after_its_own_retransmission() {
+    for grid in Grid::all() {
+        for (number, _) in grid.each() {
+            for late in [900, 1000, 1500, 5000] {
+                let delay = Fault::Delay(Duration::from_millis(late));
+                grid.assert_completes(&[(number, delay)], ONE_TIMEOUT);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_loss_and_a_datagram_that_comes_late_cost_two_timeouts() {
+    for grid in Grid::all() {
+        let count = grid.datagrams.len() + 4;
+        for lost in 0..count {
+            for late in (0..count).filter(|late| *late != lost) {
+                for delay in [1000, 2600] {
+                    let delay = Fault::Delay(Duration::from_millis(delay));
+                    grid.assert_completes(&[(lost, Fault::Drop), (late, delay)], TWO_TIMEOUTS);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_end_of_any_datagram_may_be_cut_off() {
+    for grid in Grid::all() {
+        for (number, datagram) in grid.each() {
+            let len = datagram.len();
+            for kept in [0, 1, 12, 13, 14, 24, 25, 26, len / 4, len / 2, 3 * len / 4, len - 16, len - 1] {
+                grid.assert_completes(&[(number, Fault::Truncate(kept.min(len - 1)))], ONE_TIMEOUT);
+            }
+        }
+    }
+}
+
+#[test]
+fn any_datagram_may_be_cut_anew_with_overlap() {
+    for grid in Grid::all() {
+        for (number, datagram) in grid.each() {
+            for (len, overlap) in [(1, 0), (17, 16), (50, 20), (100, 100), (4000, 0)] {
+                // Before there is state nothing is put together: a cookie jar waits for a hello whose first fragment
+                // comes first, and a client for a whole HelloVerifyRequest.
+                let is_stateless = raw::message_types(datagram)
+                    .iter()
+                    .any(|typ| [HandshakeType::CLIENT_HELLO, HandshakeType::HELLO_VERIFY_REQUEST].contains(typ));
+                let forced = if is_stateless { ONE_TIMEOUT } else { Duration::ZERO };
+                grid.assert_completes(&[(number, Fault::Refragment { len, overlap })], forced);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_flipped_bit_never_leaves_the_sides_in_disagreement() {
+    let mut refused = 0;
+    let mut runs = 0;
+    for grid in Grid::all() {
+        let mut dice = Dice::new(2);
+        for (number, datagram) in grid.each() {
+            for (byte, region) in interesting_bytes(datagram, &mut dice) {
+                let flip = [(number, Fault::Flip { byte, bit: u8::try_from(dice.below(8)).unwrap() })];
+                runs += 1;
+                if region == Region::Message && is_hashed(datagram) {
+                    refused += usize::from(!grid.assert_completes_or_is_refused(&flip));
+                } else {
+                    grid.assert_completes(&flip, ONE_TIMEOUT);
+                }
+            }
+        }
+    }
+    // Most flips are repaired. If hardly any were, the first half of "complete or refused" would not be tested.
+    println!("{runs} flips, {refused} refused");
+    assert!(refused * 4 < runs, "{refused} of {runs}");
+}
+
+#[test]
+fn a_forged_twin_that_comes_first_never_leaves_the_sides_in_disagreement() {
+    let mut refused = 0;
+    let mut runs = 0;
+    for grid in Grid::all() {
+        for (number, datagram) in grid.each() {
+            for seed in 0..8 {
+                let twin = [(number, Fault::After(raw::forged_twin(datagram, &mut Dice::new(seed))))];
+                runs += 1;
+                if is_hashed(datagram) {
+                    refused += usize::from(!grid.assert_completes_or_is_refused(&twin));
+                } else {
+                    grid.assert_completes(&twin, ONE_TIMEOUT);
+                }
+            }
+        }
+    }
+    println!("{runs} twins, {refused} refused");
+    assert!(refused * 2 < runs, "{refused} of {runs}");
+}
+
+#[test]
+fn a_forged_twin_that_comes_second_costs_nothing() {
+    for grid in Grid::all() {
+        for (number, datagram) in grid.each() {
+            for seed in 0..8 {
+                let twin = raw::forged_twin(datagram, &mut Dice::new(seed));
+                grid.assert_completes(&[(number, Fault::Before(twin))], Duration::ZERO);
+            }
+        }
+    }
+}
+
+/// Whether a message in it is hashed by both sides: all are, but for those before the cookie is right.
+fn is_hashed(datagram: &[u8]) -> bool {
+    raw::pieces(datagram).iter().flat_map(raw::Piece::fragments).any(|(header, _)| match header.typ {
+        HandshakeType::HELLO_VERIFY_REQUEST => false,
+        HandshakeType::CLIENT_HELLO => header.message_seq.0 > 0,
+        _ => true,
+    })
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Region {
+    /// Record headers, ChangeCipherSpec, everything that is protected.
+    Framing,
+    /// Fragment headers and bodies in the clear.
+    Message,
+}
+
+/// Every byte of every header, and a few of each body.
+fn interesting_bytes(datagram: &[u8], dice: &mut Dice) -> Vec<(usize, Region)> {
+    let mut bytes = Vec::new();
+    for piece in raw::pieces(datagram) {
+        let body = piece.start + RecordHeader::LEN;
+        bytes.extend((piece.start..body).map(|byte| (byte, Region::Framing)));
+        if piece.is_plain_handshake() {
+            bytes.extend((body..body + FragmentHeader::LEN).map(|byte| (byte, Region::Message)));
+            let inner = piece.body.len() - FragmentHeader::LEN;
+            let count = if inner == 0 { 0 } else { 6 };
+            bytes.extend((0..count).map(|_| (body + FragmentHeader::LEN + dice.below(inner), Region::Message)));
+        } else {
+            bytes.extend((0..6).map(|_| (body + dice.below(piece.body.len()), Region::Framing)));
+        }
+    }
+    bytes
+}

@@ -1,0 +1,26 @@
+//! Dishonest peers and strangers, case by case: what once went wrong in a stack somewhere must not go wrong here.
+//!
+//! | file | what is attacked |
+//! |---|---|
+//! | `framing.rs` | datagrams, records, message forms |
+//! | `fragments.rs` | reassembly |
+//! | `records.rs` | protection, epochs, replay, alerts, after the handshake |
+//! | `states.rs` | the order of messages, and what a handshake proves |
+//! | `cookies.rs` | the cookie exchange, from both sides |
+//! | `timers.rs` | retransmission |
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "a test that meets what it does not expect has failed, and a panic says so"
+)]
+
+mod cookies;
+mod fragments;
+mod framing;
+mod play;
+mod records;
+mod states;
+mod timers;
