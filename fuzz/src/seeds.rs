@@ -1,0 +1,239 @@
+//! The seeds of both targets: where a fuzzer that knows nothing begins. Written to `seeds/` by
+//! `cargo run --example make_seeds`; a test checks that what stands there is what is made here.
+
+use std::time::Duration;
+
+use dtls_core::Instant;
+use dtls_core::crypto::SuiteAuthentication;
+
+use crate::decoders::{DECODERS, Decoder};
+use crate::forge;
+use crate::null_provider::{Hashing, certificate, provider};
+use crate::script::{ForgedFragment, ForgedMessage, ForgedRecord, Mangle, Script, Setup, Step, flags, offers};
+
+/// A file name and its content.
+pub type Seed = (String, Vec<u8>);
+
+// --- decoders ---
+
+/// Well-formed input for every decoder, a few of some.
+#[must_use]
+pub fn decoders() -> Vec<Seed> {
+    let mut seeds = Vec::new();
+    let mut add = |decoder: &str, variant: usize, bytes: &[u8]| {
+        let selector = DECODERS.iter().position(|Decoder(name, _)| *name == decoder).expect("a decoder of that name");
+        let content = [&[u8::try_from(selector).unwrap()], bytes].concat();
+        seeds.push((format!("{decoder}-{variant}"), content));
+    };
+    let messages = [
+        ("client_hello", 0),
+        ("server_hello", 1),
+        ("hello_verify_request", 2),
+        ("certificate", 3),
+        ("server_key_exchange", 4),
+        ("certificate_request", 5),
+        ("empty_messages", 6),
+        ("client_key_exchange", 7),
+        ("certificate_verify", 8),
+        ("finished", 9),
+        ("new_session_ticket", 11),
+    ];
+    for (decoder, kind) in messages {
+        for (variant, bits) in [0x0000, 0x0066, 0x03bd].into_iter().enumerate() {
+            let record = forged_message(kind, bits, b"h2");
+            add(decoder, variant, &record[25..]);
+            match decoder {
+                "client_hello" => {
+                    add("records", variant, &[&record[..], &record].concat());
+                    add("fragments", variant, &[&record[13..], &record[13..]].concat());
+                    add("client_hello_prefix", variant, &record[25..]);
+                    // Behind version, random, empty session_id, cookie, three suites and one compression method.
+                    let cookie = usize::from(record[25 + 35]);
+                    add("client_extensions", variant, &record[25 + 36 + cookie + 8 + 2..]);
+                }
+                "server_hello" => add("server_extensions", variant, record.get(25 + 38..).unwrap_or_default()),
+                _ => {}
+            }
+        }
+    }
+    add("alert", 0, &[2, 40]);
+    add("change_cipher_spec", 0, &[1]);
+    add("use_srtp", 0, &[0, 4, 0, 7, 0, 1, 3, 1, 2, 3]);
+    add("certificate_summary", 0, &certificate(SuiteAuthentication::Ecdsa, 8));
+    add("certificate_summary", 1, &certificate(SuiteAuthentication::Rsa, 300));
+    seeds
+}
+
+fn forged_message(kind: u8, bits: u16, extra: &[u8]) -> Vec<u8> {
+    let now = Instant::from_origin(Duration::from_secs(1000));
+    let parts = ForgedMessage { epoch: 0, kind, seq: 1, bits, extra: extra.to_vec() };
+    forge::message(Setup::default(), &provider(Hashing::Folding), now, &parts)
+}
+
+// --- connection ---
+
+/// Scripts that lead into every state, and some attacks from there.
+#[must_use]
+pub fn connection() -> Vec<Seed> {
+    let mut seeds = Vec::new();
+    for (role, subject) in [("client", 0), ("server", 1), ("trusting-server", 2)] {
+        let plain = Setup { subject, ..Setup::default() };
+        let authenticated =
+            Setup { flags: flags::CLIENT_IDENTITY | flags::RSA, client_authentication: 2, suite: 5, ..plain };
+        let large = Setup {
+            flags: authenticated.flags | flags::NO_FAULTS,
+            padding: [60, 60],
+            mtu: 300,
+            peer_mtu: 5,
+            ..authenticated
+        };
+        let rich = Setup { flags: flags::SERVER_NAME | flags::WEBRTC, offers: 0x7b, suite: 2, ..plain };
+        let setups = [("plain", plain), ("authenticated", authenticated), ("large", large), ("rich", rich)];
+        for (name, setup) in setups {
+            let mut add = |what: &str, steps: Vec<Step>| {
+                seeds.push((format!("{role}-{name}-{what}"), Script { setup, steps }.to_bytes()));
+            };
+            add("clean", [flights(4), vec![send(), Step::PeerSend(100), Step::PeerFlight(Mangle::Nothing)]].concat());
+            add("lossy", lossy());
+            match name {
+                "large" => {
+                    add("last-flight-lost", last_flight_lost(subject));
+                    add("all-twice", vec![Step::PeerFlight(Mangle::Duplicate(0xff)); 4]);
+                }
+                "plain" if subject < 2 => every_attack(&mut add),
+                "authenticated" => add("mangled", mangled()),
+                "rich" => add("closing", [flights(4), vec![send(), Step::PeerClose, Step::Poll, send()]].concat()),
+                _ => {}
+            }
+        }
+        let constant = Setup { flags: flags::CONSTANT_HASH | authenticated.flags, ..authenticated };
+        seeds.push((format!("{role}-forged-handshake"), forged_handshake(role, constant).to_bytes()));
+        let short_lived = Setup { suite: 1 | 0x80, offers: offers::ONE_GROUP, ..plain };
+        let steps = [flights(4), vec![Step::Send { len: 900, in_place: true }; 6], flights(1)].concat();
+        seeds.push((format!("{role}-worn-out"), Script { setup: short_lived, steps }.to_bytes()));
+    }
+    seeds
+}
+
+fn flights(count: usize) -> Vec<Step> {
+    vec![Step::PeerFlight(Mangle::Nothing); count]
+}
+
+const fn send() -> Step {
+    Step::Send { len: 100, in_place: false }
+}
+
+/// What a bad network does.
+fn lossy() -> Vec<Step> {
+    vec![
+        Step::PollOne,
+        Step::Lose,
+        Step::RoundTripHint(20),
+        Step::Timeout,
+        Step::PeerFlight(Mangle::Drop(1)),
+        Step::PeerTimeout,
+        Step::PeerFlight(Mangle::Reverse),
+        Step::Replay { back: 0, mangle: Mangle::Nothing },
+        Step::Tick,
+        Step::Advance(500),
+        Step::PeerFlight(Mangle::Duplicate(0xff)),
+        Step::SetMtu(256),
+        Step::Poll,
+        Step::ToPeer { lost: 2, twice: true },
+        Step::Timeout,
+        Step::PeerFlight(Mangle::Join),
+    ]
+}
+
+/// Flight 6 is lost, from whichever end it comes, and the client repeats flight 5.
+fn last_flight_lost(subject: u8) -> Vec<Step> {
+    match subject {
+        0 => [flights(2), vec![Step::PeerFlight(Mangle::Drop(0xff)), Step::Timeout]].concat(),
+        1 => [flights(3), vec![Step::Poll, Step::Lose, Step::PeerTimeout]].concat(),
+        _ => [flights(2), vec![Step::Poll, Step::Lose, Step::PeerTimeout]].concat(),
+    }
+}
+
+/// What an attacker on the path does.
+fn mangled() -> Vec<Step> {
+    vec![
+        Step::PeerFlight(Mangle::Truncate { index: 0, len: 40 }),
+        Step::Timeout,
+        Step::PeerFlight(Mangle::Flip { index: 0, bit: 400 }),
+        Step::Replay { back: 0, mangle: Mangle::Flip { index: 0, bit: 9 } },
+        Step::Timeout,
+        Step::PeerFlight(Mangle::Flip { index: 1, bit: 20 }),
+        Step::PeerTimeout,
+        Step::PeerFlight(Mangle::Nothing),
+    ]
+}
+
+/// Each attack before, within and after the handshake.
+fn every_attack(add: &mut impl FnMut(&str, Vec<Step>)) {
+    let message =
+        |epoch, kind, seq, bits| Step::ForgedMessage(ForgedMessage { epoch, kind, seq, bits, extra: b"h2".to_vec() });
+    let record = |typ, epoch, number, body: &[u8]| {
+        Step::ForgedRecord(ForgedRecord { typ, version: 0, epoch, number, body: body.to_vec() })
+    };
+    let fragment = |epoch, typ, seq, offset, beyond, body: &[u8]| {
+        let (number, body) = (u16::from(seq), body.to_vec());
+        Step::HandshakeFragment(ForgedFragment { epoch, number, typ, beyond, seq, offset, body })
+    };
+    let attacks = [
+        ("junk", vec![Step::Datagram(b"junk".to_vec()), Step::Datagram(vec![22; 64])]),
+        ("early-data", vec![record(0, 1, 1, b"early"), record(0, 0, 1, b"plain")]),
+        ("alerts", vec![record(2, 0, 1, &[2, 40]), record(2, 1, 1, &[1, 90]), message(1, 14, 0, 7)]),
+        ("wrong-tags", vec![record(0, 2, 9, b"forged"); 6]),
+        ("renegotiation", vec![message(1, 10, 9, 300), message(1, 0, 9, 301), message(1, 9, 3, 302)]),
+        (
+            "pieces",
+            vec![
+                fragment(0, 11, 2, 100, 4000, &[7; 20]),
+                fragment(0, 11, 2, 90, 4010, &[8; 20]),
+                fragment(0, 11, 7, 60_000, 60_000, &[7; 1]),
+                fragment(1, 20, 3, 0, 0, &[0; 12]),
+            ],
+        ),
+        ("cookies", vec![message(0, 2, 0, 0), message(0, 2, 1, 0), message(0, 0, 1, 0)]),
+        ("last-numbers", vec![record(0, 1, 0xffff, b"last"), record(0, 1, 0xfff0, b"older"), record(0, 1, 3, b"old")]),
+    ];
+    for (name, attack) in attacks {
+        for before in [1, 4] {
+            let steps = [flights(before), attack.clone(), flights(3), vec![send(), Step::Timeout]].concat();
+            add(&format!("{name}-after-{before}"), steps);
+        }
+    }
+}
+
+/// The whole handshake without an honest peer, possible because all hashes are the same.
+fn forged_handshake(role: &str, setup: Setup) -> Script {
+    let message =
+        |epoch, kind, seq, bits| Step::ForgedMessage(ForgedMessage { epoch, kind, seq, bits, extra: Vec::new() });
+    let x25519 = 0;
+    let rsa_pss = 1 << 8;
+    let data = ForgedRecord { typ: 0, version: 0, epoch: 1, number: 77, body: b"forged data".to_vec() };
+    let mut steps = match role {
+        "client" => vec![
+            Step::Poll,
+            message(0, 1, 0, 0),
+            message(0, 3, 1, 1),
+            message(0, 4, 2, x25519 | rsa_pss),
+            message(0, 5, 3, 0),
+            message(0, 6, 4, 0),
+            Step::Poll,
+            message(0, 12, 0, 0),
+            message(1, 9, 5, 0),
+        ],
+        _ => vec![
+            message(0, 0, 0, 1 | rsa_pss),
+            Step::Poll,
+            message(0, 3, 1, 0),
+            message(0, 7, 2, x25519),
+            message(0, 8, 3, 0),
+            message(0, 12, 0, 0),
+            message(1, 9, 4, 0),
+        ],
+    };
+    steps.extend([Step::Poll, Step::ForgedRecord(data), send(), message(1, 13, 0, 0x0100)]);
+    Script { setup, steps }
+}

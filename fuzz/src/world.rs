@@ -1,0 +1,428 @@
+//! The target `connection`: one end under attack, an honest peer beside it, and a script that plays the network, the
+//! clock, the application and the attacker.
+//!
+//! ```text
+//!            script: forged, mangled, replayed
+//!                        │
+//!                        ▼
+//!   honest peer ──▶ end under test ──▶ honest peer       nothing is forged in this direction
+//! ```
+//!
+//! What must hold of one end is checked in [`checks`](crate::checks). What takes both is checked here, at the end of a
+//! script: two ends that completed a handshake agree on all of it; and if the network was merely bad, they do complete
+//! one, and data passes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dtls_core::config::{ClientAuthentication, Exporters, ExtendedMasterSecret, RenegotiationInfo, Settings};
+use dtls_core::crypto::{CipherSuite, CryptoProvider, PeerVerifier, SuiteAuthentication};
+use dtls_core::wire::enums::{NamedGroup, SrtpProfile};
+use dtls_core::{ClientConfig, Connection, CookieJar, Instant, Role, ServerConfig};
+use rustls_pki_types::ServerName;
+
+use crate::checks::End;
+use crate::forge;
+use crate::null_provider::{Hashing, NullTrust, identity, provider};
+use crate::script::{Mangle, Script, Setup, Step, Subject, flags, offers};
+
+/// Runs one script.
+pub fn run(script: &Script) {
+    let mut world = World::new(script.setup);
+    for step in &script.steps {
+        world.step(step);
+    }
+    world.settle();
+    world.check_agreement();
+    world.subject.finish();
+    world.peer.finish();
+}
+
+/// Whether the end under test is connected after the steps of a script.
+#[must_use]
+pub fn connects(script: &Script) -> bool {
+    let mut world = World::new(script.setup);
+    script.steps.iter().for_each(|step| world.step(step));
+    world.subject.was_connected()
+}
+
+/// Both ends, the clock, and what was on the way.
+struct World {
+    setup: Setup,
+    provider: Arc<CryptoProvider>,
+    now: Instant,
+    subject: End,
+    peer: End,
+    /// What the peer has sent so far, oldest first.
+    history: Vec<Vec<u8>>,
+    /// Whether all that happened is what a bad network and a slow host do.
+    honest: bool,
+}
+
+impl World {
+    fn new(setup: Setup) -> Self {
+        let hashing = if setup.has(flags::CONSTANT_HASH) { Hashing::Constant } else { Hashing::Folding };
+        let provider = provider(hashing);
+        let now = Instant::from_origin(Duration::from_secs(1000));
+        let (client_mtu, server_mtu) = match setup.subject() {
+            Subject::Client => (setup.subject_mtu(), setup.peer_mtu()),
+            _ => (setup.peer_mtu(), setup.subject_mtu()),
+        };
+        let [server_padding, client_padding] = setup.padding.map(|units| 64 * usize::from(units));
+        let client = End::new(Role::Client, client_mtu, client_padding, || {
+            let config = client_config(setup, &provider, client_padding, client_mtu);
+            let name = setup.has(flags::SERVER_NAME).then(|| ServerName::try_from("fuzz.example").unwrap());
+            Connection::connect(Arc::new(config), name, now).expect("no verifier here needs a name")
+        });
+        let server = if setup.subject() == Subject::ServerOnTrustedPath {
+            End::new(Role::Server, server_mtu, server_padding, || {
+                let config = server_config(setup, &provider, server_padding, server_mtu);
+                Connection::accept_on_trusted_path(Arc::new(config), now)
+            })
+        } else {
+            let config = Arc::new(server_config(setup, &provider, server_padding, server_mtu));
+            let cookies = CookieJar::new(Arc::clone(&provider), now).unwrap();
+            End::behind_cookies(server_mtu, server_padding, cookies, config)
+        };
+        let (subject, peer) = match setup.subject() {
+            Subject::Client => (client, server),
+            _ => (server, client),
+        };
+        Self { setup, provider, now, subject, peer, history: Vec::new(), honest: true }
+    }
+
+    fn step(&mut self, step: &Step) {
+        let now = self.now;
+        match step {
+            Step::Datagram(bytes) => self.attack(bytes),
+            Step::ForgedRecord(record) => self.attack(&forge::record(self.setup, record)),
+            Step::HandshakeFragment(fragment) => self.attack(&forge::fragment(self.setup, fragment)),
+            Step::ForgedMessage(message) => self.attack(&forge::message(self.setup, &self.provider, now, message)),
+            Step::PeerFlight(mangle) => self.exchange(*mangle),
+            Step::Replay { back, mangle } => {
+                let index = self.history.len().checked_sub(1 + usize::from(*back));
+                if let Some(datagram) = index.and_then(|index| self.history.get(index)).cloned() {
+                    self.deliver(vec![datagram], *mangle);
+                }
+            }
+            Step::ToPeer { lost, twice } => {
+                self.subject.poll(now);
+                self.deliver_to_peer(*lost, *twice);
+            }
+            Step::Timeout => {
+                if let Some(deadline) = self.subject.deadline() {
+                    self.now = self.now.max(deadline);
+                    self.subject.handle_timeout(self.now);
+                }
+            }
+            Step::Tick => self.subject.handle_timeout(now),
+            Step::PeerTimeout => {
+                if let Some(deadline) = self.peer.deadline() {
+                    self.now = self.now.max(deadline);
+                    self.peer.handle_timeout(self.now);
+                }
+            }
+            Step::Advance(millis) => self.now = now + Duration::from_millis(u64::from(*millis)),
+            Step::Poll => self.subject.poll(now),
+            Step::PollOne => {
+                self.subject.poll_one(now);
+            }
+            Step::Lose => self.subject.outbox.clear(),
+            Step::Send { len, in_place } => {
+                if let Some(datagram) = self.subject.send(usize::from(*len), *in_place) {
+                    self.subject.outbox.push(datagram);
+                }
+            }
+            Step::PeerSend(len) => {
+                if let Some(datagram) = self.peer.send(usize::from(*len), false) {
+                    self.deliver(vec![datagram], Mangle::Nothing);
+                }
+            }
+            Step::SetMtu(mtu) => self.subject.set_mtu(usize::from(*mtu)),
+            Step::RoundTripHint(millis) => {
+                self.subject.set_round_trip_hint(Duration::from_millis(u64::from(*millis)));
+            }
+            Step::Close => {
+                self.honest = false;
+                self.subject.close();
+            }
+            Step::Abort => {
+                self.honest = false;
+                self.subject.abort(now);
+            }
+            Step::PeerClose => {
+                self.honest = false;
+                self.peer.close();
+                self.deliver_from_peer(Mangle::Nothing);
+            }
+        }
+    }
+
+    /// Something that the peer did not send.
+    fn attack(&mut self, datagram: &[u8]) {
+        self.honest = false;
+        self.subject.receive(self.now, datagram);
+    }
+
+    /// Everything under way reaches the peer, and what it has to say comes back.
+    fn exchange(&mut self, mangle: Mangle) {
+        self.subject.poll(self.now);
+        self.deliver_to_peer(0, false);
+        self.deliver_from_peer(mangle);
+    }
+
+    fn deliver_to_peer(&mut self, lost: u8, twice: bool) {
+        for (index, datagram) in std::mem::take(&mut self.subject.outbox).into_iter().enumerate() {
+            if has_bit(lost, index) {
+                continue;
+            }
+            for _ in 0..=usize::from(twice) {
+                let payloads = self.peer.receive(self.now, &datagram);
+                self.check_payloads(&payloads, &self.subject);
+            }
+        }
+    }
+
+    fn deliver_from_peer(&mut self, mangle: Mangle) {
+        self.peer.poll(self.now);
+        let datagrams = std::mem::take(&mut self.peer.outbox);
+        self.history.extend(datagrams.iter().cloned());
+        self.deliver(datagrams, mangle);
+    }
+
+    /// Brings what the peer sent to the end under test, as the network has it.
+    fn deliver(&mut self, datagrams: Vec<Vec<u8>>, mangle: Mangle) {
+        self.honest &= mangle.is_honest();
+        for datagram in forge::mangle(datagrams, mangle) {
+            let payloads = self.subject.receive(self.now, &datagram);
+            if self.honest {
+                self.check_payloads(&payloads, &self.peer);
+            }
+        }
+    }
+
+    /// What arrives is what was sent. That none comes twice is checked where it is lent.
+    fn check_payloads(&self, payloads: &[Vec<u8>], sender: &End) {
+        // With constant hashes an attacker can make the ends disagree even on where a payload begins.
+        if self.setup.has(flags::CONSTANT_HASH) {
+            return;
+        }
+        for payload in payloads {
+            if let Some(number) = payload.first_chunk() {
+                let sent = sender.payloads.get(&u64::from_be_bytes(*number));
+                assert_eq!(Some(payload), sent, "data arrived that was not sent");
+            }
+        }
+    }
+
+    /// A handshake that only a bad network disturbed completes once the network is good.
+    fn settle(&mut self) {
+        let began = Instant::from_origin(Duration::from_secs(1000));
+        let in_time = self.now - began <= Duration::from_secs(4);
+        let over = self.subject.is_over() || self.peer.is_over();
+        if !self.honest || !in_time || !self.setup.is_compatible() {
+            return;
+        }
+        assert!(
+            !over || self.setup.has_short_lived_keys(),
+            "a bad network ended it: {:?} {:?}",
+            self.subject,
+            self.peer
+        );
+        if over {
+            return;
+        }
+        for _ in 0..40 {
+            self.exchange(Mangle::Nothing);
+            self.exchange(Mangle::Nothing);
+            self.exchange(Mangle::Nothing);
+            if self.subject.is_connected() && self.peer.is_connected() {
+                break;
+            }
+            let deadline = [self.subject.deadline(), self.peer.deadline()].into_iter().flatten().min();
+            let Some(deadline) = deadline else { break };
+            self.now = self.now.max(deadline);
+            for end in [&mut self.subject, &mut self.peer] {
+                if end.deadline().is_some_and(|deadline| deadline <= self.now) {
+                    end.handle_timeout(self.now);
+                }
+            }
+        }
+        let connected = self.subject.is_connected() && self.peer.is_connected();
+        let worn_out = self.setup.has_short_lived_keys() && (self.subject.is_over() || self.peer.is_over());
+        assert!(connected || worn_out, "no handshake on a good network: {:?} {:?}", self.subject, self.peer);
+        // Sending may be what wears the keys out.
+        if let Some(datagram) = self.subject.send(20, false)
+            && self.peer.is_connected()
+        {
+            assert_eq!(self.peer.receive(self.now, &datagram).len(), 1, "data did not arrive");
+        }
+        if let Some(datagram) = self.peer.send(20, true)
+            && self.subject.is_connected()
+        {
+            assert_eq!(self.subject.receive(self.now, &datagram).len(), 1, "data did not arrive");
+        }
+    }
+
+    /// Two ends that completed a handshake agree on all of it, whatever an attacker did.
+    fn check_agreement(&self) {
+        let (Some(subject), Some(peer)) = (&self.subject.agreed, &self.peer.agreed) else { return };
+        if self.setup.has(flags::CONSTANT_HASH) {
+            return;
+        }
+        let (ours, theirs) = (&subject.info, &peer.info);
+        assert_ne!(ours.role, theirs.role);
+        assert_eq!(ours.cipher_suite, theirs.cipher_suite);
+        assert_eq!(ours.group, theirs.group);
+        assert_eq!(ours.signature_scheme, theirs.signature_scheme);
+        assert_eq!(ours.extended_master_secret, theirs.extended_master_secret);
+        assert_eq!(ours.alpn, theirs.alpn);
+        assert_eq!(ours.srtp, theirs.srtp);
+        assert_eq!(ours.server_name, theirs.server_name);
+        assert_eq!(subject.exported, peer.exported);
+    }
+}
+
+fn has_bit(mask: u8, index: usize) -> bool {
+    u32::try_from(index).is_ok_and(|index| mask.checked_shr(index).is_some_and(|mask| mask & 1 == 1))
+}
+
+// --- configurations ---
+
+impl Setup {
+    /// The MTU of the end under test.
+    #[must_use]
+    pub fn subject_mtu(&self) -> usize {
+        if self.mtu == 0 { 1200 } else { usize::from(self.mtu).max(256) }
+    }
+
+    /// The MTU of its peer.
+    #[must_use]
+    pub fn peer_mtu(&self) -> usize {
+        if self.peer_mtu == 0 { 1200 } else { (64 * usize::from(self.peer_mtu)).max(256) }
+    }
+
+    /// Every suite of the provider, the one that this setup prefers first.
+    #[must_use]
+    pub fn suites(&self, provider: &CryptoProvider) -> Vec<CipherSuite> {
+        let mut suites = provider.cipher_suites.clone();
+        let preferred = usize::from(self.suite & 0x7f) % suites.len();
+        suites.rotate_left(preferred);
+        suites
+    }
+
+    /// Where in the null provider's list the suite stands that an honest handshake settles on.
+    #[must_use]
+    pub const fn suite_in_use(&self) -> usize {
+        let preferred = (self.suite & 0x7f) as usize % 6;
+        // Behind the suites for RSA keys, which come last, the list begins again.
+        if preferred >= 3 && !self.has(flags::RSA) { 0 } else { preferred }
+    }
+
+    /// Whether a key of that suite wears out within a script: those of AES-256.
+    const fn has_short_lived_keys(&self) -> bool {
+        self.suite_in_use() % 3 == 1
+    }
+
+    /// Whether the two configurations can complete a handshake.
+    fn is_compatible(&self) -> bool {
+        let [client, server] = [self.extended_master_secret % 3, self.extended_master_secret / 3 % 3];
+        let master_secrets_fit = !matches!((client, server), (0, 2) | (2, 0));
+        let client_is_known = self.client_authentication % 3 != 2 || self.has(flags::CLIENT_IDENTITY);
+        let both_name_protocols = self.offers(offers::CLIENT_ALPN) && self.offers(offers::SERVER_ALPN);
+        let only_rsa = self.suite & 0x80 != 0 && usize::from(self.suite & 0x7f) % 6 >= 3;
+        master_secrets_fit
+            && client_is_known
+            && !self.has(flags::TRUST_NOBODY)
+            && !(both_name_protocols && self.offers(offers::OTHER_ALPN))
+            && (!only_rsa || self.has(flags::RSA))
+    }
+
+    /// What both ends have in common.
+    fn configure(&self, settings: &mut Settings, role: Role, mtu: usize) {
+        if self.has(flags::WEBRTC) {
+            settings.for_webrtc();
+            settings.srtp_profiles.clear();
+        }
+        let choice = match role {
+            Role::Client => self.extended_master_secret % 3,
+            Role::Server => self.extended_master_secret / 3 % 3,
+        };
+        settings.extended_master_secret = match choice {
+            0 => ExtendedMasterSecret::Require,
+            1 => ExtendedMasterSecret::Prefer,
+            _ => ExtendedMasterSecret::Off,
+        };
+        settings.exporters = match self.suite % 2 {
+            0 => Exporters::Allowed,
+            _ => Exporters::NeedExtendedMasterSecret,
+        };
+        settings.mtu = mtu;
+        let is_subject = (role == Role::Client) == (self.subject() == Subject::Client);
+        if is_subject && self.has(flags::NO_FAULTS) {
+            settings.fault_budget = 0;
+        }
+    }
+
+    fn trust(&self, role: Role) -> Arc<dyn PeerVerifier> {
+        let is_subject = (role == Role::Client) == (self.subject() == Subject::Client);
+        Arc::new(if is_subject && self.has(flags::TRUST_NOBODY) { NullTrust::Nobody } else { NullTrust::Everybody })
+    }
+}
+
+fn client_config(setup: Setup, provider: &Arc<CryptoProvider>, padding: usize, mtu: usize) -> ClientConfig {
+    let builder = ClientConfig::builder(Arc::clone(provider)).trust(setup.trust(Role::Client));
+    let builder = if setup.has(flags::CLIENT_IDENTITY) {
+        builder.identity(identity(provider, SuiteAuthentication::Ecdsa, padding))
+    } else {
+        builder.without_identity()
+    };
+    let configured = builder.configure(|settings| {
+        setup.configure(settings, Role::Client, mtu);
+        settings.cipher_suites = setup.suites(provider).iter().map(|suite| suite.id).collect();
+        if setup.suite & 0x80 != 0 {
+            settings.cipher_suites.truncate(1);
+        }
+        if setup.has(flags::TOLERATE_NO_RENEGOTIATION_INFO) {
+            settings.renegotiation_info = RenegotiationInfo::Tolerate;
+        }
+        if setup.offers(offers::CLIENT_ALPN) {
+            settings.alpn = vec![b"coap".to_vec(), b"h2".to_vec()];
+        }
+        if setup.offers(offers::CLIENT_SRTP) {
+            settings.srtp_profiles = vec![SrtpProfile::AEAD_AES_128_GCM, SrtpProfile::AES128_CM_HMAC_SHA1_80];
+            settings.srtp_mki = if setup.offers(offers::CLIENT_MKI) { vec![1, 2, 3] } else { Vec::new() };
+        }
+    });
+    configured.build().expect("a client that can work")
+}
+
+fn server_config(setup: Setup, provider: &Arc<CryptoProvider>, padding: usize, mtu: usize) -> ServerConfig {
+    let builder = ServerConfig::builder(Arc::clone(provider));
+    let mut builder = builder.identity(identity(provider, SuiteAuthentication::Ecdsa, padding));
+    if setup.has(flags::RSA) {
+        builder = builder.identity(identity(provider, SuiteAuthentication::Rsa, padding));
+    }
+    let trust = setup.trust(Role::Server);
+    let configured = builder
+        .client_authentication(match setup.client_authentication % 3 {
+            0 => ClientAuthentication::None,
+            1 => ClientAuthentication::Request(trust),
+            _ => ClientAuthentication::Require(trust),
+        })
+        .configure(|settings| {
+            setup.configure(settings, Role::Server, mtu);
+            settings.cipher_suites = setup.suites(provider).iter().map(|suite| suite.id).collect();
+            if setup.offers(offers::SERVER_ALPN) {
+                settings.alpn = vec![if setup.offers(offers::OTHER_ALPN) { b"mqtt".to_vec() } else { b"h2".to_vec() }];
+            }
+            if setup.offers(offers::SERVER_SRTP) {
+                settings.srtp_profiles = vec![SrtpProfile::AES128_CM_HMAC_SHA1_80, SrtpProfile::AEAD_AES_256_GCM];
+                settings.srtp_mki = if setup.offers(offers::SERVER_MKI) { vec![1, 2, 3] } else { Vec::new() };
+            }
+            if setup.offers(offers::ONE_GROUP) {
+                settings.groups = vec![NamedGroup::SECP384R1];
+            }
+        });
+    configured.build().expect("a server that can work")
+}

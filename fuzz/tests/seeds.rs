@@ -1,0 +1,54 @@
+//! The seeds on a stable toolchain: they run clean, lead where they should, and are the ones that the code makes.
+
+use std::collections::BTreeMap;
+use std::{fs, path::Path};
+
+use arbitrary::{Arbitrary, Unstructured};
+use dtls_fuzz::script::Script;
+use dtls_fuzz::seeds::{self, Seed};
+use dtls_fuzz::{decoders, world};
+
+fn stored(target: &str) -> BTreeMap<String, Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds").join(target);
+    let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    files.map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read(path).unwrap())).collect()
+}
+
+fn script(seed: &Seed) -> Script {
+    Script::arbitrary(&mut Unstructured::new(&seed.1)).unwrap()
+}
+
+#[test]
+fn every_seed_is_stored() {
+    for (target, made) in [("decoders", seeds::decoders()), ("connection", seeds::connection())] {
+        let made: BTreeMap<_, _> = made.into_iter().collect();
+        assert_eq!(stored(target), made, "run: cargo run --example make_seeds");
+    }
+}
+
+#[test]
+fn every_seed_of_the_decoders_runs_clean() {
+    for (name, content) in seeds::decoders() {
+        println!("{name}");
+        decoders::run(&content);
+    }
+}
+
+#[test]
+fn every_script_runs_clean_and_survives_encoding() {
+    for seed in seeds::connection() {
+        println!("{}", seed.0);
+        let script = script(&seed);
+        assert_eq!(script.to_bytes(), seed.1);
+        world::run(&script);
+    }
+}
+
+#[test]
+fn clean_and_forged_handshakes_lead_to_a_connection() {
+    for seed in seeds::connection() {
+        if seed.0.ends_with("-clean") || seed.0.ends_with("-forged-handshake") {
+            assert!(world::connects(&script(&seed)), "{}", seed.0);
+        }
+    }
+}
