@@ -10,7 +10,8 @@
 //! | bad weather for hundreds of seeds | `tests/storm.rs` | [`scenario`], [`sim`] |
 //! | what holds for every input | `tests/invariants.rs`, `tests/memory.rs` | [`observe`] |
 //! | dishonest peers and strangers, case by case | `tests/hostile/` | [`peer`], [`raw`] |
-//! | handshakes byte for byte, known answers | `tests/golden.rs`, `tests/vectors.rs` | [`seeded`], [`certificates`] |
+//! | every suite, group, certificate and policy | `tests/suites.rs` | [`certificates`] |
+//! | handshakes byte for byte, known answers | `tests/golden.rs`, `tests/vectors.rs` | [`seeded`] |
 //! | openssl | `tests/interop_openssl.rs` | [`interop`] |
 //! | a program that cannot link std, outside the workspace | `no-std/` | |
 //!

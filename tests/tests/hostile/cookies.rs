@@ -330,6 +330,18 @@ fn an_empty_cookie_is_repeated_too() {
 }
 
 #[test]
+fn a_request_that_answers_no_hello_is_dropped() {
+    let mut under_test = client(&Scenario::new(1));
+    under_test.take();
+    for seq in [1, 2, 512, 65_535] {
+        assert_eq!(under_test.give(&request(seq, 0xfeff, b"cookie")), Vec::<Vec<u8>>::new());
+    }
+    assert_eq!(only_hello(&under_test.give(&request(0, 0xfeff, b"cookie"))).0, 1);
+    assert_eq!(only_hello(&under_test.give(&request(1, 0xfeff, b"another"))).0, 2);
+    assert_eq!(under_test.give(&request(3, 0xfeff, b"a third")), Vec::<Vec<u8>>::new());
+}
+
+#[test]
 fn a_malformed_hello_verify_request_is_dropped() {
     let mut under_test = client(&Scenario::new(1));
     under_test.take();

@@ -242,7 +242,8 @@ fn a_certificate_that_is_not_trusted_is_refused_in_either_direction() {
 #[test]
 fn a_message_that_comes_twice_under_two_numbers_is_refused() {
     for role in BOTH {
-        for step in 0..Play::steps(role) - 1 {
+        // A second hello is no fault: the client may have followed another cookie.
+        for step in usize::from(role == Role::Server)..Play::steps(role) - 1 {
             let mut play = Play::of(&strict(), role, step);
             let honest = play.next();
             let answers = play.under_test.give(&honest);

@@ -293,6 +293,30 @@ fn a_hint_at_the_round_trip_brings_the_first_repetition_forward() {
 }
 
 #[test]
+fn a_clock_that_goes_back_or_stands_at_its_end_does_no_harm() {
+    let clocks: [fn(u64) -> Duration; 4] = [
+        |step| Duration::from_secs(1_000_000 - step * 1000),
+        |step| Duration::from_secs(if step % 2 == 0 { 5 } else { 1 }),
+        |_| Duration::ZERO,
+        |_| Duration::MAX,
+    ];
+    for role in BOTH {
+        for clock in clocks {
+            let mut play = Play::at(role, 0);
+            for step in 0..Play::steps(role) as u64 {
+                play.under_test.now = Instant::from_origin(clock(step));
+                // Not its deadline's time, whatever it says: one that is due at the end of time may be served there.
+                if play.under_test.connection.poll_timeout().is_some_and(|at| at > play.under_test.now) {
+                    play.under_test.connection.handle_timeout(play.under_test.now);
+                }
+                play.go_on();
+            }
+            play.assert_data_flows();
+        }
+    }
+}
+
+#[test]
 fn every_wait_for_the_peer_has_a_deadline_no_later_than_its_timer() {
     for (role, step) in Play::every_state() {
         let play = Play::at(role, step);

@@ -148,8 +148,10 @@ impl Handshake {
             _ => {}
         }
         let Some((typ, epoch)) = self.reassembly.peek() else { return Ok(Advance::Nothing) };
-        if typ == HandshakeType::HELLO_REQUEST && epoch == Epoch::ZERO {
-            // RFC 5246 section 7.4.1.1: to be ignored during a handshake.
+        // RFC 5246 section 7.4.1.1 has a HelloRequest ignored during a handshake. A ClientHello comes late, at no fault of
+        // the client's, when it followed two cookies and the first was good.
+        let is_late_hello = matches!(typ, HandshakeType::HELLO_REQUEST | HandshakeType::CLIENT_HELLO);
+        if is_late_hello && epoch == Epoch::ZERO && !self.state.awaits(typ) {
             self.reassembly.forget_next();
             return Ok(Advance::Dropped(Discard::UnusableMessage));
         }
