@@ -158,8 +158,7 @@ impl Connection {
     pub fn poll_timeout(&self) -> Option<Instant> {
         match &self.phase {
             Phase::Handshaking(phase) => {
-                let flight = phase.handshake.exchange.retransmit.deadline();
-                Some(flight.map_or(phase.deadline, |flight| flight.min(phase.deadline)))
+                Some(phase.handshake.deadline().map_or(phase.deadline, |due| due.min(phase.deadline)))
             }
             Phase::Established(established) => established.linger.as_ref().map(|linger| linger.until),
             Phase::Closed(_) | Phase::Over => None,
@@ -171,13 +170,12 @@ impl Connection {
     pub fn handle_timeout(&mut self, now: Instant) {
         match &mut self.phase {
             Phase::Handshaking(phase) => {
-                if now >= phase.deadline {
-                    return self.fail(Error::HandshakeTimeout);
-                }
-                if phase.handshake.exchange.retransmit.expire(now) {
-                    if let Err(error) = phase.handshake.on_timer() {
-                        return self.fail(error);
-                    }
+                let repeats = match phase.handshake.on_time(now) {
+                    Err(error) => return self.fail(error),
+                    Ok(_) if now >= phase.deadline => return self.fail(Error::HandshakeTimeout),
+                    Ok(repeats) => repeats,
+                };
+                if repeats {
                     self.mtu.on_loss(phase.handshake.exchange.retransmit.expiries());
                     self.stats.retransmits = self.stats.retransmits.saturating_add(1);
                 }
@@ -233,6 +231,7 @@ impl Connection {
     /// Ends without a word to the peer.
     pub fn abort(&mut self) {
         self.alert = None;
+        self.events.connected = false;
         self.end();
     }
 
@@ -251,6 +250,8 @@ impl Connection {
             self.queue_alert(Alert::fatal(description));
         }
         self.end();
+        // An owner who has not been told of the beginning is not told now, when nothing of it is left to ask for.
+        self.events.connected = false;
         self.events.end = Some(Event::Failed(error));
     }
 

@@ -15,7 +15,9 @@ use crate::wire::enums::{CipherSuiteId, NamedGroup, ProtocolVersion, SignatureSc
 pub enum Event {
     /// The handshake is complete and the peer is who it must be. From here on
     /// [`Connection::info`](crate::Connection::info), [`Connection::send`](crate::Connection::send) and the exporters
-    /// work. Comes once, before any application data is lent.
+    /// work. Comes once. Application data may be lent before it can be polled, by the datagram that completed the
+    /// handshake; it is no less authentic. Drain [`Connection::poll_transmit`](crate::Connection::poll_transmit) before
+    /// sending: the flight that completes the handshake on the other side may still wait there.
     Connected,
     /// The peer closed the connection in good order (RFC 5246 section 7.2.1). Comes at most once; nothing follows.
     Closed,

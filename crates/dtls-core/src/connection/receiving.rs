@@ -26,6 +26,9 @@ impl Connection {
         self.stats.datagrams_received = self.stats.datagrams_received.saturating_add(1);
         let len = u64::try_from(datagram.len()).unwrap_or(u64::MAX);
         self.stats.bytes_received = self.stats.bytes_received.saturating_add(len);
+        if let Phase::Handshaking(phase) = &mut self.phase {
+            phase.handshake.begin_datagram();
+        }
         Received { connection: self, now, rest: datagram }
     }
 
@@ -54,7 +57,7 @@ impl Connection {
             ContentType::APPLICATION_DATA => return self.on_application_data(epoch, payload),
             ContentType::HANDSHAKE => self.on_handshake_record(now, epoch, payload),
             ContentType::CHANGE_CIPHER_SPEC => self.on_change_cipher_spec(now, epoch, payload),
-            ContentType::ALERT => self.on_alert(epoch, payload),
+            ContentType::ALERT => self.on_alert(now, epoch, payload),
             _ => self.stats.count_discard(Discard::UnexpectedContentType),
         }
         None
@@ -167,19 +170,19 @@ impl Connection {
         self.events.connected = true;
     }
 
-    fn on_alert(&mut self, epoch: Epoch, payload: &[u8]) {
+    fn on_alert(&mut self, now: Instant, epoch: Epoch, payload: &[u8]) {
         let Ok(alert) = Alert::decode_all(payload) else {
             return self.stats.count_discard(Discard::UntrustedSignal);
         };
-        if epoch == Epoch::ZERO { self.on_unproven_alert(alert) } else { self.on_proven_alert(alert) }
+        if epoch == Epoch::ZERO { self.on_unproven_alert(now, alert) } else { self.on_proven_alert(alert) }
     }
 
     /// An alert in the clear. Once the peer has shown that it has keys, it is certainly forged.
-    fn on_unproven_alert(&mut self, alert: Alert) {
+    fn on_unproven_alert(&mut self, now: Instant, alert: Alert) {
         let ends = alert.level == AlertLevel::FATAL || alert.description == AlertDescription::CLOSE_NOTIFY;
         match &mut self.phase {
             Phase::Handshaking(phase) if ends && !self.inbound.is_proven() => {
-                if let Err(error) = phase.handshake.on_unproven_alert(alert.description) {
+                if let Err(error) = phase.handshake.on_unproven_alert(now, alert.description) {
                     self.fail(error);
                 }
             }

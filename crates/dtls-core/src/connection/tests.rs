@@ -346,6 +346,67 @@ fn messages_that_do_not_belong_are_forgiven_as_often_as_the_budget_says() {
 }
 
 #[test]
+fn one_datagram_spends_one_fault_however_much_is_wrong_in_it() {
+    let stray = FragmentHeader::whole(HandshakeType::SERVER_HELLO_DONE, MessageSeq::ZERO, 0).to_bytes();
+    let (mut client, mut server) = Pair::new().build();
+    for _ in 0..8 {
+        deliver(vec![plaintext_record(ContentType::HANDSHAKE, &stray.repeat(50))], &mut client, START);
+    }
+    assert_eq!(client.poll_event(), None);
+    exchange(&mut client, &mut server, START);
+    assert_eq!(client.poll_event(), Some(Event::Connected));
+}
+
+#[test]
+fn nothing_in_the_clear_takes_the_place_of_a_protected_finished() {
+    for typ in [HandshakeType::CERTIFICATE, HandshakeType::SERVER_HELLO_DONE, HandshakeType::FINISHED] {
+        let (mut client, mut server) = Pair::new().build();
+        deliver(drain(&mut client, START), &mut server, START);
+        deliver(drain(&mut server, START), &mut client, START);
+        let flight_5 = drain(&mut client, START);
+        for seq in 0..10 {
+            for length in [0, 12, 100] {
+                let header = FragmentHeader {
+                    typ,
+                    length,
+                    message_seq: MessageSeq(seq),
+                    fragment_offset: 0,
+                    fragment_length: length.min(1),
+                };
+                let forged = [&header.to_bytes()[..], &[7][..usize::from(length > 0)]].concat();
+                deliver(vec![plaintext_record(ContentType::HANDSHAKE, &forged)], &mut client, START);
+            }
+        }
+        assert_eq!(client.poll_event(), None);
+        deliver(flight_5, &mut server, START);
+        exchange(&mut client, &mut server, START);
+        assert_eq!(client.poll_event(), Some(Event::Connected));
+    }
+}
+
+#[test]
+fn a_newer_hello_that_does_not_parse_does_not_lock_the_honest_one_out() {
+    let (mut client, mut server) = Pair::new().build();
+    let junk = [&FragmentHeader::whole(HandshakeType::CLIENT_HELLO, MessageSeq(3), 5).to_bytes()[..], &[0; 5]].concat();
+    deliver(vec![plaintext_record(ContentType::HANDSHAKE, &junk)], &mut server, START);
+    exchange(&mut client, &mut server, START);
+    assert_eq!(server.poll_event(), Some(Event::Connected));
+}
+
+#[test]
+fn a_failure_in_the_datagram_that_completes_the_handshake_is_all_that_is_told() {
+    let (mut client, mut server) = Pair::new().build();
+    deliver(drain(&mut client, START), &mut server, START);
+    deliver(drain(&mut server, START), &mut client, START);
+    let mut datagram = drain(&mut client, START).concat();
+    datagram.extend(sealed_record(&mut client, ContentType::ALERT, &[2, 80]));
+    deliver(vec![datagram], &mut server, START);
+    let alert = Error::AlertReceived(AlertDescription::INTERNAL_ERROR);
+    assert_eq!(server.poll_event(), Some(Event::Failed(alert)));
+    assert_eq!(server.poll_event(), None);
+}
+
+#[test]
 fn application_data_before_finished_is_never_lent() {
     let (mut client, mut server) = Pair::new().build();
     deliver(drain(&mut client, START), &mut server, START);

@@ -270,14 +270,20 @@ impl AwaitCertificate {
         if certificate.chain.is_empty() {
             return Err(Error::CertificateMissing);
         }
+        let chain = owned_chain(certificate)?;
         x.transcript.add(&message.bytes);
-        let chain = owned_chain(certificate);
         Ok(Step::Await(AwaitServerKeyExchange { session: self.session, chain }.into()))
     }
 }
 
-pub(super) fn owned_chain(certificate: &Certificate<'_>) -> Vec<CertificateDer<'static>> {
-    certificate.chain.iter().map(|der| CertificateDer::from(der.to_vec())).collect()
+/// Copies a chain out of its message, unless it is longer than any that could be verified.
+pub(super) fn owned_chain(certificate: &Certificate<'_>) -> Result<Vec<CertificateDer<'static>>, Error> {
+    /// More than any chain has; 128 KiB hold tens of thousands of empty ones.
+    const CERTIFICATES_MAX: usize = 100;
+    if certificate.chain.len() > CERTIFICATES_MAX {
+        return Err(Error::Certificate(CertificateError::TooMuchWork));
+    }
+    Ok(certificate.chain.iter().map(|der| CertificateDer::from(der.to_vec())).collect())
 }
 
 /// Waits for the server's key share, signed with the key of its certificate.

@@ -26,6 +26,7 @@ pub(crate) struct Exchange {
     pub(crate) read_key: Option<ReadKey>,
     /// The number of the next message we send; `None` when there is none left.
     next_seq: Option<MessageSeq>,
+    flights_begun: u16,
     /// The epoch of the next message we send.
     epoch: Epoch,
 }
@@ -40,6 +41,7 @@ impl Exchange {
             write_key: None,
             read_key: None,
             next_seq: Some(first_seq),
+            flights_begun: 0,
             epoch: Epoch::ZERO,
         }
     }
@@ -68,6 +70,12 @@ impl Exchange {
     /// Begins a flight; the one before is not needed any more, since the peer has answered all of it.
     pub(crate) fn begin_flight(&mut self) {
         self.flight = Flight::default();
+        self.flights_begun = self.flights_begun.wrapping_add(1);
+    }
+
+    /// How many flights have been begun so far.
+    pub(crate) const fn flights_begun(&self) -> u16 {
+        self.flights_begun
     }
 
     /// Adds a message to the flight and to the transcript.

@@ -206,8 +206,9 @@ mod tests {
                             reassembly.place(Epoch::ZERO, &fragment.unwrap()).unwrap();
                         }
                     }
-                    while let Some(message) = reassembly.take() {
+                    while let Some(message) = reassembly.take(reassembly.next_seq()) {
                         got.push(message.body().len());
+                        reassembly.advance_past(message.seq).unwrap();
                     }
                     room = fresh;
                 }

@@ -22,12 +22,15 @@ pub(crate) mod retransmit;
 pub(crate) mod server;
 pub(crate) mod transcript;
 
+use core::time::Duration;
+
 use crate::crypto::hash::HashAlgorithm;
 use crate::crypto::secrets::MasterSecret;
 use crate::crypto::verify::{HandshakeSignatureValid, PeerAuthenticated};
 use crate::discard::Discard;
 use crate::error::Error;
 use crate::event::SessionInfo;
+use crate::time::Instant;
 use crate::wire::codec::Decode as _;
 use crate::wire::enums::{AlertDescription, HandshakeType};
 use crate::wire::fragment::{Fragment, MessageSeq};
@@ -49,8 +52,33 @@ pub(crate) struct Handshake {
     /// Required before the peer's Finished counts, but no more than that: epochs say which keys apply.
     change_cipher_spec_seen: bool,
     faults_left: u8,
-    /// An alert that anyone could have forged. It comes true if nothing contradicts it before the timer expires.
-    suspected: Option<AlertDescription>,
+    /// Whether the owner wants every fault to be fatal, even those that anyone can forge.
+    forgives_nothing: bool,
+    /// An alert that anyone could have forged, and when it comes true if nothing contradicts it.
+    suspected: Option<Suspicion>,
+    /// The peer's message that our present flight answers.
+    answered: Option<MessageSeq>,
+    /// What has been granted to the datagram under way; a second time is not, or one datagram could spend everything.
+    granted: Granted,
+}
+
+/// An alert that has not been believed yet.
+#[derive(Debug)]
+struct Suspicion {
+    description: AlertDescription,
+    until: Instant,
+}
+
+impl Suspicion {
+    /// Long enough for an honest peer to contradict it on all but the slowest paths, whatever the timer.
+    const PATIENCE: Duration = Duration::from_secs(1);
+}
+
+/// What one datagram may have done.
+#[derive(Debug, Default)]
+struct Granted {
+    fault: bool,
+    cookie: bool,
 }
 
 impl Handshake {
@@ -62,14 +90,39 @@ impl Handshake {
             reassembly: Reassembly::new(first_seq),
             change_cipher_spec_seen: false,
             faults_left: fault_budget,
+            forgives_nothing: fault_budget == 0,
             suspected: None,
+            answered: None,
+            granted: Granted { fault: false, cookie: false },
         }
+    }
+
+    /// Another datagram has arrived.
+    pub(crate) fn begin_datagram(&mut self) {
+        self.granted = Granted::default();
     }
 
     /// Takes a fragment. Complete messages are then used by [`Handshake::advance`].
     pub(crate) fn on_fragment(&mut self, epoch: Epoch, fragment: &Fragment<'_>) -> Result<Received, Error> {
         if epoch == Epoch::ZERO && fragment.header.typ == HandshakeType::HELLO_VERIFY_REQUEST {
             return self.on_hello_verify_request(fragment);
+        }
+        if epoch == Epoch::ZERO && fragment.header.message_seq >= self.reassembly.next_seq() {
+            let typ = fragment.header.typ;
+            // RFC 5246 section 7.4.1.1 has a HelloRequest ignored during a handshake. A ClientHello comes late, at no fault
+            // of the client's, when it followed two cookies and the first was good.
+            let is_hello = matches!(typ, HandshakeType::HELLO_REQUEST | HandshakeType::CLIENT_HELLO);
+            if is_hello && !self.state.awaits(typ) {
+                return Ok(Received::Dropped(Discard::UnusableMessage));
+            }
+            // With the key of epoch 1 in place, only Finished is missing, which is protected.
+            if self.state.awaits(HandshakeType::FINISHED) {
+                return if self.forgives_nothing {
+                    Err(Error::UnexpectedMessage(typ))
+                } else {
+                    Ok(Received::Dropped(Discard::UnusableMessage))
+                };
+            }
         }
         match self.reassembly.place(epoch, fragment) {
             Ok(()) => Ok(Received::Kept),
@@ -79,10 +132,11 @@ impl Handshake {
     }
 
     /// RFC 6347 section 4.2.4: when the peer repeats the flight that ours answers, ours was lost. The last message of
-    /// a flight stands for it.
+    /// that flight stands for it, for as long as nothing newer has come.
     fn on_repetition(&mut self, fragment: &Fragment<'_>) -> Received {
-        let is_last_used = fragment.header.message_seq.next() == Some(self.reassembly.next_seq());
-        if is_last_used && self.exchange.retransmit.peer_repeats() {
+        let seq = fragment.header.message_seq;
+        let is_answered = self.answered == Some(seq) && seq.next() == Some(self.reassembly.next_seq());
+        if is_answered && self.exchange.retransmit.peer_repeats() {
             self.exchange.flight.rewind();
             return Received::Repeat;
         }
@@ -99,10 +153,14 @@ impl Handshake {
         let (true, Ok(request)) = (is_whole, HelloVerifyRequest::decode_all(fragment.body)) else {
             return Ok(Received::Dropped(Discard::UnusableMessage));
         };
+        if self.granted.cookie {
+            return Ok(Received::Dropped(Discard::RepeatedMessage));
+        }
         let seq = fragment.header.message_seq;
         if state.on_hello_verify_request(&request, seq, &mut self.exchange)? == client::CookieAnswer::Ignored {
             return Ok(Received::Dropped(Discard::RepeatedMessage));
         }
+        self.granted.cookie = true;
         self.suspected = None;
         Ok(Received::Kept)
     }
@@ -113,68 +171,69 @@ impl Handshake {
         self.change_cipher_spec_seen = true;
     }
 
-    /// Notes an alert that may be forged: it ends the handshake when the timer expires and nothing has contradicted
-    /// it, or at once if no faults are forgiven.
-    pub(crate) fn on_unproven_alert(&mut self, description: AlertDescription) -> Result<(), Error> {
-        if self.faults_left == 0 {
+    /// Notes an alert that may be forged: it ends the handshake after a while in which nothing has contradicted it, or
+    /// at once if no faults are forgiven.
+    pub(crate) fn on_unproven_alert(&mut self, now: Instant, description: AlertDescription) -> Result<(), Error> {
+        if self.forgives_nothing {
             return Err(Error::AlertReceived(description));
         }
-        self.suspected = Some(description);
+        self.suspected.get_or_insert(Suspicion { description, until: now + Suspicion::PATIENCE });
         Ok(())
     }
 
-    /// The timer has expired: the flight leaves again, or the alert that nothing has contradicted comes true.
-    pub(crate) fn on_timer(&mut self) -> Result<(), Error> {
-        if let Some(description) = self.suspected {
-            return Err(Error::AlertReceived(description));
+    /// When to call [`Handshake::on_time`].
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let suspicion = self.suspected.as_ref().map(|suspicion| suspicion.until);
+        self.exchange.retransmit.deadline().into_iter().chain(suspicion).min()
+    }
+
+    /// Does what is due: an alert that nothing has contradicted comes true, or the flight leaves again. Returns whether
+    /// it leaves.
+    pub(crate) fn on_time(&mut self, now: Instant) -> Result<bool, Error> {
+        if let Some(suspicion) = self.suspected.as_ref().filter(|suspicion| suspicion.until <= now) {
+            return Err(Error::AlertReceived(suspicion.description));
         }
+        let expired = self.exchange.retransmit.expire(now);
+        if expired {
+            self.repeat_flight();
+        }
+        Ok(expired)
+    }
+
+    fn repeat_flight(&mut self) {
         if let State::Client(ClientState::AwaitServerHello(state)) = &mut self.state {
             state.on_timer();
         }
         self.exchange.flight.rewind();
-        Ok(())
     }
 
     /// Uses the next message, if it is complete.
     pub(crate) fn advance(&mut self) -> Result<Advance, Error> {
-        match &self.state {
-            State::Client(ClientState::AwaitServerHello(state)) => {
-                self.reassembly.skip_to_first(HandshakeType::SERVER_HELLO, &state.answerable());
-            }
-            State::Server(ServerState::AwaitClientHello(state)) => {
-                let next = self.reassembly.next_seq();
-                self.reassembly.skip_to_first(HandshakeType::CLIENT_HELLO, &state.answerable(next));
-            }
-            _ => {}
-        }
-        let Some((typ, epoch)) = self.reassembly.peek() else { return Ok(Advance::Nothing) };
-        // RFC 5246 section 7.4.1.1 has a HelloRequest ignored during a handshake. A ClientHello comes late, at no fault of
-        // the client's, when it followed two cookies and the first was good.
-        let is_late_hello = matches!(typ, HandshakeType::HELLO_REQUEST | HandshakeType::CLIENT_HELLO);
-        if is_late_hello && epoch == Epoch::ZERO && !self.state.awaits(typ) {
-            self.reassembly.forget_next();
-            return Ok(Advance::Dropped(Discard::UnusableMessage));
-        }
+        let seq = self.next_usable();
+        let Some((typ, epoch)) = self.reassembly.peek(seq) else { return Ok(Advance::Nothing) };
         // Only Finished is sent in epoch 1, and it is sent nowhere else.
         let right_epoch = (typ == HandshakeType::FINISHED) == (epoch == Epoch::ONE);
         if !right_epoch || !self.state.awaits(typ) {
-            self.reassembly.forget_next();
+            self.reassembly.forget(seq);
             return self.forgive(epoch, Error::UnexpectedMessage(typ));
         }
         if epoch == Epoch::ONE && !self.change_cipher_spec_seen {
             return Ok(Advance::Nothing);
         }
-        let Some(message) = self.reassembly.take() else { return Ok(Advance::Nothing) };
+        let Some(message) = self.reassembly.take(seq) else { return Ok(Advance::Nothing) };
         let parsed = match Parsed::of(&message) {
             Ok(parsed) => parsed,
-            Err(fault) => {
-                self.reassembly.await_again(&message);
-                return self.forgive(epoch, Error::Malformed(typ, fault));
-            }
+            Err(fault) => return self.forgive(epoch, Error::Malformed(typ, fault)),
         };
+        self.reassembly.advance_past(seq).ok_or(Error::NumbersExhausted)?;
         self.suspected = None;
+        let flights = self.exchange.flights_begun();
         let state = core::mem::replace(&mut self.state, State::Over);
-        match state.on_message(parsed, &message, &mut self.exchange)? {
+        let step = state.on_message(parsed, &message, &mut self.exchange)?;
+        if self.exchange.flights_begun() != flights {
+            self.answered = Some(seq);
+        }
+        match step {
             Step::Await(state) => {
                 self.state = state;
                 Ok(Advance::Used)
@@ -183,12 +242,32 @@ impl Handshake {
         }
     }
 
+    /// The number of the message to use next: the one in turn, except that a hello may answer, or take the place of,
+    /// one of several.
+    fn next_usable(&mut self) -> MessageSeq {
+        let found = match &self.state {
+            State::Client(ClientState::AwaitServerHello(state)) => {
+                let among = state.answerable();
+                self.reassembly.advance_to(*among.start());
+                self.reassembly.first_complete(HandshakeType::SERVER_HELLO, &among)
+            }
+            State::Server(ServerState::AwaitClientHello(state)) => {
+                let among = state.answerable(self.reassembly.next_seq());
+                self.reassembly.first_complete(HandshakeType::CLIENT_HELLO, &among)
+            }
+            _ => None,
+        };
+        found.unwrap_or(self.reassembly.next_seq())
+    }
+
     /// Before keys are in use anyone can send a message that does not parse or does not belong: drop a few, since an
     /// honest retransmission repairs the damage. What is authenticated is the peer's own fault.
     fn forgive(&mut self, epoch: Epoch, error: Error) -> Result<Advance, Error> {
-        match self.faults_left.checked_sub(1) {
+        let left = self.faults_left.checked_sub(u8::from(!self.granted.fault));
+        match left {
             Some(left) if epoch == Epoch::ZERO => {
                 self.faults_left = left;
+                self.granted.fault = true;
                 Ok(Advance::Dropped(Discard::UnusableMessage))
             }
             _ => Err(error),

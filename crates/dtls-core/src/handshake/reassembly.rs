@@ -47,17 +47,11 @@ impl Reassembly {
         self.next
     }
 
-    /// Goes on with the first complete message of this type whose number is in `among`, if there is one; otherwise
-    /// with the first number that is.
-    pub(crate) fn skip_to_first(&mut self, typ: HandshakeType, among: &RangeInclusive<MessageSeq>) {
+    /// The number of the first complete message of this type among those numbers.
+    pub(crate) fn first_complete(&self, typ: HandshakeType, among: &RangeInclusive<MessageSeq>) -> Option<MessageSeq> {
         let is_wanted = |slot: &Option<Slot>| slot.as_ref().is_some_and(|slot| slot.typ == typ && slot.is_complete());
-        let mut seqs = (self.next.0..=among.end().0).zip(&self.slots);
-        let found = seqs.find(|(seq, slot)| *seq >= among.start().0 && is_wanted(slot)).map(|(seq, _)| seq);
-        let target = found.unwrap_or(among.start().0);
-        while self.next.0 < target {
-            self.slots.pop_front();
-            self.next.0 += 1;
-        }
+        let numbered = (self.next.0..=u16::MAX).map(MessageSeq).zip(&self.slots);
+        numbered.filter(|(seq, _)| among.contains(seq)).find(|(_, slot)| is_wanted(slot)).map(|(seq, _)| seq)
     }
 
     /// Puts a fragment where it belongs.
@@ -82,6 +76,11 @@ impl Reassembly {
         let slot = self.slots.get_mut(index).ok_or(Discard::MessageOutOfBounds)?;
         match slot {
             Some(taken) if taken.belongs(epoch, header) => taken.fill(fragment),
+            // What is authenticated takes the place of what anyone can forge.
+            Some(taken) if taken.epoch < epoch => {
+                *slot = Some(Slot::new(epoch, header));
+                slot.as_mut().map_or(Ok(()), |slot| slot.fill(fragment))
+            }
             Some(taken) if taken.contradictions == 0 => {
                 taken.contradictions = 1;
                 Err(Discard::BadFragment)
@@ -96,35 +95,45 @@ impl Reassembly {
         }
     }
 
-    /// Type and epoch of the next message, if it is complete.
-    pub(crate) fn peek(&self) -> Option<(HandshakeType, Epoch)> {
-        let slot = self.slots.front()?.as_ref()?;
+    /// Type and epoch of a message, if it is complete.
+    pub(crate) fn peek(&self, seq: MessageSeq) -> Option<(HandshakeType, Epoch)> {
+        let slot = self.slots.get(self.index(seq)?)?.as_ref()?;
         slot.is_complete().then_some((slot.typ, slot.epoch))
     }
 
-    /// Takes the next message, if it is complete, and moves on to the one behind it. `None` also when the
-    /// message_seq would wrap, which no handshake of honest length reaches.
-    pub(crate) fn take(&mut self) -> Option<Message> {
-        self.peek()?;
-        let following = self.next.next()?;
-        let slot = self.slots.pop_front()??;
-        let message = Message { typ: slot.typ, seq: self.next, bytes: slot.into_bytes(self.next) };
-        self.next = following;
-        Some(message)
+    /// Takes a message, if it is complete. Its place stays open, so that a retransmission can bring a better one, until
+    /// [`Reassembly::advance_past`] says that it was of use.
+    pub(crate) fn take(&mut self, seq: MessageSeq) -> Option<Message> {
+        self.peek(seq)?;
+        let index = self.index(seq)?;
+        let slot = self.slots.get_mut(index)?.take()?;
+        Some(Message { typ: slot.typ, seq, bytes: slot.into_bytes(seq) })
     }
 
-    /// Goes back to a message that was taken last and could not be used, so that a retransmission can bring a better
-    /// one.
-    pub(crate) fn await_again(&mut self, message: &Message) {
-        self.next = message.seq;
-        self.slots.push_front(None);
+    /// Goes on with the message behind this one. `None` when the numbers are used up, which no handshake of honest
+    /// length reaches.
+    pub(crate) fn advance_past(&mut self, seq: MessageSeq) -> Option<()> {
+        self.advance_to(seq.next()?);
+        Some(())
     }
 
-    /// Forgets what has come of the next message.
-    pub(crate) fn forget_next(&mut self) {
-        if let Some(slot) = self.slots.front_mut() {
+    /// Goes on with this message, if it lies ahead.
+    pub(crate) fn advance_to(&mut self, seq: MessageSeq) {
+        while self.next < seq {
+            self.slots.pop_front();
+            self.next.0 += 1;
+        }
+    }
+
+    /// Forgets what has come of a message.
+    pub(crate) fn forget(&mut self, seq: MessageSeq) {
+        if let Some(slot) = self.index(seq).and_then(|index| self.slots.get_mut(index)) {
             *slot = None;
         }
+    }
+
+    fn index(&self, seq: MessageSeq) -> Option<usize> {
+        seq.0.checked_sub(self.next.0).map(usize::from)
     }
 
     fn bytes_ahead(&self) -> usize {
@@ -304,6 +313,14 @@ mod tests {
         fragment(HandshakeType::CERTIFICATE, SEQ.0, total, offset, body)
     }
 
+    /// The next message, used.
+    fn take_next(reassembly: &mut Reassembly) -> Option<Message> {
+        let seq = reassembly.next_seq();
+        let message = reassembly.take(seq)?;
+        reassembly.advance_past(seq)?;
+        Some(message)
+    }
+
     fn pattern(len: usize) -> Vec<u8> {
         (0..len).map(|i| u8::try_from(i % 251).unwrap()).collect()
     }
@@ -320,15 +337,15 @@ mod tests {
                 let offset = offset % total;
                 let len = len.min(usize::try_from(total - offset).unwrap());
                 let body = vec![value; len];
-                if reassembly.peek().is_some() { break; }
+                if reassembly.peek(SEQ).is_some() { break; }
                 let _ = reassembly.place(Epoch::ZERO, &certificate(total, offset, &body));
                 let start = usize::try_from(offset).unwrap();
                 for place in &mut model[start..start + len] {
                     place.get_or_insert(value);
                 }
-                prop_assert_eq!(reassembly.peek().is_some(), model.iter().all(Option::is_some));
+                prop_assert_eq!(reassembly.peek(SEQ).is_some(), model.iter().all(Option::is_some));
             }
-            if let Some(message) = reassembly.take() {
+            if let Some(message) = take_next(&mut reassembly) {
                 let expected: Vec<u8> = model.into_iter().flatten().collect();
                 prop_assert_eq!(message.body(), &expected[..]);
                 let whole = FragmentHeader::whole(HandshakeType::CERTIFICATE, SEQ, total).to_bytes();
@@ -348,10 +365,10 @@ mod tests {
             }
             let mut reassembly = Reassembly::new(SEQ);
             for (offset, bytes) in pieces {
-                prop_assert_eq!(reassembly.peek(), None);
+                prop_assert_eq!(reassembly.peek(SEQ), None);
                 reassembly.place(Epoch::ZERO, &certificate(total, u32::try_from(offset).unwrap(), bytes)).unwrap();
             }
-            let message = reassembly.take().unwrap();
+            let message = take_next(&mut reassembly).unwrap();
             prop_assert_eq!(message.body(), &body[..]);
         }
     }
@@ -362,7 +379,7 @@ mod tests {
         reassembly.place(Epoch::ZERO, &certificate(100, 0, &[1; 50])).unwrap();
         reassembly.place(Epoch::ZERO, &certificate(100, 25, &[2; 50])).unwrap();
         reassembly.place(Epoch::ZERO, &certificate(100, 75, &[3; 25])).unwrap();
-        let message = reassembly.take().unwrap();
+        let message = take_next(&mut reassembly).unwrap();
         assert_eq!(message.body()[..50], [1; 50]);
         assert_eq!(message.body()[50..75], [2; 25]);
         assert_eq!(message.body()[75..], [3; 25]);
@@ -373,13 +390,12 @@ mod tests {
         for (epoch, other) in [
             (Epoch::ZERO, fragment(HandshakeType::CERTIFICATE, SEQ.0, 4096, 1, &[9; 4095])),
             (Epoch::ZERO, fragment(HandshakeType::SERVER_KEY_EXCHANGE, SEQ.0, 2, 1, &[9])),
-            (Epoch::ONE, fragment(HandshakeType::CERTIFICATE, SEQ.0, 2, 1, &[9])),
         ] {
             let mut reassembly = Reassembly::new(SEQ);
             reassembly.place(Epoch::ZERO, &certificate(2, 0, &[7])).unwrap();
             assert_eq!(reassembly.place(epoch, &other), Err(Discard::BadFragment));
             reassembly.place(Epoch::ZERO, &certificate(2, 1, &[8])).unwrap();
-            assert_eq!(reassembly.take().unwrap().body(), [7, 8]);
+            assert_eq!(take_next(&mut reassembly).unwrap().body(), [7, 8]);
         }
     }
 
@@ -390,7 +406,7 @@ mod tests {
         let honest = pattern(90);
         assert!(reassembly.place(Epoch::ZERO, &certificate(90, 0, &honest)).is_err());
         reassembly.place(Epoch::ZERO, &certificate(90, 0, &honest)).unwrap();
-        assert_eq!(reassembly.take().unwrap().body(), &honest[..]);
+        assert_eq!(take_next(&mut reassembly).unwrap().body(), &honest[..]);
     }
 
     #[test]
@@ -432,7 +448,7 @@ mod tests {
             let offset = u32::try_from(i * 10_000).unwrap();
             reassembly.place(Epoch::ZERO, &certificate(100_000, offset, piece)).unwrap();
         }
-        assert_eq!(reassembly.take().unwrap().body(), &body[..]);
+        assert_eq!(take_next(&mut reassembly).unwrap().body(), &body[..]);
     }
 
     #[test]
@@ -444,9 +460,9 @@ mod tests {
         for fragment in Fragments::new(&record) {
             reassembly.place(Epoch::ZERO, &fragment.unwrap()).unwrap();
         }
-        assert_eq!(reassembly.take().map(|m| m.typ), Some(HandshakeType::SERVER_HELLO));
-        assert_eq!(reassembly.take().map(|m| m.typ), Some(HandshakeType::SERVER_HELLO_DONE));
-        assert!(reassembly.take().is_none());
+        assert_eq!(take_next(&mut reassembly).map(|m| m.typ), Some(HandshakeType::SERVER_HELLO));
+        assert_eq!(take_next(&mut reassembly).map(|m| m.typ), Some(HandshakeType::SERVER_HELLO_DONE));
+        assert!(take_next(&mut reassembly).is_none());
     }
 
     #[test]
@@ -454,10 +470,25 @@ mod tests {
         let hello = |seq| fragment(HandshakeType::SERVER_HELLO, seq, 2, 0, &[1, 2]);
         let mut reassembly = Reassembly::new(MessageSeq(0));
         reassembly.place(Epoch::ZERO, &hello(3)).unwrap();
-        reassembly.skip_to_first(HandshakeType::SERVER_HELLO, &(MessageSeq(1)..=MessageSeq(2)));
-        assert_eq!((reassembly.next_seq(), reassembly.peek()), (MessageSeq(1), None));
-        reassembly.skip_to_first(HandshakeType::SERVER_HELLO, &(MessageSeq(1)..=MessageSeq(3)));
-        assert_eq!(reassembly.take().map(|message| message.seq), Some(MessageSeq(3)));
+        let find = |reassembly: &Reassembly, from, to| {
+            reassembly.first_complete(HandshakeType::SERVER_HELLO, &(MessageSeq(from)..=MessageSeq(to)))
+        };
+        assert_eq!(find(&reassembly, 1, 2), None);
+        assert_eq!(find(&reassembly, 1, 3), Some(MessageSeq(3)));
+        assert!(reassembly.take(MessageSeq(3)).is_some());
+        assert_eq!(reassembly.next_seq(), MessageSeq(0), "it has not been of use yet");
+        reassembly.place(Epoch::ZERO, &hello(0)).unwrap();
+        reassembly.advance_past(MessageSeq(0)).unwrap();
+        assert_eq!(reassembly.next_seq(), MessageSeq(1));
+    }
+
+    #[test]
+    fn an_authenticated_fragment_takes_the_place_of_a_forged_one() {
+        let mut reassembly = Reassembly::new(SEQ);
+        reassembly.place(Epoch::ZERO, &certificate(100, 0, &[1])).unwrap();
+        let finished = fragment(HandshakeType::FINISHED, SEQ.0, 12, 0, &[7; 12]);
+        reassembly.place(Epoch::ONE, &finished).unwrap();
+        assert_eq!(reassembly.peek(SEQ), Some((HandshakeType::FINISHED, Epoch::ONE)));
     }
 
     #[test]
@@ -465,7 +496,8 @@ mod tests {
         let mut reassembly = Reassembly::new(MessageSeq(u16::MAX));
         let last = fragment(HandshakeType::SERVER_HELLO_DONE, u16::MAX, 0, 0, &[]);
         reassembly.place(Epoch::ZERO, &last).unwrap();
-        assert!(reassembly.take().is_none());
+        assert!(reassembly.take(MessageSeq(u16::MAX)).is_some());
+        assert_eq!(reassembly.advance_past(MessageSeq(u16::MAX)), None);
         assert_eq!(reassembly.next_seq(), MessageSeq(u16::MAX));
     }
 }

@@ -49,10 +49,10 @@ impl Retransmit {
         Self { state: State::Preparing, timeout: first, longest, expiries: 0, answered_repetition: false }
     }
 
-    /// Waits `first` before the next repetition instead of what was configured, if that is longer.
+    /// Waits `first` before the next repetition instead of what was configured, within sane bounds.
     pub(crate) fn set_timeout(&mut self, first: Duration) {
         const SHORTEST: Duration = Duration::from_millis(10);
-        self.timeout = first.max(SHORTEST).min(self.timeout);
+        self.timeout = first.max(SHORTEST).min(self.longest);
     }
 
     /// A new flight is ready. It ends the wait for the one before.

@@ -244,8 +244,8 @@ impl AwaitCertificate {
         if certificate.chain.is_empty() && required {
             return Err(Error::CertificateMissing);
         }
+        session.info.peer_certificates = owned_chain(certificate)?;
         x.transcript.add(&message.bytes);
-        session.info.peer_certificates = owned_chain(certificate);
         Ok(Step::Await(AwaitClientKeyExchange { session, key_exchange }.into()))
     }
 }
