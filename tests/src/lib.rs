@@ -15,7 +15,8 @@
 //! | openssl | `tests/interop_openssl.rs` | [`interop`] |
 //! | a program that cannot link std, outside the workspace | `no-std/` | |
 //!
-//! Nothing here sleeps. Time is an argument that jumps to the deadlines the code returned, and every seed is printed.
+//! Nothing here sleeps. Time is an argument that jumps to the deadlines the code returned, and every seed is printed;
+//! only in [`interop`], where other programs take part, does it pass by itself.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -255,7 +255,7 @@ impl Connection {
         self.events.end = Some(Event::Failed(error));
     }
 
-    /// Drops every secret.
+    /// Drops every secret that the record layer and the present phase hold.
     fn end(&mut self) {
         self.phase = Phase::Over;
         self.inbound = Inbound::new();

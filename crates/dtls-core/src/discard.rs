@@ -2,7 +2,11 @@
 
 /// Why a datagram, a record or a fragment was dropped.
 ///
-/// Nothing but a counter changes when it happens (RFC 6347 section 4.1.2.7): anyone can send such bytes.
+/// Anyone can send such bytes, so a counter is all that an owner sees of it (RFC 6347 section 4.1.2.7). Inside, four
+/// causes leave a trace within fixed bounds: a forgery wears the key ([`NotAuthentic`](Self::NotAuthentic)), a small
+/// handshake record may be held for its key ([`FutureEpoch`](Self::FutureEpoch)), and while there are no keys a
+/// contradiction ([`BadFragment`](Self::BadFragment)) and a useless message
+/// ([`UnusableMessage`](Self::UnusableMessage)) are remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Discard {
@@ -14,7 +18,7 @@ pub enum Discard {
     UnexpectedContentType,
     /// The record belongs to an epoch that is over.
     PastEpoch,
-    /// The record belongs to an epoch that has not begun, and is not worth holding.
+    /// The record belongs to an epoch that has not begun. A few that may be a Finished are held until it has.
     FutureEpoch,
     /// A record with this number has been accepted before.
     Replayed,

@@ -11,7 +11,7 @@ use crate::wire::enums::SrtpProfile;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ExportError {
-    /// The handshake is not complete, or the connection is over.
+    /// The handshake is not complete, or the connection has failed or been aborted.
     NotConnected,
     /// The label is empty, or one that the handshake itself uses (RFC 5705 section 4).
     ReservedLabel,
@@ -27,7 +27,7 @@ pub enum ExportError {
 impl fmt::Display for ExportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NotConnected => "the handshake is not complete, or the connection is over",
+            Self::NotConnected => "the handshake is not complete, or the connection has failed",
             Self::ReservedLabel => "the label is empty or one that the handshake uses",
             Self::ContextTooLong => "the context is longer than 65535 bytes",
             Self::NoExtendedMasterSecret => "without the extended master secret nothing is exported",
