@@ -45,9 +45,10 @@ impl Scenario {
             seed,
             server_leaf: Leaf::EcdsaP256,
             client_leaf: None,
-            change: vec![Arc::new(|settings| settings.groups = vec![NamedGroup::X25519])],
+            change: Vec::new(),
             provider: Arc::new(seeded::provider),
         }
+        .group(NamedGroup::X25519)
     }
 
     /// Both sides show certificates.
@@ -90,10 +91,10 @@ impl Scenario {
         self.configure(move |settings| settings.cipher_suites = vec![suite])
     }
 
-    /// The one group of both sides.
+    /// The group that both sides want most; the others stay for the certificates' sake.
     #[must_use]
     pub fn group(self, group: NamedGroup) -> Self {
-        self.configure(move |settings| settings.groups = vec![group])
+        self.configure(move |settings| settings.groups.sort_by_key(|known| *known != group))
     }
 
     /// Application protocols and SRTP.

@@ -270,6 +270,15 @@ fn both_sides_agree_on_every_group() {
     );
 }
 
+#[test]
+fn an_ecdsa_certificate_on_a_curve_the_client_does_not_know_is_not_shown() {
+    if !has_openssl() {
+        return;
+    }
+    let fallout = Encounter::new(Role::Server, Leaf::Server(KeyKind::Ecdsa)).theirs(&["-groups", "X25519"]).fall_out();
+    fallout.and_then(|fallout| fallout.expect("handshake_failure", "-", "alert handshake failure")).unwrap();
+}
+
 // --- exporters ---
 
 #[test]

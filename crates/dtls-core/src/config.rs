@@ -22,7 +22,8 @@ pub struct Settings {
     /// Cipher suites, most wanted first. Default: all of the provider's. Suites that no configured key can serve are
     /// left out when the configuration is built.
     pub cipher_suites: Vec<CipherSuiteId>,
-    /// Groups for the key exchange, most wanted first. Default: all of the provider's.
+    /// Groups for the key exchange, most wanted first. A client's list holds for servers' ECDSA certificates too: one
+    /// that has only x25519 cannot be shown a P-256 certificate (RFC 8422 section 5.3). Default: all of the provider's.
     pub groups: Vec<NamedGroup>,
     /// Signatures that we make and accept, most wanted first. Default: all of the provider's.
     pub signature_schemes: Vec<SignatureScheme>,

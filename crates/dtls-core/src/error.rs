@@ -40,7 +40,8 @@ pub enum Error {
     NoCommonCipherSuite,
     /// The client supports no group that the configuration allows.
     NoCommonGroup,
-    /// The client accepts no signature that our keys can make, or does not say what it accepts.
+    /// The client accepts no signature that our keys can make, does not say what it accepts, or does not support the
+    /// curves of our keys (RFC 8422 section 5.3).
     NoCommonSignatureScheme,
     /// None of the client's application protocols is configured here (RFC 7301 section 3.2).
     NoCommonApplicationProtocol,
@@ -68,7 +69,8 @@ pub enum Error {
     ServerHelloChangedMki,
 
     // --- keys and certificates ---
-    /// The peer uses a group that was not offered.
+    /// The peer uses a group that was not offered, for its key share or as the curve of its certificate's key (RFC 8422
+    /// section 5.3).
     UnofferedGroup(NamedGroup),
     /// The peer's public key share is not a valid point.
     BadKeyShare,
@@ -153,7 +155,7 @@ impl fmt::Display for Error {
             Self::UnsupportedVersion(version) => write!(f, "the peer wants {version}, only DTLSv1.2 is spoken here"),
             Self::NoCommonCipherSuite => f.write_str("the client offers no cipher suite that is enabled here"),
             Self::NoCommonGroup => f.write_str("the client supports no group that is enabled here"),
-            Self::NoCommonSignatureScheme => f.write_str("the client accepts no signature that our keys can make"),
+            Self::NoCommonSignatureScheme => f.write_str("the client takes no signature that our keys can make"),
             Self::NoCommonApplicationProtocol => f.write_str("the client offers no application protocol spoken here"),
             Self::NullCompressionNotOffered => f.write_str("the client does not offer null compression"),
             Self::UncompressedPointsRefused => f.write_str("the peer does not accept uncompressed points"),

@@ -26,13 +26,15 @@ impl Configs {
         let client =
             ClientConfig::builder(Arc::clone(&provider)).trust(trust).without_identity().configure(|settings| {
                 settings.cipher_suites = vec![suite];
-                settings.groups = vec![group];
+                settings.mtu = 65_535;
             });
         let server = ServerConfig::builder(provider)
             .identity(identity)
             .client_authentication(ClientAuthentication::None)
-            .configure(|settings| settings.mtu = 65_535);
-        let client = client.configure(|settings| settings.mtu = 65_535);
+            .configure(|settings| {
+                settings.groups = vec![group];
+                settings.mtu = 65_535;
+            });
         Self {
             client: Arc::new(client.build().expect("a client configuration")),
             server: Arc::new(server.build().expect("a server configuration")),

@@ -10,7 +10,7 @@ use super::suite::SuiteAuthentication;
 use super::verify::verify_handshake_signature;
 use super::x509::subject_public_key;
 use super::{CryptoError, CryptoProvider};
-use crate::wire::enums::SignatureScheme;
+use crate::wire::enums::{NamedGroup, SignatureScheme};
 
 /// A private key that can sign, wherever it is kept.
 pub trait SigningKey: Send + Sync + fmt::Debug {
@@ -50,6 +50,7 @@ pub trait KeyLoader: Send + Sync {
 pub struct Identity {
     chain: Vec<CertificateDer<'static>>,
     key: Arc<dyn SigningKey>,
+    curve: Option<NamedGroup>,
 }
 
 impl Identity {
@@ -81,7 +82,10 @@ impl Identity {
         let leaf_key = subject_public_key(leaf).map_err(|_| IdentityError::LeafUnreadable)?;
         match key.public_key() {
             Some(public_key) if public_key != leaf_key.key => Err(IdentityError::KeyIsNotTheLeafs),
-            _ => Ok(Self { chain, key }),
+            _ => {
+                let curve = leaf_key.curve();
+                Ok(Self { chain, key, curve })
+            }
         }
     }
 
@@ -95,6 +99,11 @@ impl Identity {
     #[must_use]
     pub fn key(&self) -> &Arc<dyn SigningKey> {
         &self.key
+    }
+
+    /// The curve of the leaf's key if it is an ECDSA key.
+    pub(crate) const fn curve(&self) -> Option<NamedGroup> {
+        self.curve
     }
 
     /// For a key that does not know its public half.

@@ -22,6 +22,8 @@ use x509_cert::der::{Decode, Reader, SliceReader};
 use x509_cert::name::Name;
 use x509_cert::time::Time;
 
+use crate::wire::enums::NamedGroup;
+
 /// A public key as it stands in a certificate (RFC 5280 section 4.1.2.7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SubjectPublicKey<'a> {
@@ -29,6 +31,20 @@ pub struct SubjectPublicKey<'a> {
     pub algorithm_id: &'a [u8],
     /// The content of the bit string: a point, an `RSAPublicKey` or 32 bytes of Ed25519.
     pub key: &'a [u8],
+}
+
+impl SubjectPublicKey<'_> {
+    /// The curve of an ECDSA key, which the peer must support (RFC 8422 section 5.3); `None` for all other kinds, whose
+    /// use the signature algorithms settle alone.
+    #[must_use]
+    pub fn curve(&self) -> Option<NamedGroup> {
+        let curves = [
+            (alg_id::ECDSA_P256, NamedGroup::SECP256R1),
+            (alg_id::ECDSA_P384, NamedGroup::SECP384R1),
+            (alg_id::ECDSA_P521, NamedGroup::SECP521R1),
+        ];
+        curves.into_iter().find(|(id, _)| id.as_ref() == self.algorithm_id).map(|(_, curve)| curve)
+    }
 }
 
 /// Reads the public key of the certificate `cert`, any version of X.509, in DER.

@@ -309,6 +309,7 @@ impl AwaitServerKeyExchange {
         let randoms = &session.randoms;
         let signed = [&randoms.client.0[..], &randoms.server.0, key_exchange.signed_params].concat();
         let leaf = chain.first().ok_or(Error::CertificateMissing)?;
+        negotiate::check_curve(leaf, &config.settings)?;
         let signature =
             verify_handshake_signature(&config.provider, leaf, key_exchange.scheme, &signed, key_exchange.signature)
                 .map_err(|fault| signature_error(fault, key_exchange.scheme))?;

@@ -5,10 +5,13 @@
 
 use alloc::vec::Vec;
 
+use rustls_pki_types::CertificateDer;
+
 use crate::config::{ClientConfig, ExtendedMasterSecret, RenegotiationInfo, ServerConfig, Settings};
 use crate::crypto::sign::Identity;
+use crate::crypto::subject_public_key;
 use crate::crypto::suite::{CipherSuite, SuiteAuthentication};
-use crate::error::Error;
+use crate::error::{CertificateError, Error};
 use crate::event::NegotiatedSrtp;
 use crate::wire::certificate::CertificateRequest;
 use crate::wire::enums::{
@@ -51,8 +54,8 @@ pub(crate) fn choose<'c>(hello: &ClientHello<'_>, config: &'c ServerConfig) -> R
         (ExtendedMasterSecret::Require | ExtendedMasterSecret::Prefer, offered) => offered,
         (ExtendedMasterSecret::Off, _) => false,
     };
-    let (suite, identity, scheme) = choose_suite(hello, config)?;
     let group = choose_group(settings, extensions)?;
+    let (suite, identity, scheme) = choose_suite(hello, config)?;
     Ok(ServerChoice {
         suite,
         identity,
@@ -80,7 +83,8 @@ fn check_point_formats(formats: Option<&[EcPointFormat]>) -> Result<(), Error> {
     }
 }
 
-/// The first suite of ours that the client offers and one of our keys can sign for in a way the client accepts.
+/// The first suite of ours that the client offers and one of our keys can sign for in a way the client accepts, on a
+/// curve that it knows.
 fn choose_suite<'c>(
     hello: &ClientHello<'_>,
     config: &'c ServerConfig,
@@ -94,12 +98,14 @@ fn choose_suite<'c>(
     }
     offered
         .find_map(|suite| {
-            config.identities.iter().filter(|identity| identity.key().kind() == suite.authentication).find_map(
-                |identity| {
-                    let scheme = choose_scheme(identity, &config.settings, accepted)?;
-                    Some((*suite, identity, scheme))
-                },
-            )
+            let fits = |identity: &&Identity| {
+                identity.key().kind() == suite.authentication
+                    && identity.curve().is_none_or(|curve| supports(&hello.extensions, curve))
+            };
+            config.identities.iter().filter(fits).find_map(|identity| {
+                let scheme = choose_scheme(identity, &config.settings, accepted)?;
+                Some((*suite, identity, scheme))
+            })
         })
         .ok_or(Error::NoCommonSignatureScheme)
 }
@@ -111,9 +117,13 @@ fn choose_scheme(identity: &Identity, settings: &Settings, accepted: &[Signature
 }
 
 fn choose_group(settings: &Settings, extensions: &ClientExtensions<'_>) -> Result<NamedGroup, Error> {
-    // RFC 8422 section 4: a client without the extension takes any group.
-    let acceptable = |group: &&NamedGroup| extensions.supported_groups.as_ref().is_none_or(|list| list.contains(group));
-    settings.groups.iter().find(acceptable).copied().ok_or(Error::NoCommonGroup)
+    settings.groups.iter().copied().find(|group| supports(extensions, *group)).ok_or(Error::NoCommonGroup)
+}
+
+/// RFC 8422 section 4: what a client lists holds for key shares and for the curves of certificates, and a client that
+/// lists nothing takes any.
+fn supports(extensions: &ClientExtensions<'_>, group: NamedGroup) -> bool {
+    extensions.supported_groups.as_ref().is_none_or(|list| list.contains(&group))
 }
 
 fn choose_protocol(settings: &Settings, extensions: &ClientExtensions<'_>) -> Result<Option<Vec<u8>>, Error> {
@@ -218,6 +228,15 @@ pub(crate) fn check_scheme(
     }
     match kind {
         Some(kind) if kind != scheme_kind(scheme) => Err(Error::SignatureSchemeDoesNotFitKey(scheme)),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the server's certificate is on a curve that we listed (RFC 8422 section 5.3).
+pub(crate) fn check_curve(leaf: &CertificateDer<'_>, settings: &Settings) -> Result<(), Error> {
+    let key = subject_public_key(leaf).map_err(|_| Error::Certificate(CertificateError::Unreadable))?;
+    match key.curve() {
+        Some(curve) if !settings.groups.contains(&curve) => Err(Error::UnofferedGroup(curve)),
         _ => Ok(()),
     }
 }
@@ -338,6 +357,49 @@ mod tests {
         offer.extensions.ec_point_formats = None;
         let config = server(|settings| settings.groups = vec![NamedGroup::SECP384R1]);
         assert_eq!(choose(&offer, &config).unwrap().group, NamedGroup::SECP384R1);
+    }
+
+    #[test]
+    fn an_ecdsa_certificate_is_shown_only_to_clients_that_know_its_curve() {
+        let provider = Arc::new(testing::providers().swap_remove(0));
+        let identity = |algorithm| {
+            let (certificate, key) = testing::self_signed_by(algorithm);
+            Identity::new(&provider, vec![certificate], key).unwrap()
+        };
+        let config = ServerConfig::builder(Arc::clone(&provider))
+            .identity(identity(&rcgen::PKCS_ECDSA_P256_SHA256))
+            .identity(identity(&rcgen::PKCS_ECDSA_P384_SHA384))
+            .identity(identity(&rcgen::PKCS_ED25519));
+        let config = config.build().unwrap();
+        let mut offer = hello();
+        offer.extensions.signature_schemes = Some(vec![
+            SignatureScheme::ECDSA_SECP256R1_SHA256,
+            SignatureScheme::ECDSA_SECP384R1_SHA384,
+            SignatureScheme::ED25519,
+        ]);
+        let (p256, p384, x25519) = (NamedGroup::SECP256R1, NamedGroup::SECP384R1, NamedGroup::X25519);
+        for (groups, shown) in [
+            (Some(vec![x25519, p256]), SignatureScheme::ECDSA_SECP256R1_SHA256),
+            (None, SignatureScheme::ECDSA_SECP256R1_SHA256),
+            (Some(vec![x25519, p384]), SignatureScheme::ECDSA_SECP384R1_SHA384),
+            (Some(vec![x25519]), SignatureScheme::ED25519),
+        ] {
+            offer.extensions.supported_groups = groups;
+            assert_eq!(choose(&offer, &config).unwrap().scheme, shown);
+        }
+        let config = server(|_| {});
+        assert_eq!(choose(&offer, &config).unwrap_err(), Error::NoCommonSignatureScheme);
+    }
+
+    #[test]
+    fn a_certificate_on_a_curve_that_was_not_offered_is_refused() {
+        let (certificate, _) = testing::self_signed();
+        assert_eq!(check_curve(&certificate, &client(|_| {}).settings), Ok(()));
+        let narrow = client(|settings| settings.groups = vec![NamedGroup::X25519]);
+        let refused = Err(Error::UnofferedGroup(NamedGroup::SECP256R1));
+        assert_eq!(check_curve(&certificate, &narrow.settings), refused);
+        let rsa = CertificateDer::from(testing::RSA_CERTIFICATE);
+        assert_eq!(check_curve(&rsa, &narrow.settings), Ok(()));
     }
 
     #[test]

@@ -244,6 +244,8 @@ registry! {
         SECP256R1 = 23 "secp256r1",
         /// NIST P-384.
         SECP384R1 = 24 "secp384r1",
+        /// NIST P-521. No provider here computes with it.
+        SECP521R1 = 25 "secp521r1",
         /// RFC 7748.
         X25519 = 29 "x25519",
     }
