@@ -25,7 +25,8 @@ pub struct Settings {
     /// Groups for the key exchange, most wanted first. A client's list holds for servers' ECDSA certificates too: one
     /// that has only x25519 cannot be shown a P-256 certificate (RFC 8422 section 5.3). Default: all of the provider's.
     pub groups: Vec<NamedGroup>,
-    /// Signatures that we make and accept, most wanted first. Default: all of the provider's.
+    /// Signatures of handshakes that we make and accept, most wanted first; those inside a certificate chain are the
+    /// verifier's to judge. Default: all of the provider's.
     pub signature_schemes: Vec<SignatureScheme>,
     /// Application protocols, most wanted first; 1 to 255 bytes each (RFC 7301). Default: none, no ALPN.
     pub alpn: Vec<Vec<u8>>,

@@ -368,14 +368,15 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_mirrors_the_record_number_and_is_never_longer_than_the_hello() {
+    fn a_reply_mirrors_the_record_number_says_dtls_1_0_and_is_never_longer_than_the_hello() {
         let mut jar = jar();
         let mut hello = flight(&mut client(1200)).remove(0);
         hello[10] = 7;
         let mut reply = vec![];
         assert!(matches!(jar.check(Instant::ORIGIN, ADDRESS, &hello, &mut reply), HelloVerdict::Reply));
-        let (header, _, rest) = split_record(&reply).unwrap();
+        let (header, body, rest) = split_record(&reply).unwrap();
         assert_eq!((header.number.get(), rest.len()), (7, 0));
+        assert_eq!(body[FragmentHeader::LEN..][..2], ProtocolVersion::DTLS_1_0.0.to_be_bytes());
         assert!(reply.len() <= hello.len());
     }
 
