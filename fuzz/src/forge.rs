@@ -229,7 +229,7 @@ pub fn message(setup: Setup, used: &CryptoProvider, now: Instant, parts: &Forged
 /// The cookie that a jar accepts if all hashes are the same.
 fn constant_cookie(used: &CryptoProvider, now: Instant) -> Vec<u8> {
     let stamp = u64::try_from(now.since_origin().as_millis()).unwrap().to_be_bytes();
-    [&stamp[..], &used.cookie_hash.hmac(&[], &[]).as_ref()[..24]].concat()
+    [&stamp[..], &used.sha256.hmac(&[], &[]).as_ref()[..24]].concat()
 }
 
 /// What the network makes of the datagrams of a flight.

@@ -78,7 +78,7 @@ pub fn provider(hashing: Hashing) -> Arc<CryptoProvider> {
             .collect(),
         random: Arc::new(Counter(AtomicU64::new(1))),
         key_loader: &NullLoader,
-        cookie_hash: hash_32,
+        sha256: hash_32,
     })
 }
 

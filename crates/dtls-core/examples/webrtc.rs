@@ -76,7 +76,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     // An error if the two have no SRTP profile in common: then there is no call, only an encrypted channel.
     let ours = client.srtp_keys()?;
     let theirs = server.srtp_keys()?;
-    println!("{}", ours.profile);
+    println!("{}", ours.profile());
     println!("master keys of {} bytes, master salts of {} bytes", ours.local_key().len(), ours.local_salt().len());
     // Each end protects with its local keys and opens with its remote ones. Only here are both ends at hand to compare.
     let to_server = ours.local_key() == theirs.remote_key() && ours.local_salt() == theirs.remote_salt();

@@ -103,7 +103,7 @@ impl Settings {
         if self.alpn.iter().any(|name| name.is_empty() || name.len() > 255) {
             return Err(ConfigError::ApplicationProtocolLength);
         }
-        if self.alpn.iter().map(|name| name.len() + 1).sum::<usize>() > 65_533 {
+        if self.alpn.iter().map(|name| 1 + name.len()).sum::<usize>() > ALPN_MAX {
             return Err(ConfigError::TooLong { field: "alpn" });
         }
         if self.srtp_mki.len() > 255 {
@@ -131,8 +131,12 @@ impl Settings {
     }
 }
 
+// All extensions of a hello share 65535 bytes; this leaves room enough for the others.
+const ALPN_MAX: usize = 1 << 15;
 // RFC 6347 section 4.1.1.1 sets no lower bound. Below this, a ClientHello of usual size no longer fits with its cookie in a datagram or two.
 pub(crate) const MTU_MIN: usize = 256;
+// The room for names in a CertificateRequest (RFC 5246 section 7.4.4).
+const AUTHORITIES_MAX: usize = 65_535;
 // The longest UDP payload there is room for in the length field.
 pub(crate) const MTU_MAX: usize = 65_535;
 
@@ -264,6 +268,7 @@ impl ClientConfigBuilder<ReadyClient> {
     pub fn build(self) -> Result<ClientConfig, ConfigError> {
         let ReadyClient { verifier, identity, settings } = self.stage;
         settings.check()?;
+        check_identities(&settings, identity.as_slice())?;
         let suites = resolve(&self.provider, &settings, |_| true)?;
         Ok(ClientConfig { provider: self.provider, settings, suites, verifier, identity })
     }
@@ -377,16 +382,25 @@ impl ServerConfigBuilder<ReadyServer> {
     pub fn build(self) -> Result<ServerConfig, ConfigError> {
         let ReadyServer { identities, client_authentication, settings } = self.stage;
         settings.check()?;
-        let can_sign = |identity: &Identity| {
-            identity.key().schemes().iter().any(|scheme| settings.signature_schemes.contains(scheme))
-        };
-        if !identities.iter().all(can_sign) {
-            return Err(ConfigError::IdentityCannotSign { field: "signature_schemes" });
+        check_identities(&settings, &identities)?;
+        let authorities = client_authentication.verifier().map_or(&[][..], PeerVerifier::authorities);
+        if authorities.iter().map(|name| 2 + name.len()).sum::<usize>() > AUTHORITIES_MAX {
+            return Err(ConfigError::TooLong { field: "client_authentication" });
         }
         let suites = resolve(&self.provider, &settings, |suite| {
             identities.iter().any(|identity| identity.key().kind() == suite.authentication)
         })?;
         Ok(ServerConfig { provider: self.provider, settings, suites, identities, client_authentication })
+    }
+}
+
+fn check_identities(settings: &Settings, identities: &[Identity]) -> Result<(), ConfigError> {
+    let can_sign =
+        |identity: &Identity| identity.key().schemes().iter().any(|scheme| settings.signature_schemes.contains(scheme));
+    if identities.iter().all(can_sign) {
+        Ok(())
+    } else {
+        Err(ConfigError::IdentityCannotSign { field: "signature_schemes" })
     }
 }
 
@@ -505,7 +519,9 @@ impl core::error::Error for ConfigError {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crypto::verify::{PeerAuthenticated, PresentedPeer};
     use crate::crypto::{Fingerprint, Fingerprints, testing};
+    use crate::error::CertificateError;
     use alloc::vec;
 
     fn client(change: impl FnOnce(&mut Settings)) -> Result<ClientConfig, ConfigError> {
@@ -534,7 +550,7 @@ mod tests {
     #[test]
     fn a_field_that_cannot_work_is_named() {
         type Change = fn(&mut Settings);
-        let cases: [(Change, ConfigError); 14] = [
+        let cases: [(Change, ConfigError); 16] = [
             (|s| s.cipher_suites.clear(), ConfigError::Empty { field: "cipher_suites" }),
             (|s| s.groups.clear(), ConfigError::Empty { field: "groups" }),
             (|s| s.signature_schemes.clear(), ConfigError::Empty { field: "signature_schemes" }),
@@ -543,6 +559,8 @@ mod tests {
             (|s| s.cipher_suites = vec![CipherSuiteId(1)], ConfigError::UnknownCipherSuite(CipherSuiteId(1))),
             (|s| s.alpn = vec![vec![]], ConfigError::ApplicationProtocolLength),
             (|s| s.alpn = vec![vec![1; 256]], ConfigError::ApplicationProtocolLength),
+            (|s| s.alpn = vec![vec![1; 255]; 129], ConfigError::TooLong { field: "alpn" }),
+            (|s| s.srtp_mki = vec![1; 256], ConfigError::TooLong { field: "srtp_mki" }),
             (|s| s.srtp_mki = vec![1], ConfigError::Empty { field: "srtp_profiles" }),
             (|s| s.srtp_profiles = vec![SrtpProfile(5)], ConfigError::UnknownSrtpProfile(SrtpProfile(5))),
             (|s| s.mtu = 255, ConfigError::Mtu),
@@ -571,5 +589,40 @@ mod tests {
             server(|s| s.signature_schemes = vec![SignatureScheme::RSA_PKCS1_SHA256]).unwrap_err(),
             ConfigError::IdentityCannotSign { field: "signature_schemes" }
         );
+    }
+    #[test]
+    fn a_client_whose_key_cannot_sign_is_a_mistake() {
+        let provider = Arc::new(testing::providers().swap_remove(0));
+        let trust = Arc::new(Fingerprints::new(&provider, [Fingerprint::new([0; 32])]).unwrap());
+        let (certificate, key) = testing::self_signed();
+        let identity = Identity::new(&provider, vec![certificate], key).unwrap();
+        let client = ClientConfig::builder(provider).trust(trust).identity(identity);
+        let narrow = client.configure(|settings| settings.signature_schemes = vec![SignatureScheme::ED25519]);
+        let error = ConfigError::IdentityCannotSign { field: "signature_schemes" };
+        assert_eq!(narrow.build().unwrap_err(), error);
+    }
+
+    #[test]
+    fn more_names_than_a_certificate_request_holds_are_a_mistake() {
+        #[derive(Debug)]
+        struct Names(Vec<Vec<u8>>);
+        impl PeerVerifier for Names {
+            fn verify(&self, _: &PresentedPeer<'_>) -> Result<PeerAuthenticated, CertificateError> {
+                Err(CertificateError::Rejected)
+            }
+            fn authorities(&self) -> &[Vec<u8>] {
+                &self.0
+            }
+        }
+        let build = |last: usize| {
+            let provider = Arc::new(testing::providers().swap_remove(0));
+            let (certificate, key) = testing::self_signed();
+            let identity = Identity::new(&provider, vec![certificate], key).unwrap();
+            let verifier = Arc::new(Names(vec![vec![0; 32_765], vec![0; last]]));
+            let server = ServerConfig::builder(provider).identity(identity);
+            server.client_authentication(ClientAuthentication::Request(verifier)).build()
+        };
+        assert!(build(32_766).is_ok());
+        assert_eq!(build(32_767).unwrap_err(), ConfigError::TooLong { field: "client_authentication" });
     }
 }

@@ -266,8 +266,8 @@ impl Connection {
 // --- asking ---
 
 impl Connection {
-    /// The next thing that happened; `None` when there is nothing new. Ask after [`receive`](Self::receive),
-    /// [`send`](Self::send), [`poll_transmit`](Self::poll_transmit) and [`handle_timeout`](Self::handle_timeout).
+    /// The next thing that happened; `None` when there is nothing new. Ask after every call that takes `&mut self`.
+    #[must_use = "what happened is told once"]
     pub fn poll_event(&mut self) -> Option<Event> {
         if core::mem::take(&mut self.events.connected) {
             return Some(Event::Connected);

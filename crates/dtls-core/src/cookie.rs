@@ -9,6 +9,7 @@
 //! A cookie is a time and an HMAC over it, the client's address and what the client says in both hellos. The keys
 //! behind it change in turn, so a cookie is worth something for one lifetime and no longer.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
@@ -40,6 +41,9 @@ impl CookieJar {
     /// retransmission of a slow client's hello, too short to be worth collecting.
     pub const DEFAULT_LIFETIME: Duration = Duration::from_secs(60);
 
+    /// No client could bring a cookie back in less.
+    const SHORTEST_LIFETIME: Duration = Duration::from_secs(1);
+
     /// A jar with a fresh random key.
     ///
     /// # Errors
@@ -48,13 +52,13 @@ impl CookieJar {
         Self::with_lifetime(provider, now, Self::DEFAULT_LIFETIME)
     }
 
-    /// A jar whose cookies are good for `lifetime`; its key changes as often.
+    /// A jar whose cookies are good for `lifetime`, at least a second; its key changes as often.
     ///
     /// # Errors
     /// If the provider has no random bytes.
     pub fn with_lifetime(provider: Arc<CryptoProvider>, now: Instant, lifetime: Duration) -> Result<Self, CryptoError> {
         let current = CookieKey::new(&provider, now)?;
-        Ok(Self { provider, current, previous: None, lifetime })
+        Ok(Self { provider, current, previous: None, lifetime: lifetime.max(Self::SHORTEST_LIFETIME) })
     }
 
     /// Looks at a datagram from `address`, for which no connection exists.
@@ -67,9 +71,7 @@ impl CookieJar {
             Ok(hello) => hello,
             Err(cause) => return HelloVerdict::Dropped(cause),
         };
-        if self.rotate(now).is_err() {
-            return HelloVerdict::Dropped(Discard::UnusableMessage);
-        }
+        self.rotate(now);
         if self.is_good(now, address, &hello.prefix) {
             return HelloVerdict::Verified(VerifiedHello {
                 datagram: datagram.to_vec(),
@@ -87,13 +89,15 @@ impl CookieJar {
         HelloVerdict::Reply
     }
 
-    /// Changes the key when the present one has served its time.
-    fn rotate(&mut self, now: Instant) -> Result<(), CryptoError> {
-        if now - self.current.since >= self.lifetime {
-            let fresh = CookieKey::new(&self.provider, now)?;
+    /// Changes the key when the present one has served its time. Where the provider has no random bytes it goes on
+    /// serving: an old secret is still one, and the clients are not to blame.
+    fn rotate(&mut self, now: Instant) {
+        if now - self.current.since < self.lifetime {
+            return;
+        }
+        if let Ok(fresh) = CookieKey::new(&self.provider, now) {
             self.previous = Some(core::mem::replace(&mut self.current, fresh));
         }
-        Ok(())
     }
 
     fn is_good(&self, now: Instant, address: &[u8], hello: &ClientHelloPrefix<'_>) -> bool {
@@ -115,8 +119,8 @@ impl CookieJar {
     fn cookie(&self, key: &CookieKey, made: Instant, address: &[u8], hello: &ClientHelloPrefix<'_>) -> Cookie {
         // Rounded to what the cookie carries; milliseconds fit in 64 bits for longer than anything lasts.
         let stamp = u64::try_from(made.since_origin().as_millis()).unwrap_or(u64::MAX).to_be_bytes();
-        let digest = self.provider.cookie_hash.hmac(
-            &*key.secret,
+        let digest = self.provider.sha256.hmac(
+            key.secret.as_slice(),
             &[
                 &stamp,
                 &len_bytes(address),
@@ -253,14 +257,15 @@ impl Cookie {
 }
 
 struct CookieKey {
-    secret: Zeroizing<[u8; 32]>,
+    // In a box, so that moving it leaves no copy behind.
+    secret: Box<Zeroizing<[u8; 32]>>,
     since: Instant,
 }
 
 impl CookieKey {
     fn new(provider: &CryptoProvider, now: Instant) -> Result<Self, CryptoError> {
-        let mut secret = Zeroizing::new([0; 32]);
-        provider.random.fill(&mut *secret)?;
+        let mut secret = Box::new(Zeroizing::new([0; 32]));
+        provider.random.fill(secret.as_mut_slice())?;
         let millis = Duration::from_millis(u64::try_from(now.since_origin().as_millis()).unwrap_or(u64::MAX));
         Ok(Self { secret, since: Instant::from_origin(millis) })
     }
@@ -275,8 +280,9 @@ mod tests {
     use super::*;
     use crate::config::ClientConfig;
     use crate::connection::Connection;
-    use crate::crypto::{Fingerprint, Fingerprints, testing};
+    use crate::crypto::{Fingerprint, Fingerprints, SecureRandom, testing};
     use alloc::vec;
+    use core::sync::atomic::{AtomicBool, Ordering};
 
     const ADDRESS: &[u8] = b"192.0.2.1:5000";
 
@@ -406,5 +412,32 @@ mod tests {
         let second_flight = flight(&mut client);
         assert!(is_verified(&mut jar, Instant::ORIGIN, ADDRESS, &second_flight[0]));
         assert!(!is_verified(&mut jar, Instant::ORIGIN, ADDRESS, &second_flight[1]));
+    }
+
+    #[test]
+    fn a_lifetime_too_short_for_any_client_is_made_longer() {
+        let mut jar = CookieJar::with_lifetime(provider(), Instant::ORIGIN, Duration::ZERO).unwrap();
+        let hello = hello_with_cookie(&mut jar, Instant::ORIGIN);
+        let at = |millis| Instant::from_origin(Duration::from_millis(millis));
+        assert!(is_verified(&mut jar, at(900), ADDRESS, &hello));
+        assert!(!is_verified(&mut jar, at(1100), ADDRESS, &hello));
+    }
+
+    #[test]
+    fn without_random_bytes_the_old_key_goes_on_serving() {
+        #[derive(Debug)]
+        struct RunsDry(AtomicBool);
+        impl SecureRandom for RunsDry {
+            fn fill(&self, out: &mut [u8]) -> Result<(), CryptoError> {
+                out.fill(7);
+                if self.0.swap(true, Ordering::Relaxed) { Err(CryptoError) } else { Ok(()) }
+            }
+        }
+        let mut dry = testing::providers().swap_remove(0);
+        dry.random = Arc::new(RunsDry(AtomicBool::new(false)));
+        let mut jar = CookieJar::new(Arc::new(dry), Instant::ORIGIN).unwrap();
+        let later = Instant::from_origin(CookieJar::DEFAULT_LIFETIME * 3);
+        let hello = hello_with_cookie(&mut jar, later);
+        assert!(is_verified(&mut jar, later, ADDRESS, &hello));
     }
 }

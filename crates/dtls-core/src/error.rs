@@ -151,7 +151,9 @@ impl fmt::Display for Error {
             Self::TooManyWarnings => f.write_str("the peer sent too many warnings"),
             Self::TooManyForgedRecords => f.write_str("too many forged records arrived"),
             Self::CryptoFailed => f.write_str("the cryptography provider failed"),
-            Self::NumbersExhausted => f.write_str("the record numbers are used up"),
+            Self::NumbersExhausted => {
+                f.write_str("the record or message numbers, or what may be sealed under a key, are used up")
+            }
             Self::UnsupportedVersion(version) => write!(f, "the peer wants {version}, only DTLSv1.2 is spoken here"),
             Self::NoCommonCipherSuite => f.write_str("the client offers no cipher suite that is enabled here"),
             Self::NoCommonGroup => f.write_str("the client supports no group that is enabled here"),

@@ -1,5 +1,6 @@
 //! Keying material for other protocols: RFC 5705, and its split into SRTP keys by RFC 5764 section 4.2.
 
+use alloc::boxed::Box;
 use core::fmt;
 
 use zeroize::Zeroizing;
@@ -49,9 +50,9 @@ pub(crate) fn check_label(label: &[u8]) -> Result<(), ExportError> {
 ///
 /// Erased when dropped; printed as `[redacted]`.
 pub struct SrtpKeys {
-    /// The profile they are for.
-    pub profile: SrtpProfile,
-    material: Zeroizing<[u8; Self::MATERIAL_MAX]>,
+    profile: SrtpProfile,
+    // In a box, so that moving it leaves no copy behind.
+    material: Box<Zeroizing<[u8; Self::MATERIAL_MAX]>>,
     role: Role,
 }
 
@@ -67,9 +68,15 @@ impl SrtpKeys {
         export: impl FnOnce(&mut [u8]) -> Result<(), ExportError>,
     ) -> Result<Self, ExportError> {
         let (key_len, salt_len) = lengths(profile).ok_or(ExportError::NoSrtp)?;
-        let mut material = Zeroizing::new([0; Self::MATERIAL_MAX]);
+        let mut material = Box::new(Zeroizing::new([0; Self::MATERIAL_MAX]));
         export(material.get_mut(..2 * (key_len + salt_len)).ok_or(ExportError::NoSrtp)?)?;
         Ok(Self { profile, material, role })
+    }
+
+    /// The profile they are for.
+    #[must_use]
+    pub const fn profile(&self) -> SrtpProfile {
+        self.profile
     }
 
     /// The master key that we protect with.

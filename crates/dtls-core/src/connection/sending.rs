@@ -18,8 +18,8 @@ impl Connection {
     /// Appends one record with `payload` to `out`: a datagram to send to the peer.
     ///
     /// # Errors
-    /// Nothing is appended and nothing changes, except that the connection ends with
-    /// [`Error::NumbersExhausted`] when [`SendError::Exhausted`] is returned.
+    /// Nothing is appended. With [`SendError::Exhausted`] the connection ends with [`Error::NumbersExhausted`];
+    /// [`SendError::CryptoFailed`] costs a record number; the others change nothing.
     #[inline]
     pub fn send(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), SendError> {
         self.check_can_send(payload.len())?;
@@ -96,9 +96,10 @@ impl Connection {
 
     /// Appends the next datagram of the handshake, or an alert, to `out`: exactly one. Returns whether there was one.
     ///
-    /// Call it until it returns `false` after [`connect`](Self::connect), [`accept`](Self::accept),
-    /// [`receive`](Self::receive), [`handle_timeout`](Self::handle_timeout) and [`close`](Self::close); the timer for
-    /// a repetition starts when the last datagram of a flight has been taken.
+    /// Call it until it returns `false` after every call that takes `&mut self` and after [`connect`](Self::connect)
+    /// and [`accept`](Self::accept); the timer for a repetition starts when the last datagram of a flight has been
+    /// taken.
+    #[must_use = "whether there is a datagram to send"]
     pub fn poll_transmit(&mut self, now: Instant, out: &mut Vec<u8>) -> bool {
         let start = out.len();
         if let Some(alert) = self.alert.take() {

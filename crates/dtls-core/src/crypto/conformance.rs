@@ -49,7 +49,7 @@ pub enum ProviderFault {
     /// HMAC over a hash gives something else than it should.
     HmacKnownAnswer(&'static str),
     /// The hash for cookies and fingerprints is not SHA-256.
-    CookieHashIsNotSha256,
+    Sha256IsAnotherHash,
     /// A group cannot make a share, or makes one of another length than it states.
     GroupShare(NamedGroup),
     /// Two shares of a group do not lead to one secret.
@@ -85,7 +85,7 @@ impl fmt::Display for ProviderFault {
             Self::SuiteLeavesPlaintext(id) => write!(f, "{id} leaves plaintext behind where it did not open"),
             Self::HashKnownAnswer(name) => write!(f, "{name} gives something else than it should"),
             Self::HmacKnownAnswer(name) => write!(f, "HMAC over {name} gives something else than it should"),
-            Self::CookieHashIsNotSha256 => f.write_str("the provider's cookie hash is not SHA-256"),
+            Self::Sha256IsAnotherHash => f.write_str("the provider's sha256 is another hash"),
             Self::GroupShare(name) => write!(f, "{name} makes no share of the length it says"),
             Self::GroupDisagrees(name) => write!(f, "two shares of {name} do not lead to one secret"),
             Self::GroupTakesBadShare(name) => write!(f, "{name} takes a share that is not one"),
@@ -107,9 +107,9 @@ pub(super) fn check(provider: &CryptoProvider) -> Result<(), ProviderFault> {
         check_hash(suite.hash)?;
         check_suite(suite)?;
     }
-    check_hash(provider.cookie_hash)?;
-    if provider.cookie_hash.output_len() != SHA256_ABC.len() {
-        return Err(ProviderFault::CookieHashIsNotSha256);
+    check_hash(provider.sha256)?;
+    if provider.sha256.output_len() != SHA256_ABC.len() {
+        return Err(ProviderFault::Sha256IsAnotherHash);
     }
     for group in &provider.groups {
         check_group(*group, provider.random.as_ref())?;
@@ -638,12 +638,12 @@ mod tests {
     #[test]
     fn wrong_hashes_are_found() {
         let wrong = |provider: &CryptoProvider, len| -> &'static dyn HashAlgorithm {
-            Box::leak(Box::new(WrongHash(provider.cookie_hash, len)))
+            Box::leak(Box::new(WrongHash(provider.sha256, len)))
         };
-        assert_fault(ProviderFault::HmacKnownAnswer("wrong"), |p| p.cookie_hash = wrong(p, 32));
-        assert_fault(ProviderFault::HashKnownAnswer("wrong"), |p| p.cookie_hash = wrong(p, 48));
+        assert_fault(ProviderFault::HmacKnownAnswer("wrong"), |p| p.sha256 = wrong(p, 32));
+        assert_fault(ProviderFault::HashKnownAnswer("wrong"), |p| p.sha256 = wrong(p, 48));
         assert_fault(ProviderFault::HashKnownAnswer("wrong"), |p| p.cipher_suites[0].hash = wrong(p, 20));
-        assert_fault(ProviderFault::CookieHashIsNotSha256, |p| p.cookie_hash = p.cipher_suites[2].hash);
+        assert_fault(ProviderFault::Sha256IsAnotherHash, |p| p.sha256 = p.cipher_suites[2].hash);
     }
 
     /// "Exchanges" by echoing.

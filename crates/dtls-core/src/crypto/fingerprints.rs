@@ -34,7 +34,7 @@ impl Fingerprints {
         if fingerprints.is_empty() {
             return Err(FingerprintError::Empty);
         }
-        Ok(Self { fingerprints, hash: provider.cookie_hash })
+        Ok(Self { fingerprints, hash: provider.sha256 })
     }
 }
 
@@ -74,7 +74,7 @@ impl Fingerprint {
     /// The fingerprint of the certificate `cert` in DER.
     #[must_use]
     pub fn of(provider: &CryptoProvider, cert: &[u8]) -> Self {
-        Self::from_digest(&provider.cookie_hash.hash(cert))
+        Self::from_digest(&provider.sha256.hash(cert))
     }
 
     /// Its bytes.

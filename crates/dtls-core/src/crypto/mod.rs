@@ -77,7 +77,7 @@ pub struct CryptoProvider {
     /// Turns a private key in DER into something that signs.
     pub key_loader: &'static dyn KeyLoader,
     /// SHA-256: for cookies and for certificate fingerprints.
-    pub cookie_hash: &'static dyn HashAlgorithm,
+    pub sha256: &'static dyn HashAlgorithm,
 }
 
 impl CryptoProvider {

@@ -35,7 +35,7 @@ pub(super) fn provider(name: &'static str) -> CryptoProvider {
         signatures: signatures(),
         random: Arc::new(SystemRandom(rand::SystemRandom::new())),
         key_loader: &Loader,
-        cookie_hash: &SHA256,
+        sha256: &SHA256,
     }
 }
 

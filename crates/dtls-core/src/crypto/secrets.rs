@@ -159,7 +159,7 @@ mod tests {
         let server_random = unhex("f6c9575ed7ddd73e1f7d16eca115415812a43c2b747daaaae043abfb50053fce");
         for provider in providers() {
             let seed: [&[u8]; 2] = [&client_random, &server_random];
-            let master = MasterSecret::derive(provider.cookie_hash, &premaster, b"master secret", &seed);
+            let master = MasterSecret::derive(provider.sha256, &premaster, b"master secret", &seed);
             assert_eq!(master.as_bytes().as_slice(), unhex(MASTER_SECRET));
         }
     }

@@ -51,8 +51,8 @@ impl Outbound {
         RecordHeader::LEN + self.protected.as_ref().map_or(0, |epoch| epoch.sealer.explicit_nonce_len())
     }
 
-    /// Appends one record whose payload is the concatenation of `payload`. On an error nothing is appended and no
-    /// number is used.
+    /// Appends one record whose payload is the concatenation of `payload`. On an error nothing is appended; a number is
+    /// spent only if it is the provider that fails.
     #[inline]
     pub(crate) fn write(
         &mut self,
