@@ -2,11 +2,10 @@
 
 /// Why a datagram, a record or a fragment was dropped.
 ///
-/// Anyone can send such bytes, so a counter is all that an owner sees of it (RFC 6347 section 4.1.2.7). Inside, four
+/// Anyone can send such bytes, so a counter is all that an owner sees of it (RFC 6347 section 4.1.2.7). Inside, three
 /// causes leave a trace within fixed bounds: a forgery wears the key ([`NotAuthentic`](Self::NotAuthentic)), a small
-/// handshake record may be held for its key ([`FutureEpoch`](Self::FutureEpoch)), and while there are no keys a
-/// contradiction ([`BadFragment`](Self::BadFragment)) and a useless message
-/// ([`UnusableMessage`](Self::UnusableMessage)) are remembered.
+/// handshake record may be held for its key ([`FutureEpoch`](Self::FutureEpoch)), and while there are no keys a useless
+/// message ([`UnusableMessage`](Self::UnusableMessage)) is remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Discard {
@@ -28,7 +27,7 @@ pub enum Discard {
     BadLength,
     /// The record's authentication tag is wrong.
     NotAuthentic,
-    /// A handshake fragment is malformed or contradicts one that came before.
+    /// A handshake fragment is malformed, or in the clear where an authenticated one has come.
     BadFragment,
     /// A handshake message lies too far ahead, or is longer than its type allows, or would take too much memory.
     MessageOutOfBounds,

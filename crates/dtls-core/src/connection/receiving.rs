@@ -7,7 +7,7 @@ use super::{Connection, Phase};
 use crate::discard::Discard;
 use crate::error::Error;
 use crate::event::{Event, Role};
-use crate::handshake::{Advance, Completed, Received as Fate};
+use crate::handshake::{Advance, Completed, Fate};
 use crate::record::Opened;
 use crate::time::Instant;
 use crate::wire::codec::Decode as _;

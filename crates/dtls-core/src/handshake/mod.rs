@@ -111,7 +111,7 @@ impl Handshake {
     }
 
     /// Takes a fragment. Complete messages are then used by [`Handshake::advance`].
-    pub(crate) fn on_fragment(&mut self, epoch: Epoch, fragment: &Fragment<'_>) -> Result<Received, Error> {
+    pub(crate) fn on_fragment(&mut self, epoch: Epoch, fragment: &Fragment<'_>) -> Result<Fate, Error> {
         if epoch == Epoch::ZERO && fragment.header.typ == HandshakeType::HELLO_VERIFY_REQUEST {
             return self.on_hello_verify_request(fragment);
         }
@@ -121,56 +121,56 @@ impl Handshake {
             // of the client's, when it followed two cookies and the first was good.
             let is_hello = matches!(typ, HandshakeType::HELLO_REQUEST | HandshakeType::CLIENT_HELLO);
             if is_hello && !self.state.awaits(typ) {
-                return Ok(Received::Dropped(Discard::UnusableMessage));
+                return Ok(Fate::Dropped(Discard::UnusableMessage));
             }
             // With the key of epoch 1 in place, only Finished is missing, which is protected.
             if self.state.awaits(HandshakeType::FINISHED) {
                 return if self.forgives_nothing {
                     Err(Error::UnexpectedMessage(typ))
                 } else {
-                    Ok(Received::Dropped(Discard::UnusableMessage))
+                    Ok(Fate::Dropped(Discard::UnusableMessage))
                 };
             }
         }
         match self.reassembly.place(epoch, fragment) {
-            Ok(()) => Ok(Received::Kept),
+            Ok(()) => Ok(Fate::Kept),
             Err(Discard::RepeatedMessage) => Ok(self.on_repetition(fragment)),
-            Err(cause) => Ok(Received::Dropped(cause)),
+            Err(cause) => Ok(Fate::Dropped(cause)),
         }
     }
 
     /// RFC 6347 section 4.2.4: when the peer repeats the flight that ours answers, ours was lost. The last message of
     /// that flight stands for it, for as long as nothing newer has come.
-    fn on_repetition(&mut self, fragment: &Fragment<'_>) -> Received {
+    fn on_repetition(&mut self, fragment: &Fragment<'_>) -> Fate {
         let seq = fragment.header.message_seq;
         let is_answered = self.answered == Some(seq) && seq.next() == Some(self.reassembly.next_seq());
         if is_answered && self.exchange.retransmit.peer_repeats() {
             self.exchange.flight.rewind();
-            return Received::Repeat;
+            return Fate::Repeat;
         }
-        Received::Dropped(Discard::RepeatedMessage)
+        Fate::Dropped(Discard::RepeatedMessage)
     }
 
     /// A HelloVerifyRequest stands outside the order of messages: its sender keeps no state, so a second one may come
     /// with any number (RFC 6347 section 4.2.1).
-    fn on_hello_verify_request(&mut self, fragment: &Fragment<'_>) -> Result<Received, Error> {
+    fn on_hello_verify_request(&mut self, fragment: &Fragment<'_>) -> Result<Fate, Error> {
         let State::Client(ClientState::AwaitServerHello(state)) = &mut self.state else {
-            return Ok(Received::Dropped(Discard::UnusableMessage));
+            return Ok(Fate::Dropped(Discard::UnusableMessage));
         };
         let is_whole = fragment.header.fragment_length == fragment.header.length;
         let (true, Ok(request)) = (is_whole, HelloVerifyRequest::decode_all(fragment.body)) else {
-            return Ok(Received::Dropped(Discard::UnusableMessage));
+            return Ok(Fate::Dropped(Discard::UnusableMessage));
         };
         if self.granted.cookie {
-            return Ok(Received::Dropped(Discard::RepeatedMessage));
+            return Ok(Fate::Dropped(Discard::RepeatedMessage));
         }
         let seq = fragment.header.message_seq;
         if state.on_hello_verify_request(&request, seq, &mut self.exchange)? == client::CookieAnswer::Ignored {
-            return Ok(Received::Dropped(Discard::RepeatedMessage));
+            return Ok(Fate::Dropped(Discard::RepeatedMessage));
         }
         self.granted.cookie = true;
         self.suspected = None;
-        Ok(Received::Kept)
+        Ok(Fate::Kept)
     }
 
     /// Notes a ChangeCipherSpec. It is never authenticated, so all it can do is to let a Finished through that proves
@@ -222,7 +222,7 @@ impl Handshake {
         // Only Finished is sent in epoch 1, and it is sent nowhere else.
         let right_epoch = (typ == HandshakeType::FINISHED) == (epoch == Epoch::ONE);
         if !right_epoch || !self.state.awaits(typ) {
-            self.reassembly.forget(seq);
+            drop(self.reassembly.take(seq));
             return self.forgive(epoch, Error::UnexpectedMessage(typ));
         }
         if epoch == Epoch::ONE && !self.change_cipher_spec_seen {
@@ -290,7 +290,7 @@ impl Handshake {
 
 /// What became of a fragment.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Received {
+pub(crate) enum Fate {
     Kept,
     Dropped(Discard),
     /// The peer repeats itself: our flight leaves again.

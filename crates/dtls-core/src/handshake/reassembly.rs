@@ -11,6 +11,10 @@
 //! Overlaps, duplicates, any order and any cutting are legal, so bytes are counted and not fragments. Memory grows
 //! with the bytes that arrive and never with the length a fragment claims. The first byte that arrives for a place
 //! stays: what has been counted is never altered.
+//!
+//! Fragments of one message agree on its type and length (RFC 6347 section 4.2.3). Those that do not may be forged, as
+//! may those that came before them, so a slot keeps two candidates; a third takes the place of the poorer one. To keep
+//! an honest message out for good, a forger would have to send as much as its sender does.
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -27,7 +31,7 @@ use crate::wire::record::Epoch;
 pub(crate) struct Reassembly {
     next: MessageSeq,
     /// The slot of message `next + i` at index `i`.
-    slots: VecDeque<Option<Slot>>,
+    slots: VecDeque<Slot>,
 }
 
 impl Reassembly {
@@ -35,7 +39,7 @@ impl Reassembly {
     /// ServerHello may answer a hello that was followed by some more.
     const WINDOW: u16 = 10;
 
-    /// How many bytes of pages the messages behind the next one may hold together.
+    /// How many bytes the messages behind the next one may hold together.
     const AHEAD_BUDGET: usize = 64 * 1024;
 
     pub(crate) const fn new(next: MessageSeq) -> Self {
@@ -49,7 +53,7 @@ impl Reassembly {
 
     /// The number of the first complete message of this type among those numbers.
     pub(crate) fn first_complete(&self, typ: HandshakeType, among: &RangeInclusive<MessageSeq>) -> Option<MessageSeq> {
-        let is_wanted = |slot: &Option<Slot>| slot.as_ref().is_some_and(|slot| slot.typ == typ && slot.is_complete());
+        let is_wanted = |slot: &Slot| slot.complete().any(|candidate| candidate.typ == typ);
         let numbered = (self.next.0..=u16::MAX).map(MessageSeq).zip(&self.slots);
         numbered.filter(|(seq, _)| among.contains(seq)).find(|(_, slot)| is_wanted(slot)).map(|(seq, _)| seq)
     }
@@ -71,43 +75,23 @@ impl Reassembly {
         }
         let index = usize::from(ahead);
         if self.slots.len() <= index {
-            self.slots.resize_with(index + 1, || None);
+            self.slots.resize_with(index + 1, Slot::default);
         }
-        let slot = self.slots.get_mut(index).ok_or(Discard::MessageOutOfBounds)?;
-        match slot {
-            Some(taken) if taken.belongs(epoch, header) => taken.fill(fragment),
-            // What is authenticated takes the place of what anyone can forge.
-            Some(taken) if taken.epoch < epoch => {
-                *slot = Some(Slot::new(epoch, header));
-                slot.as_mut().map_or(Ok(()), |slot| slot.fill(fragment))
-            }
-            Some(taken) if taken.contradictions == 0 => {
-                taken.contradictions = 1;
-                Err(Discard::BadFragment)
-            }
-            // The first contradiction is dropped; the second shows that the first comer was the forged one (or that
-            // a forger persists, who could as well forge the whole message). Without this, one forged fragment would
-            // freeze the handshake for ever.
-            _ => {
-                *slot = Some(Slot::new(epoch, header));
-                slot.as_mut().map_or(Ok(()), |slot| slot.fill(fragment))
-            }
-        }
+        self.slots.get_mut(index).ok_or(Discard::MessageOutOfBounds)?.place(epoch, fragment)
     }
 
     /// Type and epoch of a message, if it is complete.
     pub(crate) fn peek(&self, seq: MessageSeq) -> Option<(HandshakeType, Epoch)> {
-        let slot = self.slots.get(self.index(seq)?)?.as_ref()?;
-        slot.is_complete().then_some((slot.typ, slot.epoch))
+        let candidate = self.slots.get(self.index(seq)?)?.complete().next()?;
+        Some((candidate.typ, candidate.epoch))
     }
 
     /// Takes a message, if it is complete. Its place stays open, so that a retransmission can bring a better one, until
     /// [`Reassembly::advance_past`] says that it was of use.
     pub(crate) fn take(&mut self, seq: MessageSeq) -> Option<Message> {
-        self.peek(seq)?;
         let index = self.index(seq)?;
-        let slot = self.slots.get_mut(index)?.take()?;
-        Some(Message { typ: slot.typ, seq, bytes: slot.into_bytes(seq) })
+        let candidate = self.slots.get_mut(index)?.take_complete()?;
+        Some(Message { typ: candidate.typ, seq, bytes: candidate.into_bytes(seq) })
     }
 
     /// Goes on with the message behind this one. `None` when the numbers are used up, which no handshake of honest
@@ -125,19 +109,12 @@ impl Reassembly {
         }
     }
 
-    /// Forgets what has come of a message.
-    pub(crate) fn forget(&mut self, seq: MessageSeq) {
-        if let Some(slot) = self.index(seq).and_then(|index| self.slots.get_mut(index)) {
-            *slot = None;
-        }
-    }
-
     fn index(&self, seq: MessageSeq) -> Option<usize> {
         seq.0.checked_sub(self.next.0).map(usize::from)
     }
 
     fn bytes_ahead(&self) -> usize {
-        self.slots.iter().skip(1).flatten().map(Slot::held).sum()
+        self.slots.iter().skip(1).flat_map(Slot::candidates).map(|candidate| candidate.held).sum()
     }
 }
 
@@ -156,13 +133,53 @@ impl Message {
     }
 }
 
+/// What has come for one place in the order of messages.
+#[derive(Debug, Default)]
+struct Slot([Option<Candidate>; 2]);
+
+impl Slot {
+    fn candidates(&self) -> impl Iterator<Item = &Candidate> {
+        self.0.iter().flatten()
+    }
+
+    fn complete(&self) -> impl Iterator<Item = &Candidate> {
+        self.candidates().filter(|candidate| candidate.is_complete())
+    }
+
+    fn take_complete(&mut self) -> Option<Candidate> {
+        self.0.iter_mut().find(|place| place.as_ref().is_some_and(Candidate::is_complete))?.take()
+    }
+
+    fn place(&mut self, epoch: Epoch, fragment: &Fragment<'_>) -> Result<(), Discard> {
+        if self.candidates().any(|candidate| candidate.epoch > epoch) {
+            return Err(Discard::BadFragment);
+        }
+        // What is authenticated takes the place of what anyone can forge.
+        for place in &mut self.0 {
+            place.take_if(|candidate| candidate.epoch < epoch);
+        }
+        let belongs = |place: &Option<Candidate>| place.as_ref().is_some_and(|c| c.owns(&fragment.header));
+        let index = self.0.iter().position(belongs).unwrap_or_else(|| self.poorest());
+        let place = self.0.get_mut(index).ok_or(Discard::MessageOutOfBounds)?;
+        place.take_if(|candidate| !candidate.owns(&fragment.header));
+        place.get_or_insert_with(|| Candidate::new(epoch, &fragment.header)).fill(fragment)
+    }
+
+    /// The place of the candidate of which least has come.
+    fn poorest(&self) -> usize {
+        let [first, second] = self.0.each_ref().map(|place| place.as_ref().map(|c| (c.is_complete(), c.seen())));
+        usize::from(second < first)
+    }
+}
+
 /// One message on its way to completeness.
 #[derive(Debug)]
-struct Slot {
+struct Candidate {
     typ: HandshakeType,
     epoch: Epoch,
     length: u32,
-    contradictions: u8,
+    /// How many bytes of the heap it takes.
+    held: usize,
     content: Content,
 }
 
@@ -170,19 +187,19 @@ struct Slot {
 enum Content {
     /// Header and body of a message that came in one fragment.
     Whole(Vec<u8>),
-    /// Index `i` holds bytes `i * Page::LEN ..`; `missing` counts the bytes not seen yet.
-    Pages { pages: Vec<Option<Box<Page>>>, missing: u32 },
+    /// The pages of which something has come, in order; `missing` counts the bytes not seen yet.
+    Pages { pages: Vec<Box<Page>>, missing: u32 },
 }
 
-impl Slot {
+impl Candidate {
     fn new(epoch: Epoch, header: &FragmentHeader) -> Self {
         let content = Content::Pages { pages: Vec::new(), missing: header.length };
-        Self { typ: header.typ, epoch, length: header.length, contradictions: 0, content }
+        Self { typ: header.typ, epoch, length: header.length, held: 0, content }
     }
 
-    /// RFC 6347 section 4.2.3: all fragments of a message repeat its type and length; and a message lies in one epoch.
-    fn belongs(&self, epoch: Epoch, header: &FragmentHeader) -> bool {
-        (self.typ, self.epoch, self.length) == (header.typ, epoch, header.length)
+    /// Whether a fragment of the same epoch is part of this message.
+    fn owns(&self, header: &FragmentHeader) -> bool {
+        (self.typ, self.length) == (header.typ, header.length)
     }
 
     fn is_complete(&self) -> bool {
@@ -192,10 +209,11 @@ impl Slot {
         }
     }
 
-    fn held(&self) -> usize {
+    /// How many bytes of the body have come.
+    fn seen(&self) -> u32 {
         match &self.content {
-            Content::Whole(bytes) => bytes.len(),
-            Content::Pages { pages, .. } => pages.iter().flatten().count() * size_of::<Page>(),
+            Content::Whole(_) => self.length,
+            Content::Pages { missing, .. } => self.length - missing,
         }
     }
 
@@ -208,6 +226,7 @@ impl Slot {
             let mut bytes = Vec::with_capacity(FragmentHeader::LEN + fragment.body.len());
             bytes.extend_from_slice(&fragment.header.to_bytes());
             bytes.extend_from_slice(fragment.body);
+            self.held = bytes.capacity();
             self.content = Content::Whole(bytes);
             return Ok(());
         }
@@ -217,11 +236,12 @@ impl Slot {
         while !rest.is_empty() {
             let (index, offset) = (at / Page::LEN, at % Page::LEN);
             let (now, later) = rest.split_at(rest.len().min(Page::LEN - offset));
-            if pages.len() <= index {
-                pages.resize_with(index + 1, || None);
-            }
-            let page = pages.get_mut(index).ok_or(Discard::BadFragment)?;
-            new_bytes += page.get_or_insert_with(Page::new).fill(offset, now);
+            let place = pages.binary_search_by_key(&index, |page| page.index).unwrap_or_else(|place| {
+                pages.insert(place, Page::new(index));
+                self.held += size_of::<Page>();
+                place
+            });
+            new_bytes += pages.get_mut(place).map_or(0, |page| page.fill(offset, now));
             at += now.len();
             rest = later;
         }
@@ -238,7 +258,7 @@ impl Slot {
         let end = length.saturating_add(FragmentHeader::LEN);
         let mut bytes = Vec::with_capacity(end);
         bytes.extend_from_slice(&FragmentHeader::whole(self.typ, seq, self.length).to_bytes());
-        for page in pages.into_iter().flatten() {
+        for page in pages {
             bytes.extend_from_slice(&page.bytes);
         }
         bytes.truncate(end);
@@ -246,9 +266,10 @@ impl Slot {
     }
 }
 
-/// A stretch of a message, and which of its bytes have arrived.
+/// A stretch of a message, from byte `index * Page::LEN` on, and which of its bytes have arrived.
 #[derive(Debug)]
 struct Page {
+    index: usize,
     bytes: [u8; Self::LEN],
     seen: [u8; Self::LEN / 8],
 }
@@ -256,8 +277,8 @@ struct Page {
 impl Page {
     const LEN: usize = 512;
 
-    fn new() -> Box<Self> {
-        Box::new(Self { bytes: [0; Self::LEN], seen: [0; Self::LEN / 8] })
+    fn new(index: usize) -> Box<Self> {
+        Box::new(Self { index, bytes: [0; Self::LEN], seen: [0; Self::LEN / 8] })
     }
 
     /// Writes the bytes not seen before and returns how many they are.
@@ -386,27 +407,53 @@ mod tests {
     }
 
     #[test]
-    fn a_fragment_that_contradicts_the_length_type_or_epoch_is_dropped() {
-        for (epoch, other) in [
-            (Epoch::ZERO, fragment(HandshakeType::CERTIFICATE, SEQ.0, 4096, 1, &[9; 4095])),
-            (Epoch::ZERO, fragment(HandshakeType::SERVER_KEY_EXCHANGE, SEQ.0, 2, 1, &[9])),
+    fn a_fragment_of_another_type_or_length_does_not_touch_a_message_under_way() {
+        for other in [
+            fragment(HandshakeType::CERTIFICATE, SEQ.0, 4096, 1, &[9; 4095]),
+            fragment(HandshakeType::SERVER_KEY_EXCHANGE, SEQ.0, 2, 1, &[9]),
         ] {
             let mut reassembly = Reassembly::new(SEQ);
             reassembly.place(Epoch::ZERO, &certificate(2, 0, &[7])).unwrap();
-            assert_eq!(reassembly.place(epoch, &other), Err(Discard::BadFragment));
+            reassembly.place(Epoch::ZERO, &other).unwrap();
+            assert_eq!(reassembly.peek(SEQ), None);
             reassembly.place(Epoch::ZERO, &certificate(2, 1, &[8])).unwrap();
             assert_eq!(take_next(&mut reassembly).unwrap().body(), [7, 8]);
         }
     }
 
     #[test]
-    fn a_forged_first_fragment_gives_way_when_it_is_contradicted_again() {
+    fn a_forged_message_that_comes_first_stands_beside_the_honest_one() {
         let mut reassembly = Reassembly::new(SEQ);
-        reassembly.place(Epoch::ZERO, &certificate(70, 0, &[0xbd; 35])).unwrap();
+        reassembly.place(Epoch::ZERO, &certificate(70, 0, &[0xbd; 70])).unwrap();
         let honest = pattern(90);
-        assert!(reassembly.place(Epoch::ZERO, &certificate(90, 0, &honest)).is_err());
         reassembly.place(Epoch::ZERO, &certificate(90, 0, &honest)).unwrap();
+        assert_eq!(reassembly.take(SEQ).unwrap().body(), [0xbd; 70]);
+        assert_eq!(reassembly.take(SEQ).unwrap().body(), &honest[..]);
+    }
+
+    #[test]
+    fn however_many_forgeries_come_the_richer_candidate_stays() {
+        let honest = pattern(900);
+        let mut reassembly = Reassembly::new(SEQ);
+        for (piece, offset) in honest.chunks(300).zip((0..).step_by(300)) {
+            reassembly.place(Epoch::ZERO, &certificate(900, offset, piece)).unwrap();
+            for length in 1000..1020 {
+                let _ = reassembly.place(Epoch::ZERO, &certificate(length, 0, &[0xbd; 299]));
+            }
+        }
         assert_eq!(take_next(&mut reassembly).unwrap().body(), &honest[..]);
+    }
+
+    #[test]
+    fn what_is_in_the_clear_does_not_touch_what_is_authenticated() {
+        let mut reassembly = Reassembly::new(SEQ);
+        let finished = |at: u32, body| fragment(HandshakeType::FINISHED, SEQ.0, 12, at, body);
+        reassembly.place(Epoch::ONE, &finished(0, &[7; 6])).unwrap();
+        for forged in [finished(6, &[9; 6]), certificate(2, 0, &[9; 2])] {
+            assert_eq!(reassembly.place(Epoch::ZERO, &forged), Err(Discard::BadFragment));
+        }
+        reassembly.place(Epoch::ONE, &finished(6, &[8; 6])).unwrap();
+        assert_eq!(take_next(&mut reassembly).unwrap().body(), [[7; 6], [8; 6]].concat());
     }
 
     #[test]
@@ -426,8 +473,8 @@ mod tests {
     fn a_claim_of_128_kib_costs_one_page() {
         let mut reassembly = Reassembly::new(SEQ);
         reassembly.place(Epoch::ZERO, &certificate(1 << 17, (1 << 17) - 1, &[1])).unwrap();
-        let slot = reassembly.slots[0].as_ref().unwrap();
-        assert_eq!(slot.held(), size_of::<Page>());
+        let held: usize = reassembly.slots[0].candidates().map(|candidate| candidate.held).sum();
+        assert_eq!(held, size_of::<Page>());
     }
 
     #[test]
