@@ -530,12 +530,16 @@ mod tests {
     }
 
     #[test]
-    fn an_authenticated_fragment_takes_the_place_of_a_forged_one() {
+    fn an_authenticated_fragment_takes_the_place_of_forged_ones() {
+        let finished = |at, body| fragment(HandshakeType::FINISHED, SEQ.0, 12, at, body);
         let mut reassembly = Reassembly::new(SEQ);
         reassembly.place(Epoch::ZERO, &certificate(100, 0, &[1])).unwrap();
-        let finished = fragment(HandshakeType::FINISHED, SEQ.0, 12, 0, &[7; 12]);
-        reassembly.place(Epoch::ONE, &finished).unwrap();
+        reassembly.place(Epoch::ZERO, &finished(0, &[9; 6])).unwrap();
+        reassembly.place(Epoch::ONE, &finished(6, &[7; 6])).unwrap();
+        assert_eq!(reassembly.peek(SEQ), None);
+        reassembly.place(Epoch::ONE, &finished(0, &[7; 6])).unwrap();
         assert_eq!(reassembly.peek(SEQ), Some((HandshakeType::FINISHED, Epoch::ONE)));
+        assert_eq!(take_next(&mut reassembly).unwrap().body(), [7; 12]);
     }
 
     #[test]
