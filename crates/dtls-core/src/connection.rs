@@ -57,6 +57,8 @@ pub struct Connection {
     /// An alert that has been sealed and not yet taken.
     alert: Option<Box<[u8]>>,
     events: Events,
+    /// Warnings in a row, without application data between them.
+    warnings: u8,
     stats: Stats,
 }
 
@@ -144,6 +146,7 @@ impl Connection {
             mtu: Mtu::new(settings.mtu),
             alert: None,
             events: Events::default(),
+            warnings: 0,
             stats: Stats::default(),
         }
     }
@@ -208,9 +211,12 @@ impl Connection {
 // --- ending ---
 
 impl Connection {
+    /// More warnings in a row than any honest peer sends.
+    const WARNINGS_MAX: u8 = 16;
+
     /// Closes in good order: queues a close_notify (RFC 5246 section 7.2.1) for
     /// [`poll_transmit`](Self::poll_transmit) and drops the keys of the record layer. What arrives afterwards is dropped.
-    /// Emits no event.
+    /// The master secret stays for [`export`](Self::export) until the connection is dropped. Emits no event.
     pub fn close(&mut self) {
         if !self.is_over() {
             self.queue_alert(Alert::warning(AlertDescription::CLOSE_NOTIFY));
@@ -255,7 +261,8 @@ impl Connection {
         self.events.end = Some(Event::Failed(error));
     }
 
-    /// Drops every secret that the record layer and the present phase hold.
+    /// Drops every secret that the record layer and the present phase hold. [`Connection::end_in_good_order`] saves what
+    /// was agreed on from it.
     fn end(&mut self) {
         self.phase = Phase::Over;
         self.inbound = Inbound::new();
@@ -354,7 +361,6 @@ impl fmt::Debug for Connection {
                         .field("until", &linger.until)
                         .field("answers_left", &linger.answers_left);
                 }
-                debug.field("warnings", &established.warnings);
             }
             Phase::Closed(established) => {
                 debug.field("closed", &established.info);
@@ -369,6 +375,7 @@ impl fmt::Debug for Connection {
             .field("mtu", &self.mtu)
             .field("alert", &self.alert)
             .field("events", &self.events)
+            .field("warnings", &self.warnings)
             .finish_non_exhaustive()
     }
 }

@@ -21,14 +21,10 @@ pub(super) struct Established {
     pub(super) hash: &'static dyn HashAlgorithm,
     pub(super) exporters: Exporters,
     pub(super) linger: Option<Box<Linger>>,
-    pub(super) warnings: u8,
     pub(super) refused_renegotiation: bool,
 }
 
 impl Established {
-    /// Warnings in a row, without application data between them, that are borne.
-    pub(super) const WARNINGS_MAX: u8 = 16;
-
     /// What an authenticated handshake fragment is good for once the handshake is over.
     pub(super) fn on_fragment(&mut self, now: Instant, fragment: &Fragment<'_>) -> Reaction {
         match (fragment.header.typ, self.info.role) {

@@ -65,8 +65,8 @@ impl Connection {
 
     fn on_application_data<'d>(&mut self, epoch: Epoch, payload: &'d mut [u8]) -> Option<&'d mut [u8]> {
         match &mut self.phase {
-            Phase::Established(established) if epoch == Epoch::ONE => {
-                established.warnings = 0;
+            Phase::Established(_) if epoch == Epoch::ONE => {
+                self.warnings = 0;
                 self.stats.application_records_received = self.stats.application_records_received.saturating_add(1);
                 Some(payload)
             }
@@ -164,7 +164,6 @@ impl Connection {
             hash,
             exporters: phase.exporters,
             linger,
-            warnings: 0,
             refused_renegotiation: false,
         }));
         self.events.connected = true;
@@ -198,9 +197,9 @@ impl Connection {
                 self.end_in_good_order();
                 self.events.end = Some(Event::Closed);
             }
-            (Phase::Established(established), AlertLevel::WARNING, _) => {
-                established.warnings += 1;
-                if established.warnings >= Established::WARNINGS_MAX {
+            (Phase::Established(_), AlertLevel::WARNING, _) => {
+                self.warnings += 1;
+                if self.warnings >= Self::WARNINGS_MAX {
                     self.fail(Error::TooManyWarnings);
                 }
             }

@@ -7,8 +7,8 @@ use core::ops::Range;
 use super::{Connection, Phase};
 use crate::config::{MTU_MAX, MTU_MIN};
 use crate::error::Error;
-use crate::handshake::flight::Piece;
-use crate::record::SealFault;
+use crate::handshake::flight::{Flight, Piece};
+use crate::record::{Outbound, SealFault};
 use crate::time::Instant;
 use crate::wire::enums::ContentType;
 use crate::wire::record::Epoch;
@@ -127,32 +127,19 @@ impl Connection {
 
     /// Fills one datagram with what is next of the flight under way.
     fn write_flight(&mut self, now: Instant, out: &mut Vec<u8>) -> Result<(), SealFault> {
-        let mtu = self.mtu.effective;
-        let (flight, outbound) = match &mut self.phase {
-            Phase::Handshaking(phase) => (&mut phase.handshake.exchange.flight, &mut self.outbound),
-            Phase::Established(established) => match &mut established.linger {
-                Some(linger) => (&mut linger.flight, &mut self.outbound),
-                None => return Ok(()),
-            },
-            Phase::Closed(_) | Phase::Over => return Ok(()),
-        };
-        let start = out.len();
-        while let Some(epoch) = flight.next_epoch() {
-            let room = |used| outbound.room(epoch, mtu, used);
-            let Some(piece) = flight.next_piece(room(out.len() - start), room(0)) else { break };
-            match piece {
-                Piece::Fragment { header, body } => {
-                    outbound.write(epoch, ContentType::HANDSHAKE, &[&header, body], out)?;
-                }
-                Piece::ChangeCipherSpec => {
-                    outbound.write(epoch, ContentType::CHANGE_CIPHER_SPEC, &[&[ChangeCipherSpec::BYTE]], out)?;
-                }
+        match &mut self.phase {
+            Phase::Handshaking(phase) => {
+                let exchange = &mut phase.handshake.exchange;
+                write_pieces(&mut exchange.flight, &mut self.outbound, self.mtu.effective, out)?;
+                exchange.on_transmit(now);
+                Ok(())
             }
+            Phase::Established(established) => match &mut established.linger {
+                Some(linger) => write_pieces(&mut linger.flight, &mut self.outbound, self.mtu.effective, out),
+                None => Ok(()),
+            },
+            Phase::Closed(_) | Phase::Over => Ok(()),
         }
-        if let Phase::Handshaking(phase) = &mut self.phase {
-            phase.handshake.exchange.on_transmit(now);
-        }
-        Ok(())
     }
 
     fn count_sent(&mut self, len: usize) {
@@ -167,11 +154,36 @@ impl Connection {
     pub(super) fn queue_alert(&mut self, alert: Alert) {
         let epoch = if self.outbound.is_protected() { Epoch::ONE } else { Epoch::ZERO };
         let mut datagram = Vec::new();
+        // The last flight goes first if it has not left: without it the peer has no use for the alert. The two together
+        // are shorter than the smallest MTU.
+        if let Phase::Established(established) = &mut self.phase {
+            if let Some(linger) = &mut established.linger {
+                let _ = write_pieces(&mut linger.flight, &mut self.outbound, self.mtu.effective, &mut datagram);
+            }
+        }
         // Where even an alert cannot be sealed, silence is all that is left.
         if self.outbound.write(epoch, ContentType::ALERT, &[&alert.to_bytes()], &mut datagram).is_ok() {
             self.alert = Some(datagram.into_boxed_slice());
         }
     }
+}
+
+/// Appends what fits of a flight in one datagram of `mtu` bytes.
+fn write_pieces(flight: &mut Flight, outbound: &mut Outbound, mtu: usize, out: &mut Vec<u8>) -> Result<(), SealFault> {
+    let start = out.len();
+    while let Some(epoch) = flight.next_epoch() {
+        let room = |used| outbound.room(epoch, mtu, used);
+        let Some(piece) = flight.next_piece(room(out.len() - start), room(0)) else { break };
+        match piece {
+            Piece::Fragment { header, body } => {
+                outbound.write(epoch, ContentType::HANDSHAKE, &[&header, body], out)?;
+            }
+            Piece::ChangeCipherSpec => {
+                outbound.write(epoch, ContentType::CHANGE_CIPHER_SPEC, &[&[ChangeCipherSpec::BYTE]], out)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The largest datagram to send.

@@ -5,15 +5,16 @@
 //! flight can never say different things.
 
 use alloc::vec::Vec;
+use core::fmt;
 use core::ops::Range;
 
-use crate::wire::codec::Encode;
+use crate::wire::codec::{Abridged, Encode};
 use crate::wire::enums::HandshakeType;
 use crate::wire::fragment::{FragmentHeader, MessageSeq};
 use crate::wire::record::Epoch;
 
 /// The messages of one flight and how much of it has left.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Flight {
     items: Vec<Item>,
     /// The bodies of all messages, one after the other.
@@ -89,6 +90,17 @@ impl Flight {
             self.sent += len;
         }
         Some(Piece::Fragment { header: header.to_bytes(), body: unsent.get(..len).unwrap_or_default() })
+    }
+}
+
+impl fmt::Debug for Flight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Flight")
+            .field("items", &self.items)
+            .field("bodies", &Abridged(&self.bodies))
+            .field("item", &self.item)
+            .field("sent", &self.sent)
+            .finish()
     }
 }
 

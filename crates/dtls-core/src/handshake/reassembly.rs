@@ -19,9 +19,11 @@
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+use core::fmt;
 use core::ops::RangeInclusive;
 
 use crate::discard::Discard;
+use crate::wire::codec::Abridged;
 use crate::wire::enums::HandshakeType;
 use crate::wire::fragment::{Fragment, FragmentHeader, MessageSeq};
 use crate::wire::record::Epoch;
@@ -183,12 +185,21 @@ struct Candidate {
     content: Content,
 }
 
-#[derive(Debug)]
+#[expect(clippy::vec_box, reason = "pages come in any order, and a box is moved more easily than a page")]
 enum Content {
     /// Header and body of a message that came in one fragment.
     Whole(Vec<u8>),
     /// The pages of which something has come, in order; `missing` counts the bytes not seen yet.
     Pages { pages: Vec<Box<Page>>, missing: u32 },
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole(bytes) => Abridged(bytes).fmt(f),
+            Self::Pages { pages, missing } => write!(f, "{missing} bytes missing of {pages:?}"),
+        }
+    }
 }
 
 impl Candidate {
@@ -267,11 +278,17 @@ impl Candidate {
 }
 
 /// A stretch of a message, from byte `index * Page::LEN` on, and which of its bytes have arrived.
-#[derive(Debug)]
 struct Page {
     index: usize,
     bytes: [u8; Self::LEN],
     seen: [u8; Self::LEN / 8],
+}
+
+impl fmt::Debug for Page {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [bytes, seen] = [&self.bytes[..], &self.seen].map(Abridged);
+        f.debug_struct("Page").field("index", &self.index).field("bytes", &bytes).field("seen", &seen).finish()
+    }
 }
 
 impl Page {

@@ -211,6 +211,20 @@ impl fmt::Display for DecodeError {
 
 impl core::error::Error for DecodeError {}
 
+/// Prints bytes as their number and a checksum: enough to tell two messages apart without filling the screen.
+pub(crate) struct Abridged<'a>(pub(crate) &'a [u8]);
+
+impl fmt::Debug for Abridged<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // FNV-1a.
+        let sum = self
+            .0
+            .iter()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| (sum ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3));
+        write!(f, "{} bytes, {sum:016x}", self.0.len())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
