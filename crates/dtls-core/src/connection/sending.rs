@@ -61,7 +61,7 @@ impl Connection {
     #[must_use]
     pub fn max_payload(&self) -> usize {
         match self.phase {
-            Phase::Established(_) => self.outbound.room(Epoch::ONE, self.mtu.effective, 0),
+            Phase::Established(_) => self.outbound.room(Epoch::ONE, self.mtu.get(), 0),
             _ => 0,
         }
     }
@@ -130,12 +130,12 @@ impl Connection {
         match &mut self.phase {
             Phase::Handshaking(phase) => {
                 let exchange = &mut phase.handshake.exchange;
-                write_pieces(&mut exchange.flight, &mut self.outbound, self.mtu.effective, out)?;
+                write_pieces(&mut exchange.flight, &mut self.outbound, self.mtu.get(), out)?;
                 exchange.on_transmit(now);
                 Ok(())
             }
             Phase::Established(established) => match &mut established.linger {
-                Some(linger) => write_pieces(&mut linger.flight, &mut self.outbound, self.mtu.effective, out),
+                Some(linger) => write_pieces(&mut linger.flight, &mut self.outbound, self.mtu.get(), out),
                 None => Ok(()),
             },
             Phase::Closed(_) | Phase::Over => Ok(()),
@@ -158,7 +158,7 @@ impl Connection {
         // are shorter than the smallest MTU.
         if let Phase::Established(established) = &mut self.phase {
             if let Some(linger) = &mut established.linger {
-                let _ = write_pieces(&mut linger.flight, &mut self.outbound, self.mtu.effective, &mut datagram);
+                let _ = write_pieces(&mut linger.flight, &mut self.outbound, self.mtu.get(), &mut datagram);
             }
         }
         // Where even an alert cannot be sealed, silence is all that is left.
@@ -189,23 +189,28 @@ fn write_pieces(flight: &mut Flight, outbound: &mut Outbound, mtu: usize, out: &
 /// The largest datagram to send.
 #[derive(Debug)]
 pub(super) struct Mtu {
-    effective: usize,
+    effective: u16,
     /// The largest datagram of the flight since it was begun or repeated: only what is larger than the next step can
     /// have been lost for its size.
-    largest_sent: usize,
+    largest_sent: u16,
 }
 
 impl Mtu {
     /// What still passes where more does not: the least IPv6 path and the least IPv4 host, each less the headers of IP
     /// and UDP, and the least that this engine sends at all.
-    const STEPS: [usize; 3] = [1232, 548, MTU_MIN];
+    const STEPS: [u16; 3] = [1232, 548, 256];
 
     pub(super) fn new(configured: usize) -> Self {
-        Self { effective: configured.clamp(MTU_MIN, MTU_MAX), largest_sent: 0 }
+        let effective = u16::try_from(configured.clamp(MTU_MIN, MTU_MAX)).unwrap_or(u16::MAX);
+        Self { effective, largest_sent: 0 }
+    }
+
+    fn get(&self) -> usize {
+        usize::from(self.effective)
     }
 
     fn on_transmit(&mut self, len: usize) {
-        self.largest_sent = self.largest_sent.max(len);
+        self.largest_sent = self.largest_sent.max(u16::try_from(len).unwrap_or(u16::MAX));
     }
 
     /// RFC 6347 section 4.1.1.1: after repeated loss the datagrams may have been too large. Every second expiry of
