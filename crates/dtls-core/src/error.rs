@@ -264,7 +264,10 @@ impl fmt::Display for CertificateError {
                 "the peer's certificate is not for this use; check its key usage, extended key usage and basic \
                  constraints"
             }
-            Self::BadSignature => "a signature in the peer's certificate chain is wrong",
+            Self::BadSignature => {
+                "a signature in the peer's certificate chain is wrong; if an issuer of that name has a new key, trust \
+                 its new certificate"
+            }
             Self::UnsupportedSignature => {
                 "the peer's certificate chain is signed with an algorithm that the provider does not have"
             }

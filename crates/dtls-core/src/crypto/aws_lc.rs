@@ -1,6 +1,6 @@
 //! Cryptography by AWS-LC (feature `aws-lc-rs`).
 //!
-//! RSA keys sign and verify with 2048 to 8192 bits.
+//! RSA keys sign and verify with 2048 to 8192 bits. P-256 keys sign with SHA-256 and P-384 keys with SHA-384.
 
 use alloc::vec::Vec;
 

@@ -1,6 +1,7 @@
 //! Cryptography by `ring` (feature `ring`).
 //!
-//! RSA keys sign with 2048 to 4096 bits and verify with up to 8192. Elliptic curve private keys must come with their
+//! RSA keys sign with 2048 to 4096 bits and verify with up to 8192. P-256 keys sign with SHA-256 and P-384 keys with
+//! SHA-384. Elliptic curve private keys must come with their
 //! public key, as OpenSSL and most other tools write them.
 
 use alloc::vec::Vec;
