@@ -140,7 +140,8 @@ impl World {
             }
             Step::SetMtu(mtu) => self.subject.set_mtu(usize::from(*mtu)),
             Step::RoundTripHint(millis) => {
-                self.subject.set_round_trip_hint(Duration::from_millis(u64::from(*millis)));
+                // A path so slow that the first repetition comes after the handshake's deadline is not a good network.
+                self.subject.set_round_trip_hint(Duration::from_millis(u64::from(millis % 10_000)));
             }
             Step::Close => {
                 self.honest = false;
