@@ -1,0 +1,104 @@
+//! What a client offers, whom it trusts, who it is.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::{ConfigError, Settings, check_identities, resolve};
+use crate::crypto::CryptoProvider;
+use crate::crypto::sign::Identity;
+use crate::crypto::suite::CipherSuite;
+use crate::crypto::verify::PeerVerifier;
+
+/// What a client offers, whom it trusts, who it is. Immutable; share it between connections in an [`Arc`].
+#[derive(Debug)]
+pub struct ClientConfig {
+    pub(crate) provider: Arc<CryptoProvider>,
+    pub(crate) settings: Settings,
+    pub(crate) suites: Vec<CipherSuite>,
+    pub(crate) verifier: Arc<dyn PeerVerifier>,
+    pub(crate) identity: Option<Identity>,
+}
+
+impl ClientConfig {
+    /// Begins with the cryptography; the next question is whom to trust.
+    pub fn builder(provider: Arc<CryptoProvider>) -> ClientConfigBuilder<WantsTrust> {
+        ClientConfigBuilder { provider, stage: WantsTrust(()) }
+    }
+
+    /// The choices that had defaults.
+    #[must_use]
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+}
+
+/// Asks in turn for what a [`ClientConfig`] must have.
+#[derive(Debug)]
+#[must_use]
+pub struct ClientConfigBuilder<Stage> {
+    provider: Arc<CryptoProvider>,
+    stage: Stage,
+}
+
+/// The builder's question: whom to trust?
+#[derive(Debug)]
+pub struct WantsTrust(());
+
+/// The builder's question: who are we?
+#[derive(Debug)]
+pub struct WantsIdentity {
+    verifier: Arc<dyn PeerVerifier>,
+}
+
+/// The builder has all it must have.
+#[derive(Debug)]
+pub struct ReadyClient {
+    verifier: Arc<dyn PeerVerifier>,
+    identity: Option<Identity>,
+    settings: Settings,
+}
+
+impl ClientConfigBuilder<WantsTrust> {
+    /// Trusts the servers that `verifier` accepts.
+    pub fn trust(self, verifier: Arc<dyn PeerVerifier>) -> ClientConfigBuilder<WantsIdentity> {
+        ClientConfigBuilder { provider: self.provider, stage: WantsIdentity { verifier } }
+    }
+}
+
+impl ClientConfigBuilder<WantsIdentity> {
+    /// Shows this certificate to servers that ask for one.
+    pub fn identity(self, identity: Identity) -> ClientConfigBuilder<ReadyClient> {
+        self.ready(Some(identity))
+    }
+
+    /// Shows no certificate to anyone.
+    pub fn without_identity(self) -> ClientConfigBuilder<ReadyClient> {
+        self.ready(None)
+    }
+
+    fn ready(self, identity: Option<Identity>) -> ClientConfigBuilder<ReadyClient> {
+        let settings = Settings::new(&self.provider);
+        let stage = ReadyClient { verifier: self.stage.verifier, identity, settings };
+        ClientConfigBuilder { provider: self.provider, stage }
+    }
+}
+
+impl ClientConfigBuilder<ReadyClient> {
+    /// Changes settings from their defaults.
+    pub fn configure(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(&mut self.stage.settings);
+        self
+    }
+
+    /// The configuration, if it can work.
+    ///
+    /// # Errors
+    /// Names the field that is wrong.
+    pub fn build(self) -> Result<ClientConfig, ConfigError> {
+        let ReadyClient { verifier, identity, settings } = self.stage;
+        settings.check()?;
+        check_identities(&settings, identity.as_slice())?;
+        let suites = resolve(&self.provider, &settings, |_| true)?;
+        Ok(ClientConfig { provider: self.provider, settings, suites, verifier, identity })
+    }
+}

@@ -1,0 +1,131 @@
+//! What a server accepts, who it is, whom it trusts.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::{ConfigError, Settings, check_identities, resolve};
+use crate::crypto::CryptoProvider;
+use crate::crypto::sign::Identity;
+use crate::crypto::suite::CipherSuite;
+use crate::crypto::verify::PeerVerifier;
+
+/// What a server accepts, who it is, whom it trusts. Immutable; share it between connections in an [`Arc`].
+#[derive(Debug)]
+pub struct ServerConfig {
+    pub(crate) provider: Arc<CryptoProvider>,
+    pub(crate) settings: Settings,
+    pub(crate) suites: Vec<CipherSuite>,
+    pub(crate) identities: Vec<Identity>,
+    pub(crate) client_authentication: ClientAuthentication,
+}
+
+impl ServerConfig {
+    /// Begins with the cryptography; the next question is who the server is.
+    pub fn builder(provider: Arc<CryptoProvider>) -> ServerConfigBuilder<WantsServerIdentity> {
+        ServerConfigBuilder { provider, stage: WantsServerIdentity(()) }
+    }
+
+    /// The choices that had defaults.
+    #[must_use]
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The provider it was built with.
+    #[must_use]
+    pub const fn provider(&self) -> &Arc<CryptoProvider> {
+        &self.provider
+    }
+}
+
+/// Whether clients show who they are.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum ClientAuthentication {
+    /// They are not asked.
+    None,
+    /// They are asked; one that shows a certificate must be accepted, one that shows none is anonymous.
+    Request(Arc<dyn PeerVerifier>),
+    /// They are asked and must be accepted.
+    Require(Arc<dyn PeerVerifier>),
+}
+
+impl ClientAuthentication {
+    pub(crate) fn verifier(&self) -> Option<&dyn PeerVerifier> {
+        match self {
+            Self::None => None,
+            Self::Request(verifier) | Self::Require(verifier) => Some(&**verifier),
+        }
+    }
+}
+
+/// Asks in turn for what a [`ServerConfig`] must have.
+#[derive(Debug)]
+#[must_use]
+pub struct ServerConfigBuilder<Stage> {
+    provider: Arc<CryptoProvider>,
+    stage: Stage,
+}
+
+/// The builder's question: who is the server?
+#[derive(Debug)]
+pub struct WantsServerIdentity(());
+
+/// The builder has all it must have.
+#[derive(Debug)]
+pub struct ReadyServer {
+    identities: Vec<Identity>,
+    client_authentication: ClientAuthentication,
+    settings: Settings,
+}
+
+impl ServerConfigBuilder<WantsServerIdentity> {
+    /// Shows this certificate.
+    pub fn identity(self, identity: Identity) -> ServerConfigBuilder<ReadyServer> {
+        let settings = Settings::new(&self.provider);
+        let client_authentication = ClientAuthentication::None;
+        let stage = ReadyServer { identities: alloc::vec![identity], client_authentication, settings };
+        ServerConfigBuilder { provider: self.provider, stage }
+    }
+}
+
+impl ServerConfigBuilder<ReadyServer> {
+    /// Shows this certificate to clients that cannot use those given before: typically one ECDSA and one RSA.
+    pub fn identity(mut self, identity: Identity) -> Self {
+        self.stage.identities.push(identity);
+        self
+    }
+
+    /// Asks clients who they are. Default: [`ClientAuthentication::None`].
+    pub fn client_authentication(mut self, policy: ClientAuthentication) -> Self {
+        self.stage.client_authentication = policy;
+        self
+    }
+
+    /// Changes settings from their defaults.
+    pub fn configure(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(&mut self.stage.settings);
+        self
+    }
+
+    /// The configuration, if it can work.
+    ///
+    /// # Errors
+    /// Names the field that is wrong.
+    pub fn build(self) -> Result<ServerConfig, ConfigError> {
+        let ReadyServer { identities, client_authentication, settings } = self.stage;
+        settings.check()?;
+        check_identities(&settings, &identities)?;
+        let authorities = client_authentication.verifier().map_or(&[][..], PeerVerifier::authorities);
+        if authorities.iter().map(|name| 2 + name.len()).sum::<usize>() > AUTHORITIES_MAX {
+            return Err(ConfigError::TooLong { field: "client_authentication" });
+        }
+        let suites = resolve(&self.provider, &settings, |suite| {
+            identities.iter().any(|identity| identity.key().kind() == suite.authentication)
+        })?;
+        Ok(ServerConfig { provider: self.provider, settings, suites, identities, client_authentication })
+    }
+}
+
+// The room for names in a CertificateRequest (RFC 5246 section 7.4.4).
+const AUTHORITIES_MAX: usize = 65_535;
