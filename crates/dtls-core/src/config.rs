@@ -16,7 +16,10 @@ use crate::crypto::sign::Identity;
 use crate::crypto::suite::CipherSuite;
 use crate::wire::enums::{CipherSuiteId, NamedGroup, SignatureScheme, SrtpProfile};
 pub use client::{ClientConfig, ClientConfigBuilder, ReadyClient, WantsIdentity, WantsTrust};
-pub use server::{ClientAuthentication, ReadyServer, ServerConfig, ServerConfigBuilder, WantsServerIdentity};
+pub use server::{
+    ClientAuthentication, ReadyServer, SelectConfig, ServerConfig, ServerConfigBuilder, ServerNames,
+    WantsServerIdentity,
+};
 pub use settings::{Exporters, ExtendedMasterSecret, KeyLog, RenegotiationInfo, Settings};
 pub(crate) use settings::{MTU_MAX, MTU_MIN};
 

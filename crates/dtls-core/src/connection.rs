@@ -23,7 +23,6 @@ use rustls_pki_types::{CertificateDer, ServerName};
 
 use crate::config::{ClientConfig, ConfigError, Exporters, ServerConfig, Settings};
 use crate::cookie::VerifiedHello;
-use crate::crypto::hash::prf;
 use crate::error::Error;
 use crate::event::{Event, SessionInfo, Stats};
 use crate::exporter::{ExportError, SrtpKeys, check_label};
@@ -81,12 +80,11 @@ enum Phase {
     Over,
 }
 
-/// A handshake and the settings that it needs from outside.
+/// A handshake and its time.
 struct Handshaking {
     handshake: Handshake,
     began: Instant,
     deadline: Instant,
-    exporters: Exporters,
 }
 
 // --- beginning ---
@@ -138,9 +136,8 @@ impl Connection {
 
     fn new(handshake: Handshake, settings: &Settings, first: RecordNumber, now: Instant) -> Self {
         let deadline = now + settings.handshake_timeout;
-        let exporters = settings.exporters;
         Self {
-            phase: Phase::Handshaking(Box::new(Handshaking { handshake, began: now, deadline, exporters })),
+            phase: Phase::Handshaking(Box::new(Handshaking { handshake, began: now, deadline })),
             inbound: Inbound::new(),
             outbound: Outbound::new(first),
             mtu: Mtu::new(settings.mtu),
@@ -319,18 +316,12 @@ impl Connection {
     /// # Errors
     /// See [`ExportError`].
     pub fn export(&self, label: &[u8], context: Option<&[u8]>, out: &mut [u8]) -> Result<(), ExportError> {
-        let established = self.agreed().ok_or(ExportError::NotConnected)?;
+        let Established { info, exporter, .. } = self.agreed().ok_or(ExportError::NotConnected)?;
         check_label(label)?;
-        if !established.info.extended_master_secret && established.exporters == Exporters::NeedExtendedMasterSecret {
+        if !info.extended_master_secret && exporter.policy == Exporters::NeedExtendedMasterSecret {
             return Err(ExportError::NoExtendedMasterSecret);
         }
-        let len = u16::try_from(context.map_or(0, <[u8]>::len)).map_err(|_| ExportError::ContextTooLong)?;
-        let len = len.to_be_bytes();
-        let Established { master, randoms, hash, .. } = established;
-        let seed: [&[u8]; 4] = [&randoms.client.0, &randoms.server.0, &len, context.unwrap_or_default()];
-        let seed = if context.is_some() { &seed[..] } else { &seed[..2] };
-        prf(*hash, master.as_bytes(), label, seed, out);
-        Ok(())
+        exporter.export(label, context, out).ok_or(ExportError::ContextTooLong)
     }
 
     /// The keys for the SRTP profile that was negotiated (RFC 5764 section 4.2).

@@ -38,6 +38,8 @@ pub enum Error {
     UnsupportedVersion(ProtocolVersion),
     /// The client offers no cipher suite that the configuration and its keys allow.
     NoCommonCipherSuite,
+    /// The client asks for no name that is served here (RFC 6066 section 3).
+    UnrecognizedName,
     /// The client supports no group that the configuration allows.
     NoCommonGroup,
     /// The client accepts no signature that our keys can make, does not say what it accepts, or does not support the
@@ -113,6 +115,7 @@ impl Error {
             | Self::RenegotiationInfoMissing
             | Self::RenegotiationInfoNotEmpty
             | Self::CertificateMissing => AlertDescription::HANDSHAKE_FAILURE,
+            Self::UnrecognizedName => AlertDescription::UNRECOGNIZED_NAME,
             Self::NoCommonApplicationProtocol => AlertDescription::NO_APPLICATION_PROTOCOL,
             Self::NullCompressionNotOffered
             | Self::UncompressedPointsRefused
@@ -156,6 +159,7 @@ impl fmt::Display for Error {
             }
             Self::UnsupportedVersion(version) => write!(f, "the peer wants {version}, only DTLSv1.2 is spoken here"),
             Self::NoCommonCipherSuite => f.write_str("the client offers no cipher suite that is enabled here"),
+            Self::UnrecognizedName => f.write_str("the client asks for no name that is served here"),
             Self::NoCommonGroup => f.write_str("the client supports no group that is enabled here"),
             Self::NoCommonSignatureScheme => f.write_str("the client takes no signature that our keys can make"),
             Self::NoCommonApplicationProtocol => f.write_str("the client offers no application protocol spoken here"),

@@ -1,13 +1,17 @@
 //! What a server accepts, who it is, whom it trusts.
 
+use alloc::collections::BTreeMap;
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::fmt;
 
 use super::{ConfigError, Settings, check_identities, resolve};
 use crate::crypto::CryptoProvider;
 use crate::crypto::sign::Identity;
 use crate::crypto::suite::CipherSuite;
 use crate::crypto::verify::PeerVerifier;
+use crate::wire::hello::ClientHello;
 
 /// What a server accepts, who it is, whom it trusts. Immutable; share it between connections in an [`Arc`].
 #[derive(Debug)]
@@ -17,6 +21,7 @@ pub struct ServerConfig {
     pub(crate) suites: Vec<CipherSuite>,
     pub(crate) identities: Vec<Identity>,
     pub(crate) client_authentication: ClientAuthentication,
+    pub(crate) selector: Option<Arc<dyn SelectConfig>>,
 }
 
 impl ServerConfig {
@@ -35,6 +40,57 @@ impl ServerConfig {
     #[must_use]
     pub const fn provider(&self) -> &Arc<CryptoProvider> {
         &self.provider
+    }
+}
+
+/// Picks a configuration for each client, by the name that it asks for say; see [`ServerNames`].
+pub trait SelectConfig: Send + Sync + fmt::Debug {
+    /// The configuration for the client that says `hello`; `None` refuses it with `unrecognized_name`. Nothing in the
+    /// hello is proven.
+    ///
+    /// A selector of the configuration returned is not asked.
+    fn select(&self, hello: &ClientHello<'_>) -> Option<Arc<ServerConfig>>;
+}
+
+/// Configurations by the host name that clients ask for (RFC 6066 section 3), and one for all others.
+#[derive(Clone, Debug, Default)]
+pub struct ServerNames {
+    by_name: BTreeMap<String, Arc<ServerConfig>>,
+    otherwise: Option<Arc<ServerConfig>>,
+}
+
+impl ServerNames {
+    /// No names: every client is refused.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Serves clients that ask for `name` by `config`. Names are compared without regard to case; a trailing dot does
+    /// not count.
+    #[must_use]
+    pub fn with(mut self, name: &str, config: Arc<ServerConfig>) -> Self {
+        self.by_name.insert(Self::key(name), config);
+        self
+    }
+
+    /// Serves clients that ask for no name, or for another one, by `config`. Default: they are refused.
+    #[must_use]
+    pub fn otherwise(mut self, config: Arc<ServerConfig>) -> Self {
+        self.otherwise = Some(config);
+        self
+    }
+
+    fn key(name: &str) -> String {
+        name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
+    }
+}
+
+impl SelectConfig for ServerNames {
+    fn select(&self, hello: &ClientHello<'_>) -> Option<Arc<ServerConfig>> {
+        let asked = hello.extensions.server_name.and_then(|name| core::str::from_utf8(name).ok());
+        let found = asked.and_then(|name| self.by_name.get(&Self::key(name)));
+        found.or(self.otherwise.as_ref()).cloned()
     }
 }
 
@@ -76,6 +132,7 @@ pub struct WantsServerIdentity(());
 pub struct ReadyServer {
     identities: Vec<Identity>,
     client_authentication: ClientAuthentication,
+    selector: Option<Arc<dyn SelectConfig>>,
     settings: Settings,
 }
 
@@ -84,7 +141,7 @@ impl ServerConfigBuilder<WantsServerIdentity> {
     pub fn identity(self, identity: Identity) -> ServerConfigBuilder<ReadyServer> {
         let settings = Settings::new(&self.provider);
         let client_authentication = ClientAuthentication::None;
-        let stage = ReadyServer { identities: alloc::vec![identity], client_authentication, settings };
+        let stage = ReadyServer { identities: alloc::vec![identity], client_authentication, selector: None, settings };
         ServerConfigBuilder { provider: self.provider, stage }
     }
 }
@@ -102,6 +159,13 @@ impl ServerConfigBuilder<ReadyServer> {
         self
     }
 
+    /// Lets `selector` pick another configuration for each client when its hello is there. Of this one only what
+    /// matters before remains: MTU, timeouts and fault budget. Default: this configuration serves all.
+    pub fn select(mut self, selector: Arc<dyn SelectConfig>) -> Self {
+        self.stage.selector = Some(selector);
+        self
+    }
+
     /// Changes settings from their defaults.
     pub fn configure(mut self, change: impl FnOnce(&mut Settings)) -> Self {
         change(&mut self.stage.settings);
@@ -113,7 +177,7 @@ impl ServerConfigBuilder<ReadyServer> {
     /// # Errors
     /// Names the field that is wrong.
     pub fn build(self) -> Result<ServerConfig, ConfigError> {
-        let ReadyServer { identities, client_authentication, settings } = self.stage;
+        let ReadyServer { identities, client_authentication, selector, settings } = self.stage;
         settings.check()?;
         check_identities(&settings, &identities)?;
         let authorities = client_authentication.verifier().map_or(&[][..], PeerVerifier::authorities);
@@ -123,7 +187,7 @@ impl ServerConfigBuilder<ReadyServer> {
         let suites = resolve(&self.provider, &settings, |suite| {
             identities.iter().any(|identity| identity.key().kind() == suite.authentication)
         })?;
-        Ok(ServerConfig { provider: self.provider, settings, suites, identities, client_authentication })
+        Ok(ServerConfig { provider: self.provider, settings, suites, identities, client_authentication, selector })
     }
 }
 

@@ -3,12 +3,9 @@
 use alloc::boxed::Box;
 use core::time::Duration;
 
-use crate::config::Exporters;
-use crate::crypto::hash::HashAlgorithm;
-use crate::crypto::secrets::MasterSecret;
 use crate::event::{Role, SessionInfo};
 use crate::handshake::flight::Flight;
-use crate::handshake::key_schedule::Randoms;
+use crate::handshake::key_schedule::ExporterSecret;
 use crate::time::Instant;
 use crate::wire::enums::HandshakeType;
 use crate::wire::fragment::{Fragment, MessageSeq};
@@ -16,10 +13,7 @@ use crate::wire::fragment::{Fragment, MessageSeq};
 /// What remains when the handshake is done.
 pub(super) struct Established {
     pub(super) info: SessionInfo,
-    pub(super) master: MasterSecret,
-    pub(super) randoms: Randoms,
-    pub(super) hash: &'static dyn HashAlgorithm,
-    pub(super) exporters: Exporters,
+    pub(super) exporter: ExporterSecret,
     pub(super) linger: Option<Box<Linger>>,
     pub(super) refused_renegotiation: bool,
 }

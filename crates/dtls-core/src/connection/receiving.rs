@@ -156,16 +156,8 @@ impl Connection {
                 answers_left: Linger::ANSWERS,
             })),
         };
-        let Completed { info, master, randoms, hash } = completed;
-        self.phase = Phase::Established(Box::new(Established {
-            info,
-            master,
-            randoms,
-            hash,
-            exporters: phase.exporters,
-            linger,
-            refused_renegotiation: false,
-        }));
+        let Completed { info, exporter } = completed;
+        self.phase = Phase::Established(Box::new(Established { info, exporter, linger, refused_renegotiation: false }));
         self.events.connected = true;
     }
 

@@ -25,7 +25,7 @@ use core::ops::RangeInclusive;
 use rustls_pki_types::{CertificateDer, ServerName};
 
 use super::exchange::{Exchange, ReadKey, WriteKey};
-use super::key_schedule::{self, Randoms};
+use super::key_schedule::{self, ExporterSecret, Randoms};
 use super::negotiate::{self, ClientChoice};
 use super::parsed::Parsed;
 use super::reassembly::Message;
@@ -452,7 +452,9 @@ impl AwaitFinished {
         let suite = &session.choice.suite;
         let expected = key_schedule::verify_data(Role::Server, suite, &master, &x.digest()?);
         let finished = key_schedule::verify_finished(&expected, finished.verify_data)?;
-        Ok(Step::Complete(Completed::new(info, master, session.randoms, suite.hash, proof, finished)))
+        let policy = session.offer.config.settings.exporters;
+        let exporter = ExporterSecret { master, randoms: session.randoms, hash: suite.hash, policy };
+        Ok(Step::Complete(Completed::new(info, exporter, proof, finished)))
     }
 }
 

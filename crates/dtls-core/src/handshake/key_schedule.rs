@@ -2,9 +2,10 @@
 
 use subtle::ConstantTimeEq;
 
+use crate::config::Exporters;
 use crate::crypto::CryptoError;
 use crate::crypto::aead::{RecordOpener, RecordSealer};
-use crate::crypto::hash::{Digest, prf};
+use crate::crypto::hash::{Digest, HashAlgorithm, prf};
 use crate::crypto::secrets::{KeyBlock, MasterSecret, PreMasterSecret};
 use crate::crypto::suite::CipherSuite;
 use crate::error::Error;
@@ -49,6 +50,28 @@ pub(crate) fn record_keys(
         Role::Server => (server, client),
     };
     Ok((RecordSealer::new(suite, write.0, write.1)?, RecordOpener::new(suite, read.0, read.1)?))
+}
+
+/// What keying material for other protocols comes from (RFC 5705 section 4).
+#[derive(Debug)]
+pub(crate) struct ExporterSecret {
+    pub(crate) master: MasterSecret,
+    pub(crate) randoms: Randoms,
+    pub(crate) hash: &'static dyn HashAlgorithm,
+    /// What the settings say of a master secret that is not bound to the handshake.
+    pub(crate) policy: Exporters,
+}
+
+impl ExporterSecret {
+    /// Fills `out`. A context of 2^16 bytes or more has no encoding: `None`.
+    pub(crate) fn export(&self, label: &[u8], context: Option<&[u8]>, out: &mut [u8]) -> Option<()> {
+        let Self { master, randoms, hash, .. } = self;
+        let len = u16::try_from(context.map_or(0, <[u8]>::len)).ok()?.to_be_bytes();
+        let seed: [&[u8]; 4] = [&randoms.client.0, &randoms.server.0, &len, context.unwrap_or_default()];
+        let seed = if context.is_some() { &seed[..] } else { &seed[..2] };
+        prf(*hash, master.as_bytes(), label, seed, out);
+        Some(())
+    }
 }
 
 /// What the Finished of `sender` says after the messages that `transcript` digests (RFC 5246 section 7.4.9).

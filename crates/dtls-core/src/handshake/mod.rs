@@ -25,8 +25,6 @@ pub(crate) mod transcript;
 use core::fmt;
 use core::time::Duration;
 
-use crate::crypto::hash::HashAlgorithm;
-use crate::crypto::secrets::MasterSecret;
 use crate::crypto::verify::{HandshakeSignatureValid, PeerAuthenticated};
 use crate::discard::Discard;
 use crate::error::Error;
@@ -39,7 +37,7 @@ use crate::wire::hello::HelloVerifyRequest;
 use crate::wire::record::Epoch;
 use client::ClientState;
 use exchange::Exchange;
-use key_schedule::{FinishedVerified, Randoms};
+use key_schedule::{ExporterSecret, FinishedVerified};
 use parsed::Parsed;
 use reassembly::{Message, Reassembly};
 use server::ServerState;
@@ -358,20 +356,11 @@ pub(crate) enum PeerProof {
 #[derive(Debug)]
 pub(crate) struct Completed {
     pub(crate) info: SessionInfo,
-    pub(crate) master: MasterSecret,
-    pub(crate) randoms: Randoms,
-    pub(crate) hash: &'static dyn HashAlgorithm,
+    pub(crate) exporter: ExporterSecret,
 }
 
 impl Completed {
-    fn new(
-        info: SessionInfo,
-        master: MasterSecret,
-        randoms: Randoms,
-        hash: &'static dyn HashAlgorithm,
-        _who: PeerProof,
-        _finished: FinishedVerified,
-    ) -> Self {
-        Self { info, master, randoms, hash }
+    const fn new(info: SessionInfo, exporter: ExporterSecret, _who: PeerProof, _finished: FinishedVerified) -> Self {
+        Self { info, exporter }
     }
 }

@@ -35,6 +35,8 @@ pub(crate) struct ServerChoice<'c> {
     pub(crate) srtp: Option<NegotiatedSrtp>,
     /// Whether the client can be answered with renegotiation_info.
     pub(crate) knows_renegotiation_info: bool,
+    /// Whether the name that the client asks for has guided the choice, which the answer then says (RFC 6066 section 3).
+    pub(crate) by_name: bool,
 }
 
 /// Picks from what a client offers.
@@ -66,6 +68,7 @@ pub(crate) fn choose<'c>(hello: &ClientHello<'_>, config: &'c ServerConfig) -> R
         srtp: extensions.use_srtp.as_ref().and_then(|offer| choose_srtp(settings, offer)),
         knows_renegotiation_info: extensions.renegotiation_info.is_some()
             || hello.cipher_suites.contains(&CipherSuiteId::TLS_EMPTY_RENEGOTIATION_INFO_SCSV),
+        by_name: false,
     })
 }
 

@@ -25,7 +25,7 @@ use rustls_pki_types::CertificateDer;
 
 use super::client::{owned_chain, signature_error};
 use super::exchange::{Exchange, ReadKey, WriteKey};
-use super::key_schedule::{self, Randoms};
+use super::key_schedule::{self, ExporterSecret, Randoms};
 use super::negotiate::{self, ServerChoice};
 use super::parsed::Parsed;
 use super::reassembly::Message;
@@ -112,8 +112,12 @@ impl AwaitClientHello {
     const NEWER_HELLOS_MAX: u16 = 4;
 
     fn on_client_hello(self, hello: &ClientHello<'_>, message: &Message, x: &mut Exchange) -> Result<Step, Error> {
-        let Self { config } = self;
-        let choice = negotiate::choose(hello, &config)?;
+        let by_name = self.config.selector.is_some() && hello.extensions.server_name.is_some();
+        let config = match &self.config.selector {
+            None => self.config,
+            Some(selector) => selector.select(hello).ok_or(Error::UnrecognizedName)?,
+        };
+        let choice = ServerChoice { by_name, ..negotiate::choose(hello, &config)? };
         let mut server = Random([0; 32]);
         config.provider.random.fill(&mut server.0).map_err(|_| Error::CryptoFailed)?;
         let randoms = Randoms { client: hello.random, server };
@@ -194,8 +198,7 @@ fn server_hello<'a>(choice: &'a ServerChoice<'_>, hello: &ClientHello<'_>, rando
         cipher_suite: choice.suite.id,
         compression_method: CompressionMethod::NULL,
         extensions: ServerExtensions {
-            // RFC 6066 section 3 acknowledges a name that guided the choice; here it does not.
-            server_name: false,
+            server_name: choice.by_name,
             ec_point_formats: hello
                 .extensions
                 .ec_point_formats
@@ -340,8 +343,9 @@ impl AwaitFinished {
         x.transcript.add(&message.bytes);
         x.write_key = Some(write_key);
         send_flight_6(&session.suite, &master, x)?;
-        let hash = session.suite.hash;
-        Ok(Step::Complete(Completed::new(session.info, master, session.randoms, hash, proof, finished)))
+        let Session { config, suite, randoms, info } = session;
+        let exporter = ExporterSecret { master, randoms, hash: suite.hash, policy: config.settings.exporters };
+        Ok(Step::Complete(Completed::new(info, exporter, proof, finished)))
     }
 }
 

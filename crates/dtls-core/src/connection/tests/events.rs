@@ -82,3 +82,64 @@ fn the_server_picks_the_protocol_by_its_own_order_or_refuses() {
     let alert = Error::AlertReceived(AlertDescription::NO_APPLICATION_PROTOCOL);
     assert_eq!(client.poll_event(), Some(Event::Failed(alert)));
 }
+
+#[test]
+fn a_server_of_many_names_shows_the_certificate_of_the_one_that_is_asked_for() {
+    let provider = Arc::new(testing::providers().swap_remove(0));
+    let config = |protocol: &[u8]| {
+        let (certificate, key) = testing::self_signed();
+        let identity = Identity::new(&provider, vec![certificate.clone()], key).unwrap();
+        let server = ServerConfig::builder(Arc::clone(&provider)).identity(identity);
+        (certificate, server.configure(|settings| settings.alpn = vec![protocol.to_vec()]))
+    };
+    let ((one, one_config), (two, two_config)) = (config(b"one"), config(b"two"));
+    let (one_config, two_config) = (Arc::new(one_config.build().unwrap()), Arc::new(two_config.build().unwrap()));
+    let strict = ServerNames::new().with("One.Example.", one_config).with("two.example", Arc::clone(&two_config));
+    let lenient = strict.clone().otherwise(two_config);
+    let meet = |names: &ServerNames, asked: Option<&'static str>| {
+        let server = config(b"nobody").1.select(Arc::new(names.clone())).build().unwrap();
+        let prints = [&one, &two].map(|certificate| Fingerprint::of(&provider, certificate));
+        let trust = Arc::new(Fingerprints::new(&provider, prints).unwrap());
+        let client = ClientConfig::builder(Arc::clone(&provider)).trust(trust).without_identity();
+        let client = client.configure(|settings| settings.alpn = vec![b"two".to_vec(), b"one".to_vec()]);
+        let name = asked.map(|name| ServerName::try_from(name).unwrap());
+        let mut client = Connection::connect(Arc::new(client.build().unwrap()), name, START).unwrap();
+        let mut server = Connection::accept_on_trusted_path(Arc::new(server), START);
+        exchange(&mut client, &mut server, START);
+        let shown = client.info().map(|info| (info.alpn.clone().unwrap(), info.peer_certificates[0].clone()));
+        shown.ok_or_else(|| server.poll_event().unwrap())
+    };
+    assert_eq!(meet(&strict, Some("ONE.example")), Ok((b"one".to_vec(), one.clone())));
+    assert_eq!(meet(&strict, Some("two.example")), Ok((b"two".to_vec(), two.clone())));
+    for asked in [None, Some("three.example"), Some("x.one.example")] {
+        assert_eq!(meet(&lenient, asked), Ok((b"two".to_vec(), two.clone())));
+        assert_eq!(meet(&strict, asked), Err(Event::Failed(Error::UnrecognizedName)));
+    }
+}
+
+#[test]
+fn a_name_that_guided_the_choice_is_acknowledged_and_no_other() {
+    let (certificate, key) = testing::self_signed();
+    let provider = Arc::new(testing::providers().swap_remove(0));
+    let identity = Identity::new(&provider, vec![certificate], key).unwrap();
+    let server = || ServerConfig::builder(Arc::clone(&provider)).identity(identity.clone());
+    let plain = Arc::new(server().build().unwrap());
+    let names = Arc::new(ServerNames::new().otherwise(Arc::clone(&plain)));
+    let by_name = Arc::new(server().select(names).build().unwrap());
+    for (config, asked, acknowledged) in
+        [(&plain, Some("a.example"), false), (&by_name, Some("a.example"), true), (&by_name, None, false)]
+    {
+        let client =
+            ClientConfig::builder(Arc::clone(&provider)).trust(Pair::new().verifier(Fingerprint::new([1; 32])));
+        let client = Arc::new(client.without_identity().build().unwrap());
+        let name = asked.map(|name| ServerName::try_from(name).unwrap());
+        let mut client = Connection::connect(client, name, START).unwrap();
+        let mut server = Connection::accept_on_trusted_path(Arc::clone(config), START);
+        deliver(drain(&mut client, START), &mut server, START);
+        let flight = drain(&mut server, START).concat();
+        let record = Records::new(&flight).next().unwrap().unwrap();
+        let fragment = Fragments::new(record.body).next().unwrap().unwrap();
+        let hello = ServerHello::decode_all(fragment.body).unwrap();
+        assert_eq!(hello.extensions.server_name, acknowledged);
+    }
+}

@@ -14,14 +14,14 @@ use core::time::Duration;
 
 use super::established::Linger;
 use super::*;
-use crate::config::{ClientAuthentication, ExtendedMasterSecret};
+use crate::config::{ClientAuthentication, ExtendedMasterSecret, ServerNames};
 use crate::crypto::{CryptoProvider, Fingerprint, Fingerprints, Identity, PeerVerifier, testing};
 use crate::discard::Discard;
 use crate::error::CertificateError;
 use crate::wire::codec::Decode as _;
 use crate::wire::enums::{ContentType, HandshakeType, ProtocolVersion, SrtpProfile};
-use crate::wire::fragment::FragmentHeader;
-use crate::wire::hello::ClientHello;
+use crate::wire::fragment::{FragmentHeader, Fragments};
+use crate::wire::hello::{ClientHello, ServerHello};
 use crate::wire::record::{Epoch, RecordHeader, Records};
 
 const START: Instant = Instant::ORIGIN;
