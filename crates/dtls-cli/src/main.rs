@@ -13,6 +13,7 @@ mod cert;
 mod client;
 mod config;
 mod demo;
+mod escape;
 mod flights;
 mod output;
 mod report;

@@ -13,6 +13,7 @@ use dtls_core::wire::enums::{
 use dtls_core::{Error, Role, SessionInfo, Stats};
 use serde_json::Value;
 
+use crate::escape::{self, ABSENT, quoted, word};
 use crate::flights::{Kind, Passing};
 use crate::weather::Fate;
 
@@ -35,7 +36,7 @@ impl Output {
     pub(crate) fn print(self, line: &Line<'_>) {
         Self::write(match self {
             Self::Text => line.to_string(),
-            Self::Json => line.to_json().to_string(),
+            Self::Json => escape::json(&line.to_json().to_string()),
         });
     }
 
@@ -115,12 +116,12 @@ impl Display for Line<'_> {
             Self::Listening(address) => write!(f, "LISTENING {address}"),
             Self::Connected(connected) => write!(f, "{connected}"),
             Self::Export { label, material } => {
-                let label =
-                    if label.bytes().all(|byte| byte.is_ascii_graphic()) { (*label).to_owned() } else { quoted(label) };
+                let is_plain = label.bytes().all(|byte| byte.is_ascii_graphic()) && !label.starts_with('"');
+                let label = if is_plain { (*label).to_owned() } else { quoted(label) };
                 write!(f, "EXPORT label={label} {}", hex::encode(material))
             }
-            Self::Received(payload) => write!(f, "RECEIVED {} {}", payload.len(), payload_text(payload)),
-            Self::Sent(payload) => write!(f, "SENT {} {}", payload.len(), payload_text(payload)),
+            Self::Received(payload) => write!(f, "RECEIVED {} {}", payload.len(), escape::payload(payload)),
+            Self::Sent(payload) => write!(f, "SENT {} {}", payload.len(), escape::payload(payload)),
             Self::Closed(peer) => write!(f, "CLOSED peer={peer} reason={CLOSE_NOTIFY}"),
             Self::Failed(failed) => write!(
                 f,
@@ -348,43 +349,7 @@ impl Failed {
 const CLOSE_NOTIFY: &str = "close_notify";
 
 fn or_dash(value: Option<impl Display>) -> String {
-    value.map_or_else(|| "-".to_owned(), |value| value.to_string())
-}
-
-/// Within quotation marks, on one line.
-fn quoted(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for character in text.chars() {
-        match character {
-            '"' | '\\' => quoted.extend(['\\', character]),
-            control if control.is_control() => quoted.extend(control.escape_default()),
-            other => quoted.push(other),
-        }
-    }
-    quoted.push('"');
-    quoted
-}
-
-/// A peer's bytes as one word: as they are if they are printable, else in hexadecimal behind `hex:`.
-fn word(bytes: &[u8]) -> String {
-    match core::str::from_utf8(bytes) {
-        Ok(text) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()) => text.to_owned(),
-        _ => format!("hex:{}", hex::encode(bytes)),
-    }
-}
-
-/// A payload on one line: as it is if it is text, with control characters escaped, else in hexadecimal behind `hex:`.
-fn payload_text(payload: &[u8]) -> String {
-    match core::str::from_utf8(payload) {
-        Ok(text) => text.chars().fold(String::new(), |mut line, character| {
-            match character {
-                control if control.is_control() || control == '\\' => line.extend(control.escape_default()),
-                other => line.push(other),
-            }
-            line
-        }),
-        Err(_) => format!("hex:{}", hex::encode(payload)),
-    }
+    value.map_or_else(|| ABSENT.to_owned(), |value| value.to_string())
 }
 
 fn stats_json(stats: &Stats) -> Object {

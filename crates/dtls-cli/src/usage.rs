@@ -6,6 +6,7 @@ use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use crate::escape::push_escaped;
 use crate::values::BadValue;
 
 /// Why there is nothing to do.
@@ -31,10 +32,9 @@ impl UsageError {
 impl Display for UsageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Whatever a value or a file name holds: one line.
-        self.0.chars().try_for_each(|character| match character {
-            control if control.is_control() => write!(f, "{}", control.escape_default()),
-            other => write!(f, "{other}"),
-        })
+        let mut line = String::new();
+        self.0.chars().for_each(|character| push_escaped(&mut line, character));
+        f.write_str(&line)
     }
 }
 

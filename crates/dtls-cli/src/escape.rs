@@ -1,0 +1,132 @@
+//! What others made up, on one line that means one thing: escapes for text, and hexadecimal for what is none.
+
+/// Adds `character` to `line`: as it is, or escaped as Rust does it, if it would end the line, change what stands
+/// around it, or not be seen.
+pub(crate) fn push_escaped(line: &mut String, character: char) {
+    if leads_astray(character) {
+        line.extend(character.escape_default());
+    } else {
+        line.push(character);
+    }
+}
+
+/// A payload on one line: as it is if it is text, with escapes, else in hexadecimal behind `hex:`. Text that begins
+/// like that is told in hexadecimal, too, so that the two cannot be taken for each other.
+pub(crate) fn payload(payload: &[u8]) -> String {
+    match core::str::from_utf8(payload) {
+        Ok(text) if !text.starts_with(HEX) => text.chars().fold(String::new(), |mut line, character| {
+            match character {
+                '\\' => line.push_str("\\\\"),
+                other => push_escaped(&mut line, other),
+            }
+            line
+        }),
+        _ => hexadecimal(payload),
+    }
+}
+
+/// A peer's bytes as one word: as they are if they are printable, else in hexadecimal behind `hex:`; so, too, where
+/// they would mean something else: nothing at all, or hexadecimal.
+pub(crate) fn word(bytes: &[u8]) -> String {
+    match core::str::from_utf8(bytes) {
+        Ok(text)
+            if !["", ABSENT].contains(&text)
+                && !text.starts_with(HEX)
+                && text.bytes().all(|byte| byte.is_ascii_graphic()) =>
+        {
+            text.to_owned()
+        }
+        _ => hexadecimal(bytes),
+    }
+}
+
+/// Within quotation marks, on one line.
+pub(crate) fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => quoted.extend(['\\', character]),
+            other => push_escaped(&mut quoted, other),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+/// JSON with the same characters escaped, which it allows as they are. They can only stand in strings.
+pub(crate) fn json(written: &str) -> String {
+    written.chars().fold(String::new(), |mut line, character| {
+        if leads_astray(character) {
+            // All of them are in the first plane: one unit of UTF-16.
+            line.push_str(&format!("\\u{:04x}", u32::from(character)));
+        } else {
+            line.push(character);
+        }
+        line
+    })
+}
+
+/// Controls; the separators of lines and paragraphs, which some take for line ends; and what turns the direction of
+/// writing, so that a line shows what it does not say (Unicode Standard Annex 9, section 2).
+fn leads_astray(character: char) -> bool {
+    matches!(
+        character,
+        '\u{2028}'
+            | '\u{2029}'
+            | '\u{61c}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}'
+            | '\u{feff}'
+    ) || character.is_control()
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    format!("{HEX}{}", hex::encode(bytes))
+}
+
+/// Stands for what is absent.
+pub(crate) const ABSENT: &str = "-";
+const HEX: &str = "hex:";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_ends_a_line_or_turns_it_around() {
+        let astray = "a\u{2028}\u{2029}\u{85}\u{202e}b\u{2066}\u{200f}\u{61c}\u{feff}\u{7}\n";
+        let escaped = r"a\u{2028}\u{2029}\u{85}\u{202e}b\u{2066}\u{200f}\u{61c}\u{feff}\u{7}\n";
+        assert_eq!(payload(astray.as_bytes()), escaped);
+        assert_eq!(quoted(astray), format!("\"{escaped}\""));
+        let written = serde_json::to_string(astray).unwrap();
+        assert!(json(&written).is_ascii());
+        assert_eq!(serde_json::from_str::<String>(&json(&written)).unwrap(), astray);
+    }
+
+    #[test]
+    fn other_scripts_are_left_alone() {
+        for text in ["grüße", "日本語", "שלום", "👩\u{200d}🚀"] {
+            assert_eq!(payload(text.as_bytes()), text);
+        }
+    }
+
+    #[test]
+    fn no_two_payloads_look_alike() {
+        for (bytes, line) in [
+            (&b"hex:00"[..], "hex:6865783a3030"),
+            (b"hex:", "hex:6865783a"),
+            (b"hex", "hex"),
+            (b"\xff", "hex:ff"),
+            (b"\\n", r"\\n"),
+            (b"\n", r"\n"),
+        ] {
+            assert_eq!(payload(bytes), line);
+        }
+        assert_eq!(
+            [word(b"-"), word(b""), word(b"hex:2d"), word(b"a b")],
+            ["hex:2d", "hex:", "hex:6865783a3264", "hex:612062"]
+        );
+    }
+}
