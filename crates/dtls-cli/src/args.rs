@@ -20,7 +20,7 @@ use crate::values::{
 /// DTLS 1.2: see it work, look inside a session, debug a peer.
 ///
 /// Exit codes: 0 done as asked, 1 the handshake or the session failed, 2 wrong usage or an unreadable file, 3 no answer
-/// in time, 4 an expected echo did not come back.
+/// in time, 4 an expected echo did not come back, 130 interrupted twice.
 #[derive(Debug, Parser)]
 #[command(name = "dtls", version, disable_help_subcommand = true)]
 struct CommandLine {
@@ -40,7 +40,7 @@ pub(crate) enum Command {
     ///
     /// Prints LISTENING once bound, then for each session CONNECTED or FAILED, EXPORT, RECEIVED and SENT for each
     /// datagram, CLOSED and STATS. A failed session's STATS come before FAILED. Ctrl-C and SIGTERM close every session
-    /// with close_notify and exit with 0.
+    /// with close_notify and exit with 0; the second one exits at once, with 130.
     ///
     /// verified=yes: the client's certificate is one that --ca, --pin or --fingerprint trusts. verified=no: it was
     /// taken unseen, by --insecure. verified=none: the client showed no certificate.
@@ -48,8 +48,9 @@ pub(crate) enum Command {
     /// Connect, send, and print what comes back
     ///
     /// Prints CONNECTED or FAILED, EXPORT, SENT and RECEIVED for each datagram, CLOSED and STATS. Bytes that are not
-    /// text are printed as hex:.. and control characters escaped. Without --send, --send-hex or --send-size, standard
-    /// input is sent line by line until it ends. Ctrl-C and SIGTERM close with close_notify and exit with 0.
+    /// text are printed as hex:.. and control characters escaped; text that begins with hex: is printed as hex:.., too.
+    /// Without --send, --send-hex or --send-size, standard input is sent line by line until it ends. Ctrl-C and SIGTERM
+    /// close with close_notify and exit with 0; the second one exits at once, with 130.
     ///
     /// verified=yes: the server's certificate is one that --ca, --pin or --fingerprint trusts. verified=no: it was
     /// taken unseen, by --insecure.
@@ -148,9 +149,9 @@ pub(crate) struct ServerArgs {
     /// Answer the first ClientHello without asking the client to prove its address (RFC 6347 section 4.2.1)
     #[arg(long)]
     pub(crate) no_cookie: bool,
-    /// Refuse clients beyond so many sessions at a time
-    #[arg(long, value_name = "N", value_parser = positive)]
-    pub(crate) max_sessions: Option<usize>,
+    /// Leave clients beyond so many sessions at a time unanswered; each session has a thread
+    #[arg(long, value_name = "N", default_value = "1024", value_parser = positive)]
+    pub(crate) max_sessions: usize,
     /// Exit after so many sessions have ended; a handshake that fails counts as one. The exit code is that of the last
     /// one that failed, else 0
     #[arg(long, value_name = "N", value_parser = positive)]
@@ -223,17 +224,27 @@ pub(crate) struct ClientArgs {
     /// Send a datagram of so many bytes; repeatable
     #[arg(long, value_name = "N", value_parser = payload_size)]
     send_size: Vec<usize>,
-    /// Wait for each datagram to come back before the next is sent; exit with 4 if one does not
+    /// Wait for each datagram, or line of standard input, to come back before the next is sent; exit with 4 if one does
+    /// not
     #[arg(long)]
     pub(crate) expect_echo: bool,
-    /// How long to wait for the next answer, in milliseconds, while there are fewer answers than datagrams sent
+    /// How long to wait for the answer to a datagram, in milliseconds from when it was sent. Without --expect-echo
+    /// anything that comes is an answer
     #[arg(long, value_name = "MS", default_value = "2000", value_parser = milliseconds_or_none, allow_negative_numbers = true)]
     pub(crate) wait: Duration,
     #[command(flatten)]
     pub(crate) common: CommonArgs,
     /// What --send, --send-hex and --send-size ask for, in their order.
     #[arg(skip)]
-    pub(crate) datagrams: Vec<Vec<u8>>,
+    pub(crate) datagrams: Vec<Datagram>,
+}
+
+/// A datagram to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Datagram {
+    /// What asked for it.
+    pub(crate) option: &'static str,
+    pub(crate) payload: Vec<u8>,
 }
 
 impl ClientArgs {
@@ -259,18 +270,19 @@ impl ClientArgs {
     }
 }
 
-/// The payloads of the three options in the order in which they were given.
-fn datagrams_in_order(client: &ClientArgs, matches: &ArgMatches) -> Vec<Vec<u8>> {
+/// What the three options ask for in the order in which they were given.
+fn datagrams_in_order(client: &ClientArgs, matches: &ArgMatches) -> Vec<Datagram> {
     let places = |id: &str| matches.indices_of(id).into_iter().flatten();
     let texts = client.send.iter().map(|text| text.clone().into_bytes());
     let bytes = client.send_hex.iter().map(|bytes| bytes.0.clone());
     let sized = client.send_size.iter().map(|size| (b'a'..=b'z').cycle().take(*size).collect());
-    let mut datagrams: Vec<(usize, Vec<u8>)> = Vec::new();
-    datagrams.extend(places("send").zip(texts));
-    datagrams.extend(places("send_hex").zip(bytes));
-    datagrams.extend(places("send_size").zip(sized));
+    let of = |option| move |(place, payload)| (place, Datagram { option, payload });
+    let mut datagrams: Vec<(usize, Datagram)> = Vec::new();
+    datagrams.extend(places("send").zip(texts).map(of("--send")));
+    datagrams.extend(places("send_hex").zip(bytes).map(of("--send-hex")));
+    datagrams.extend(places("send_size").zip(sized).map(of("--send-size")));
     datagrams.sort_by_key(|(place, _)| *place);
-    datagrams.into_iter().map(|(_, payload)| payload).collect()
+    datagrams.into_iter().map(|(_, datagram)| datagram).collect()
 }
 
 // --- both roles ---
@@ -500,7 +512,9 @@ mod tests {
     #[test]
     fn datagrams_keep_the_order_of_their_options() {
         let client = client("h:1 --send-size 3 --send a --send-hex 00 --send b --send-size 0");
-        assert_eq!(client.datagrams, [&b"abc"[..], b"a", b"\0", b"b", b""]);
+        let datagrams: Vec<_> = client.datagrams.iter().map(|each| (each.option, &each.payload[..])).collect();
+        let (text, bytes, sized) = ("--send", "--send-hex", "--send-size");
+        assert_eq!(datagrams, [(sized, &b"abc"[..]), (text, b"a"), (bytes, b"\0"), (text, b"b"), (sized, b"")]);
     }
 
     #[test]

@@ -3,22 +3,28 @@
 //! ```text
 //!   thread of the session   connect, then receive ──┐
 //!   thread of the input     lines ──────────────────┼─▶ Happening ─▶ run, one after the other
-//!   thread of the signals   Ctrl-C, SIGTERM ────────┘
+//!   thread of the signals   Ctrl-C, SIGTERM ────────┘      it closes the session, if there is one
 //! ```
 
 use core::net::SocketAddr;
+use std::collections::VecDeque;
 use std::io::{self, BufRead as _};
-use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
+use std::sync::{Arc, OnceLock, Weak};
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use dtls_core::SendError;
+use dtls_core::wire::record::MAX_PLAINTEXT;
 use dtls_std::{ConnectError, Options, Session, SessionError, connect_with};
 
-use crate::args::ClientArgs;
+use crate::args::{ClientArgs, Datagram};
+use crate::clock::now;
 use crate::config::{ClientSetup, warn_of_insecurity};
+use crate::echo::send;
 use crate::output::{Failed, Line, Output};
-use crate::report::{Outcome, Report, send};
+use crate::report::{Outcome, Report};
+use crate::signals::Interrupts;
 use crate::trace::Peers;
 use crate::usage::UsageError;
 use crate::weather;
@@ -35,28 +41,34 @@ pub(crate) fn run(args: &ClientArgs) -> Result<Outcome, UsageError> {
         exports: args.common.export.clone(),
     };
     let (sender, happenings) = mpsc::sync_channel(HAPPENINGS_MAX);
-    let interrupts = sender.clone();
-    ctrlc::set_handler(move || {
+    let begun = Begun::default();
+    let (interrupted, to_close) = (sender.clone(), Arc::clone(&begun));
+    let interrupts = Interrupts::handle(move || match to_close.get().and_then(Weak::upgrade) {
+        // The session's thread then says that it has ended.
+        Some(session) => session.close(),
         // When nobody listens, the end has come already.
-        let _ = interrupts.send(Happening::Interrupted);
-    })
-    .map_err(|error| UsageError::new("Ctrl-C", format!("cannot be handled: {error}")))?;
+        None => drop(interrupted.send(Happening::Interrupted)),
+    })?;
     let tap = weather::tap(&args.common.weather, args.common.trace.then_some(Peers::One));
-    let thread = spawn_session(setup, addresses.clone(), tap, sender.clone())?;
+    let thread = spawn_session(setup, addresses.clone(), tap, sender.clone(), begun)?;
     let outcome = match first(&happenings) {
-        First::Connected(session) => {
-            let mut client =
-                Client { args, report, session, happenings, unanswered: Unanswered::new(args.expect_echo) };
-            client.run(sender)
-        }
+        First::Connected(session) => Client::new(args, report, session, happenings).run(sender),
         First::NotConnected(error) => Ok(not_connected(&report, &addresses, &error)),
         // The handshake is left to itself: nothing has been said that would have to be taken back.
         First::Interrupted => return Ok(Outcome::Done),
     };
     // Only when the session's thread is gone has everything left that is held back by --delay.
     let _ = thread.join();
-    outcome
+    let is_interrupted = interrupts.finish();
+    match outcome {
+        // Whoever interrupts does not wait for every echo.
+        Ok(Outcome::CheckFailed) if is_interrupted => Ok(Outcome::Done),
+        outcome => outcome,
+    }
 }
+
+/// The session, once there is one, for whoever must close it.
+type Begun = Arc<OnceLock<Weak<Session>>>;
 
 /// Something for the client to react to.
 #[derive(Debug)]
@@ -76,6 +88,7 @@ fn spawn_session(
     addresses: Vec<SocketAddr>,
     tap: Option<Box<dyn dtls_std::Tap>>,
     happenings: SyncSender<Happening>,
+    begun: Begun,
 ) -> Result<JoinHandle<()>, UsageError> {
     let options = Options { tap, ..Options::default() };
     let run = move || {
@@ -83,6 +96,8 @@ fn spawn_session(
             Ok(session) => Arc::new(session),
             Err(error) => return drop(happenings.send(Happening::NotConnected(error))),
         };
+        // Nobody else sets it.
+        let _ = begun.set(Arc::downgrade(&session));
         let mut listened_to = happenings.send(Happening::Connected(Arc::clone(&session)));
         while listened_to.is_ok() {
             listened_to = match session.recv_vec() {
@@ -119,12 +134,22 @@ fn first(happenings: &Receiver<Happening>) -> First {
 
 fn not_connected(report: &Report, addresses: &[SocketAddr], error: &ConnectError) -> Outcome {
     let (peer, outcome) = match error {
-        ConnectError::Handshake { peer, error } => return report.handshake_failed(*peer, error),
+        ConnectError::Handshake { peer, error } => {
+            return report.handshake_failed(*peer, error);
+        }
         ConnectError::Refused { peer } => (Some(*peer), Outcome::NoAnswer),
-        _ => (addresses.first().copied(), Outcome::Failed),
+        _ => (only(addresses), Outcome::Failed),
     };
     report.output.print(&Line::Failed(&Failed::because(peer, error)));
     outcome
+}
+
+/// The address that was tried, if there was no other: of several it is not told which one failed.
+const fn only(addresses: &[SocketAddr]) -> Option<SocketAddr> {
+    match addresses {
+        [one] => Some(*one),
+        _ => None,
+    }
 }
 
 /// A client with a session.
@@ -144,34 +169,36 @@ enum Stop {
     Usage(UsageError),
 }
 
-impl Client<'_> {
-    fn run(&mut self, sender: SyncSender<Happening>) -> Result<Outcome, UsageError> {
-        if let Err(failed) = self.report.connected(&self.session) {
-            self.session.close();
-            return Ok(self.report.failed(&self.session, &failed));
-        }
-        let told = if self.args.datagrams.is_empty() { self.tell_input(sender) } else { self.tell_datagrams() };
-        let interrupted = matches!(told, Err(Stop::Interrupted));
-        let ended = match told {
-            Ok(()) | Err(Stop::Interrupted) => {
-                self.session.close();
-                self.report.closed(&self.session)
-            }
-            Err(Stop::Ended(end)) => self.report.ended(&self.session, &end),
-            Err(Stop::Usage(error)) => {
-                self.session.close();
-                self.report.closed(&self.session);
-                return Err(error);
-            }
+impl<'a> Client<'a> {
+    fn new(args: &'a ClientArgs, report: Report, session: Arc<Session>, happenings: Receiver<Happening>) -> Self {
+        Self { args, report, session, happenings, unanswered: Unanswered::new(args.expect_echo) }
+    }
+
+    fn run(mut self, sender: SyncSender<Happening>) -> Result<Outcome, UsageError> {
+        let exported = self.report.connected(&self.session);
+        let told = match exported {
+            Ok(()) if self.args.datagrams.is_empty() => self.tell_input(sender),
+            Ok(()) => self.tell_datagrams(),
+            Err(_) => Ok(()),
         };
-        let is_echo_missing = self.args.expect_echo && self.unanswered.any() && !interrupted;
-        Ok(if ended == Outcome::Done && is_echo_missing { Outcome::CheckFailed } else { ended })
+        self.session.close();
+        let (end, mistake) = match told {
+            Ok(()) | Err(Stop::Interrupted) => (self.last_words(), None),
+            Err(Stop::Ended(end)) => (end, None),
+            Err(Stop::Usage(mistake)) => (self.last_words(), Some(mistake)),
+        };
+        let ended = self.report.ended(&self.session, &end, exported);
+        match mistake {
+            Some(mistake) => Err(mistake),
+            None if ended == Outcome::Done && self.unanswered.is_echo_missing() => Ok(Outcome::CheckFailed),
+            None => Ok(ended),
+        }
     }
 
     /// Sends what the options ask for.
     fn tell_datagrams(&mut self) -> Result<(), Stop> {
-        for payload in &self.args.datagrams {
-            self.send(payload)?;
+        for Datagram { option, payload } in &self.args.datagrams {
+            self.send(option, payload)?;
             if self.args.expect_echo {
                 self.wait_for_answers()?;
             }
@@ -181,41 +208,85 @@ impl Client<'_> {
 
     /// Sends standard input line by line.
     fn tell_input(&mut self, sender: SyncSender<Happening>) -> Result<(), Stop> {
+        let (ask, asked) = mpsc::sync_channel(1);
         // The thread is left alone: nothing can wake it but its input.
-        thread::spawn(move || read_input(&sender));
+        let thread = thread::Builder::new().name("dtls-input".to_owned()).spawn(move || read_input(&asked, &sender));
+        if let Err(error) = thread {
+            return Err(Stop::Usage(UsageError::new(INPUT, format!("no thread can be started to read it: {error}"))));
+        }
+        while let Some(line) = self.next_input(&ask)? {
+            self.send(INPUT, &line)?;
+            if self.args.expect_echo {
+                self.wait_for_answers()?;
+            }
+        }
+        self.wait_for_answers()
+    }
+
+    /// The next line, or `None` at the end. It is read only now, so that no more than one waits to be sent.
+    fn next_input(&mut self, ask: &SyncSender<()>) -> Result<Option<Vec<u8>>, Stop> {
+        if ask.send(()).is_err() {
+            return Ok(None);
+        }
         loop {
             match self.happenings.recv() {
-                Ok(Happening::Input(line)) => self.send(&line)?,
-                Ok(Happening::EndOfInput) | Err(_) => return self.wait_for_answers(),
+                Ok(Happening::Input(line)) => return Ok(Some(line)),
+                Ok(Happening::EndOfInput) | Err(_) => return Ok(None),
                 Ok(other) => self.handle(other)?,
             }
         }
     }
 
-    fn send(&mut self, payload: &[u8]) -> Result<(), Stop> {
+    /// `source` is blamed if it does not fit.
+    fn send(&mut self, source: &str, payload: &[u8]) -> Result<(), Stop> {
         match send(&self.session, payload) {
             Ok(()) => {
                 self.report.output.print(&Line::Sent(payload));
-                self.unanswered.sent(payload);
+                self.unanswered.sent(payload, now() + self.args.wait);
                 Ok(())
             }
-            Err(SessionError::NotSent(SendError::TooLong { max })) => Err(Stop::Usage(UsageError::new(
-                "--send",
-                format!("{} bytes do not fit, {max} do; send less, or raise --mtu", payload.len()),
-            ))),
-            Err(end) => Err(Stop::Ended(end)),
+            Err(SessionError::NotSent(SendError::TooLong { max })) => {
+                let cure = if payload.len() > MAX_PLAINTEXT { "send less" } else { "send less, or raise --mtu" };
+                let problem = format!("{} bytes do not fit, {max} do; {cure}", payload.len());
+                Err(Stop::Usage(UsageError::new(source, problem)))
+            }
+            // What came before the end is still to be told.
+            Err(SessionError::Closed | SessionError::Failed(_)) => Err(Stop::Ended(self.last_words())),
+            Err(fault) => {
+                self.session.close();
+                let _ = self.last_words();
+                Err(Stop::Ended(fault))
+            }
         }
     }
 
-    /// Until there are as many answers as datagrams sent, or none has come for a while.
+    /// Until everything is answered, or nothing is worth waiting for any more.
     fn wait_for_answers(&mut self) -> Result<(), Stop> {
-        while self.unanswered.any() {
-            match self.happenings.recv_timeout(self.args.wait) {
+        while let Some(until) = self.unanswered.until() {
+            let left = until.saturating_duration_since(now());
+            if left.is_zero() {
+                break;
+            }
+            match self.happenings.recv_timeout(left) {
                 Ok(happening) => self.handle(happening)?,
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
             }
         }
         Ok(())
+    }
+
+    /// Tells what has come until the session ended; returns how it did. Only for sessions that are over.
+    fn last_words(&mut self) -> SessionError {
+        loop {
+            match self.happenings.recv() {
+                Ok(happening) => {
+                    if let Err(Stop::Ended(end)) = self.handle(happening) {
+                        return end;
+                    }
+                }
+                Err(_) => return SessionError::Closed,
+            }
+        }
     }
 
     fn handle(&mut self, happening: Happening) -> Result<(), Stop> {
@@ -234,9 +305,10 @@ impl Client<'_> {
     }
 }
 
-fn read_input(happenings: &SyncSender<Happening>) {
+/// Reads a line each time it is asked to.
+fn read_input(asked: &Receiver<()>, happenings: &SyncSender<Happening>) {
     let mut input = io::stdin().lock();
-    loop {
+    for () in asked {
         let mut line = Vec::new();
         // Input that cannot be read is at its end.
         if input.read_until(b'\n', &mut line).unwrap_or(0) == 0 {
@@ -251,76 +323,113 @@ fn read_input(happenings: &SyncSender<Happening>) {
     let _ = happenings.send(Happening::EndOfInput);
 }
 
-/// What has been sent and not been answered.
+/// What has been sent and not been answered, and until when each is waited for.
 #[derive(Debug)]
 enum Unanswered {
-    /// Anything that comes is an answer.
-    Count(usize),
+    /// Anything that comes is an answer, to the first that waits for one.
+    Anything(VecDeque<Instant>),
     /// Only the same bytes are.
-    Echoes(Vec<Vec<u8>>),
+    Echoes(Vec<(Vec<u8>, Instant)>),
 }
 
 impl Unanswered {
     const fn new(expect_echo: bool) -> Self {
-        if expect_echo { Self::Echoes(Vec::new()) } else { Self::Count(0) }
+        if expect_echo { Self::Echoes(Vec::new()) } else { Self::Anything(VecDeque::new()) }
     }
 
-    fn sent(&mut self, payload: &[u8]) {
+    fn sent(&mut self, payload: &[u8], until: Instant) {
         match self {
-            Self::Count(count) => *count += 1,
-            Self::Echoes(echoes) => echoes.push(payload.to_vec()),
+            Self::Anything(waiting) => waiting.push_back(until),
+            Self::Echoes(waiting) => waiting.push((payload.to_vec(), until)),
         }
     }
 
     fn received(&mut self, payload: &[u8]) {
         match self {
-            Self::Count(count) => *count = count.saturating_sub(1),
-            Self::Echoes(echoes) => {
-                if let Some(place) = echoes.iter().position(|sent| sent == payload) {
-                    echoes.remove(place);
+            Self::Anything(waiting) => drop(waiting.pop_front()),
+            Self::Echoes(waiting) => {
+                if let Some(place) = waiting.iter().position(|(sent, _)| sent == payload) {
+                    waiting.remove(place);
                 }
             }
         }
     }
 
-    fn any(&self) -> bool {
+    /// When waiting ends for the last of them: nothing that comes meanwhile makes it longer.
+    fn until(&self) -> Option<Instant> {
         match self {
-            Self::Count(count) => *count > 0,
-            Self::Echoes(echoes) => !echoes.is_empty(),
+            Self::Anything(waiting) => waiting.back().copied(),
+            Self::Echoes(waiting) => waiting.last().map(|(_, until)| *until),
         }
+    }
+
+    fn is_echo_missing(&self) -> bool {
+        matches!(self, Self::Echoes(waiting) if !waiting.is_empty())
     }
 }
 
 /// How many wait to be looked at, at most: a peer that sends faster than we print must not fill the memory.
 const HAPPENINGS_MAX: usize = 256;
 
+/// What lines are blamed on that do not fit.
+const INPUT: &str = "standard input";
+
 #[cfg(test)]
 mod tests {
+    use core::time::Duration;
+
     use super::*;
+
+    fn is_waiting(unanswered: &Unanswered) -> bool {
+        unanswered.until().is_some()
+    }
 
     #[test]
     fn an_echo_is_the_same_bytes_once_for_each_time_they_were_sent() {
         let mut unanswered = Unanswered::new(true);
         for payload in [b"a", b"b", b"a"] {
-            unanswered.sent(payload);
+            unanswered.sent(payload, now());
         }
         unanswered.received(b"c");
         unanswered.received(b"a");
         unanswered.received(b"b");
-        assert!(unanswered.any());
+        assert!(is_waiting(&unanswered));
         unanswered.received(b"b");
-        assert!(unanswered.any(), "the second a has not come back");
+        assert!(unanswered.is_echo_missing(), "the second a has not come back");
         unanswered.received(b"a");
-        assert!(!unanswered.any());
+        assert!(!is_waiting(&unanswered) && !unanswered.is_echo_missing());
     }
 
     #[test]
     fn without_echo_anything_is_an_answer() {
         let mut unanswered = Unanswered::new(false);
         unanswered.received(b"unasked");
-        unanswered.sent(b"a");
-        assert!(unanswered.any());
+        unanswered.sent(b"a", now());
+        assert!(is_waiting(&unanswered) && !unanswered.is_echo_missing());
         unanswered.received(b"x");
-        assert!(!unanswered.any());
+        assert!(!is_waiting(&unanswered));
+    }
+
+    #[test]
+    fn nobody_is_blamed_where_it_may_have_been_another() {
+        let [one, other] = ["127.0.0.1:1", "[::1]:1"].map(|address| address.parse().unwrap());
+        assert_eq!((only(&[one]), only(&[one, other]), only(&[])), (Some(one), None, None));
+    }
+
+    #[test]
+    fn each_datagram_is_waited_for_until_a_moment_of_its_own() {
+        let (first, second) = (now(), now() + Duration::from_secs(1));
+        for expect_echo in [true, false] {
+            let mut unanswered = Unanswered::new(expect_echo);
+            unanswered.sent(b"a", first);
+            unanswered.sent(b"b", second);
+            unanswered.received(if expect_echo { b"x" } else { b"a" });
+            assert_eq!(unanswered.until(), Some(second), "whatever has come");
+        }
+        let mut unanswered = Unanswered::new(true);
+        unanswered.sent(b"a", first);
+        unanswered.sent(b"b", second);
+        unanswered.received(b"b");
+        assert_eq!(unanswered.until(), Some(first), "nobody waits again for what did not come in time");
     }
 }

@@ -1,7 +1,6 @@
 //! From options to the engine's configurations.
 
 use core::fmt::Display;
-use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,7 +16,7 @@ use rustls_pki_types::{CertificateDer, DnsName, IpAddr, PrivateKeyDer, ServerNam
 
 use crate::args::{ClientArgs, ClientAuth, CommonArgs, Ems, KeyType, ServerArgs, TrustSource};
 use crate::cert::SelfSigned;
-use crate::output::Checks;
+use crate::output::{Checks, note};
 use crate::usage::UsageError;
 
 /// What a client needs to connect.
@@ -134,9 +133,7 @@ fn verifier(provider: &CryptoProvider, trust: TrustSource<'_>) -> Result<Arc<dyn
 /// Says loudly that nobody is verified, if so.
 pub(crate) fn warn_of_insecurity(common: &CommonArgs) {
     if let Some(TrustSource::Anyone) = common.trust.source() {
-        let warning = "dtls: WARNING: --insecure verifies nothing; whoever is in between reads and changes all";
-        // Whoever closed standard error has been told in the help.
-        let _ = writeln!(io::stderr(), "{warning}");
+        note("WARNING: --insecure verifies nothing; whoever is in between reads and changes all");
     }
 }
 

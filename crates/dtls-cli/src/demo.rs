@@ -12,6 +12,7 @@ use dtls_std::{ConnectError, Endpoint, Options, ServerName, Session, SessionErro
 
 use crate::args::{DemoArgs, KeyType, WeatherArgs};
 use crate::cert::SelfSigned;
+use crate::echo::echo;
 use crate::flights::Flights;
 use crate::output::{Checks, Connected, Failed, Line, Output};
 use crate::report::Outcome;
@@ -24,13 +25,17 @@ pub(crate) fn run(args: &DemoArgs) -> Result<Outcome, UsageError> {
     let (endpoint, address) = demo.listen()?;
     thread::scope(|scope| {
         let (account, served) = mpsc::channel();
-        scope.spawn(|| {
+        let serving = || {
             if let Some(served) = serve(&endpoint) {
                 // Somebody waits for it, below.
                 let _ = account.send(served);
             }
             drop(account);
-        });
+        };
+        thread::Builder::new()
+            .name("dtls-session".to_owned())
+            .spawn_scoped(scope, serving)
+            .map_err(|error| UsageError::new("dtls demo", format!("no thread can be started: {error}")))?;
         let client = demo.connect(address);
         let outcome = match client {
             Ok(client) => demo.talk(&client),
@@ -205,11 +210,8 @@ fn serve(endpoint: &Endpoint) -> Option<Account> {
         }
     };
     let exported = session.export_keying_material(LABEL.as_bytes(), None, EXPORTED).unwrap_or_default();
-    while let Ok(payload) = session.recv_vec() {
-        if session.send(&payload).is_err() {
-            break;
-        }
-    }
+    // The client tells of both ways, and of the end.
+    let _ = echo(&session, |_| ());
     Some(Account { exported, stats: session.stats() })
 }
 

@@ -4,6 +4,7 @@
 //!   args ─▶ config ─▶ client ─┐
 //!                     server ─┼─▶ report ─▶ output     lines on standard output
 //!                     demo ───┘
+//!           echo, signals                              what comes goes back; Ctrl-C and SIGTERM
 //!           weather, trace, flights                    taps: what passes the socket
 //!           usage, values                              what is wrong with the command line
 //! ```
@@ -11,22 +12,27 @@
 mod args;
 mod cert;
 mod client;
+mod clock;
 mod config;
 mod demo;
+mod echo;
 mod escape;
 mod flights;
 mod output;
+#[cfg(test)]
+mod pair;
 mod report;
 mod server;
+mod signals;
 mod trace;
 mod usage;
 mod values;
 mod weather;
 
-use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use args::Command;
+use output::note;
 use report::Outcome;
 use usage::{Refusal, UsageError};
 
@@ -57,7 +63,6 @@ fn run(command: &Command) -> Result<Outcome, UsageError> {
 
 /// Says what is wrong in one line.
 fn usage(error: &UsageError) -> ExitCode {
-    // Whoever closed standard error does not want to know.
-    let _ = writeln!(io::stderr(), "dtls: {error}");
+    note(&error.to_string());
     ExitCode::from(2)
 }

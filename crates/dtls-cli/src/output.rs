@@ -2,7 +2,12 @@
 
 use core::fmt::{self, Display};
 use core::net::SocketAddr;
-use std::io::{self, Write as _};
+// Tests have an output of their own.
+#[cfg(test)]
+use std::io::sink as standard_output;
+#[cfg(not(test))]
+use std::io::stdout as standard_output;
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use dtls_core::crypto::x509::CertificateSummary;
@@ -34,25 +39,44 @@ impl Output {
 
     /// Prints a line and sees to it that it has left.
     pub(crate) fn print(self, line: &Line<'_>) {
-        Self::write(match self {
-            Self::Text => line.to_string(),
-            Self::Json => escape::json(&line.to_json().to_string()),
-        });
+        self.print_together(core::slice::from_ref(line));
+    }
+
+    /// Prints lines that belong together: those of other threads come before or behind them.
+    pub(crate) fn print_together(self, lines: &[Line<'_>]) {
+        self.print_to(&mut standard_output(), lines);
+    }
+
+    fn print_to(self, out: &mut impl Write, lines: &[Line<'_>]) {
+        let mut text = String::new();
+        for line in lines {
+            match self {
+                Self::Text => text.push_str(&line.to_string()),
+                Self::Json => text.push_str(&escape::json(&line.to_json().to_string())),
+            }
+            text.push('\n');
+        }
+        write(out, &text);
     }
 
     /// Says something that only people want to know, behind an upper-case word.
     pub(crate) fn say(self, word: &str, text: impl Display) {
         if self == Self::Text {
-            Self::write(format!("{word:<12} {text}"));
+            write(&mut standard_output(), &format!("{word:<12} {text}\n"));
         }
     }
+}
 
-    fn write(mut text: String) {
-        text.push('\n');
-        let mut stdout = io::stdout().lock();
-        // Nobody listens any more, as behind `head -1`: what is left to do is to end in good order.
-        let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
-    }
+/// All at once: what is written by one call to standard output does not mix with what other threads write.
+fn write(out: &mut impl Write, text: &str) {
+    // Nobody listens any more, as behind `head -1`: what is left to do is to end in good order.
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// Says something on standard error.
+pub(crate) fn note(text: &str) {
+    // Whoever closed standard error does not want to know.
+    let _ = io::stderr().write_all(format!("dtls: {text}\n").as_bytes());
 }
 
 /// Something that happened.
@@ -457,6 +481,40 @@ mod tests {
              psk=- certificate=sha-256:{fingerprint} subject=\"CN=localhost\" verified=yes"
         );
         assert_eq!(Line::Connected(&connected()).to_string(), expected);
+    }
+
+    /// Takes all it is given, and remembers the calls.
+    #[derive(Default)]
+    struct Calls(Vec<String>);
+
+    impl Write for Calls {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.push(String::from_utf8(bytes.to_vec()).unwrap());
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn lines_that_belong_together_are_written_together() {
+        let stats = Stats::default();
+        for output in [Output::Text, Output::Json] {
+            let mut calls = Calls::default();
+            output.print_to(&mut calls, &[Line::Closed(peer()), Line::Stats(&stats)]);
+            let [written] = &calls.0[..] else { panic!("{:?}", calls.0) };
+            assert_eq!(written.lines().count(), 2);
+            assert!(written.ends_with('\n'));
+        }
+    }
+
+    #[test]
+    fn json_is_one_line_for_whoever_reads_it() {
+        let mut calls = Calls::default();
+        Output::Json.print_to(&mut calls, &[Line::Received("a\u{2028}b".as_bytes())]);
+        assert_eq!(calls.0.concat(), "{\"event\":\"received\",\"length\":5,\"text\":\"a\\u2028b\"}\n");
     }
 
     #[test]

@@ -1,10 +1,8 @@
 //! What client and server say of a session alike: what was agreed on, what was exported, how it ended.
 
+use core::fmt::Display;
 use core::net::SocketAddr;
-use core::time::Duration;
-use std::io::{self, ErrorKind, Write as _};
 use std::sync::Arc;
-use std::thread;
 
 use dtls_core::crypto::CryptoProvider;
 use dtls_core::{Error, ExportError};
@@ -55,26 +53,21 @@ impl Report {
     /// Says what was agreed on, and prints the keying material that was asked for.
     ///
     /// # Errors
-    /// If some cannot be exported.
+    /// If some cannot be exported: then the session is not what was asked for, and [`ended`](Self::ended) says so.
     pub(crate) fn connected(&self, session: &Session) -> Result<(), Failed> {
         let connected = Connected::new(&self.provider, session.remote_addr(), &session.info(), self.checks);
         self.output.print(&Line::Connected(&connected));
-        for export in &self.exports {
-            let context = export.context.as_deref();
-            let label = &export.label;
-            let material = match session.export_keying_material(label.as_bytes(), context, export.len) {
-                Ok(material) => material,
-                // The peer was quicker than we: its farewell took the keys with it. How it ended is told in its place.
-                Err(error @ ExportError::NotConnected) => {
-                    // Whoever closed standard error does not want to know.
-                    let _ = writeln!(io::stderr(), "dtls: --export {label}: {error}");
-                    return Ok(());
-                }
-                Err(error) => {
-                    return Err(Failed::because(session.remote_addr(), format!("--export {label}: {error}")));
-                }
-            };
-            self.output.print(&Line::Export { label: &export.label, material: &material });
+        for ExportRequest { label, context, len } in &self.exports {
+            let material = session.export_keying_material(label.as_bytes(), context.as_deref(), *len);
+            let material = material.map_err(|error| {
+                let problem = match error {
+                    // The peer was quicker than we: its farewell took the keys with it.
+                    ExportError::NotConnected => "the session was over before it could be exported".to_owned(),
+                    other => other.to_string(),
+                };
+                Failed::because(session.remote_addr(), format!("--export {label}: {problem}"))
+            })?;
+            self.output.print(&Line::Export { label, material: &material });
         }
         Ok(())
     }
@@ -85,46 +78,53 @@ impl Report {
         Outcome::of(error)
     }
 
-    /// Says that a session ended in good order.
-    pub(crate) fn closed(&self, session: &Session) -> Outcome {
-        self.output.print(&Line::Closed(session.remote_addr()));
-        self.output.print(&Line::Stats(&session.stats()));
-        Outcome::Done
+    /// Says how a session ended, in good order only if all was `exported` that was asked for. The reason of a failure
+    /// is on the last line.
+    pub(crate) fn ended(&self, session: &Session, end: &SessionError, exported: Result<(), Failed>) -> Outcome {
+        let peer = session.remote_addr();
+        let (failed, outcome) = match (end, exported) {
+            (SessionError::Closed, Ok(())) => {
+                self.output.print_together(&[Line::Closed(peer), Line::Stats(&session.stats())]);
+                return Outcome::Done;
+            }
+            (SessionError::Closed, Err(failed)) => (failed, Outcome::Failed),
+            (SessionError::Failed(error), _) => (Failed::of(peer, error), Outcome::of(error)),
+            (other, _) => (Failed::because(peer, other), Outcome::Failed),
+        };
+        self.output.print_together(&[Line::Stats(&session.stats()), Line::Failed(&failed)]);
+        outcome
     }
 
-    /// Says that a session failed: the reason is on the last line.
-    pub(crate) fn failed(&self, session: &Session, failed: &Failed) -> Outcome {
-        self.output.print(&Line::Stats(&session.stats()));
-        self.output.print(&Line::Failed(failed));
+    /// Says that nothing could be begun with a session.
+    pub(crate) fn not_served(&self, session: &Session, reason: impl Display) -> Outcome {
+        let failed = Failed::because(session.remote_addr(), reason);
+        self.output.print_together(&[Line::Stats(&session.stats()), Line::Failed(&failed)]);
         Outcome::Failed
     }
-
-    /// Says how a session ended.
-    pub(crate) fn ended(&self, session: &Session, end: &SessionError) -> Outcome {
-        let peer = session.remote_addr();
-        match end {
-            SessionError::Closed => self.closed(session),
-            SessionError::Failed(error) => {
-                self.failed(session, &Failed::of(peer, error));
-                Outcome::of(error)
-            }
-            other => self.failed(session, &Failed::because(peer, other)),
-        }
-    }
 }
 
-/// Sends a datagram; waits a little where the system's buffer is full.
-pub(crate) fn send(session: &Session, payload: &[u8]) -> Result<(), SessionError> {
-    for _ in 0..PATIENCE {
-        match session.send(payload) {
-            Err(SessionError::Socket(error)) if error.kind() == ErrorKind::WouldBlock => {
-                thread::park_timeout(Duration::from_millis(1));
-            }
-            other => return other,
-        }
-    }
-    Err(SessionError::Socket(io::Error::from(ErrorKind::WouldBlock)))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pair::Pair;
 
-/// How often a full buffer is tried again, a millisecond apart.
-const PATIENCE: usize = 1000;
+    #[test]
+    fn keying_material_that_was_asked_for_and_missed_is_no_good_end() {
+        let Pair { client, server, provider, .. } = Pair::new(None);
+        let exports = vec!["EXTRACTOR-dtls_srtp:60".parse().unwrap()];
+        let report = Report { output: Output::Text, provider, checks: Checks::Nothing, exports };
+        assert_eq!(report.connected(&client), Ok(()));
+        client.close();
+        let reason = match server.recv_vec() {
+            Err(SessionError::Closed) => report.connected(&server).unwrap_err().reason,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(reason, "--export EXTRACTOR-dtls_srtp: the session was over before it could be exported");
+        let missed = || Err(Failed::because(server.remote_addr(), "missed"));
+        assert_eq!(report.ended(&server, &SessionError::Closed, missed()), Outcome::Failed);
+        assert_eq!(report.ended(&server, &SessionError::Closed, Ok(())), Outcome::Done);
+        // Why a session failed matters more than what was missed for it.
+        let end = SessionError::Failed(Error::HandshakeTimeout);
+        assert_eq!(report.ended(&server, &end, missed()), Outcome::NoAnswer);
+    }
+}

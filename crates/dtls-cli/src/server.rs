@@ -1,15 +1,17 @@
 //! `dtls server`: sends every datagram back to its sender; a thread for each session.
 
-use std::io::{self, Write as _};
+use core::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::thread::{self, Scope};
 
 use dtls_std::{AcceptError, CookiePolicy, Endpoint, Limits, Options, Session, SessionError, listen_with};
 
 use crate::args::ServerArgs;
 use crate::config::{ServerSetup, warn_of_insecurity};
-use crate::output::{Line, Output};
-use crate::report::{Outcome, Report, send};
+use crate::echo::{Echo, echo};
+use crate::output::{Failed, Line, Output, note};
+use crate::report::{Outcome, Report};
+use crate::signals::Interrupts;
 use crate::trace::Peers;
 use crate::usage::UsageError;
 use crate::weather;
@@ -17,10 +19,7 @@ use crate::weather;
 /// Does what `dtls server` is asked to do.
 pub(crate) fn run(args: &ServerArgs) -> Result<Outcome, UsageError> {
     let setup = ServerSetup::new(args)?;
-    let mut limits = Limits::default();
-    if let Some(max) = args.max_sessions {
-        limits.sessions = max;
-    }
+    let limits = Limits { sessions: args.max_sessions, ..Limits::default() };
     let cookies = if args.no_cookie { CookiePolicy::TrustedPath } else { CookiePolicy::Required };
     let tap = weather::tap(&args.common.weather, args.common.trace.then_some(Peers::Named));
     let options = Options { tap, cookies, limits };
@@ -38,6 +37,7 @@ pub(crate) fn run(args: &ServerArgs) -> Result<Outcome, UsageError> {
         quiet_data: args.quiet_data,
         count: args.count,
         tally: Mutex::new(Tally { ended: 0, outcome: Outcome::Done }),
+        closing: Arc::default(),
         endpoint: Arc::new(endpoint),
     };
     server.run()
@@ -50,6 +50,7 @@ struct Server {
     quiet_data: bool,
     count: Option<usize>,
     tally: Mutex<Tally>,
+    closing: Arc<AtomicBool>,
 }
 
 /// What has become of the sessions so far.
@@ -61,75 +62,78 @@ struct Tally {
 
 impl Server {
     fn run(&self) -> Result<Outcome, UsageError> {
-        let interrupted = Arc::new(Mutex::new(false));
-        let (flag, endpoint) = (Arc::clone(&interrupted), Arc::downgrade(&self.endpoint));
-        ctrlc::set_handler(move || {
-            // Held until the endpoint is closed and let go of: what --delay holds back leaves with its last owner,
-            // who must not be this thread when the process ends.
-            let mut interrupted = lock(&flag);
-            *interrupted = true;
+        let (closing, endpoint) = (Arc::clone(&self.closing), Arc::downgrade(&self.endpoint));
+        let interrupts = Interrupts::handle(move || {
+            closing.store(true, Ordering::SeqCst);
             if let Some(endpoint) = endpoint.upgrade() {
                 endpoint.close();
             }
-        })
-        .map_err(|error| UsageError::new("Ctrl-C", format!("cannot be handled: {error}")))?;
+        })?;
         self.report.output.print(&Line::Listening(self.endpoint.local_addr()));
-        thread::scope(|scope| {
+        let outcome = self.serve_all();
+        Ok(if interrupts.finish() { Outcome::Done } else { outcome })
+    }
+
+    /// Serves until the endpoint is closed.
+    fn serve_all(&self) -> Outcome {
+        let end = thread::scope(|scope| {
             loop {
                 match self.endpoint.accept() {
-                    Ok(session) => drop(scope.spawn(move || self.serve(&session))),
+                    Ok(session) => self.begin(scope, Arc::new(session)),
                     Err(AcceptError::Handshake { peer, error }) => self.end(self.report.handshake_failed(peer, &error)),
-                    Err(_) => break,
+                    Err(end) => break end,
                 }
             }
         });
-        let interrupted = *lock(&interrupted);
-        Ok(if interrupted { Outcome::Done } else { lock(&self.tally).outcome })
+        match end {
+            AcceptError::Closed if self.closing.load(Ordering::SeqCst) => self.tally().outcome,
+            // Nobody has closed it, so something is wrong with the socket.
+            end => {
+                let reason = format!("nobody can be accepted any more: {end}");
+                self.report.output.print(&Line::Failed(&Failed::because(None, reason)));
+                Outcome::Failed
+            }
+        }
+    }
+
+    /// Gives a session a thread, or refuses it if there is none.
+    fn begin<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>, session: Arc<Session>) {
+        let served = Arc::clone(&session);
+        let thread = thread::Builder::new().name("dtls-session".to_owned());
+        if let Err(error) = thread.spawn_scoped(scope, move || self.serve(&served)) {
+            session.close();
+            let reason = format!("no thread can be started for it: {error}; lower --max-sessions");
+            self.end(self.report.not_served(&session, reason));
+        }
     }
 
     /// Sends everything back until the session ends.
     fn serve(&self, session: &Session) {
-        if let Err(failed) = self.report.connected(session) {
+        let exported = self.report.connected(session);
+        if exported.is_err() {
             session.close();
-            return self.end(self.report.failed(session, &failed));
         }
-        let end = loop {
-            match session.recv_vec() {
-                Ok(payload) => {
-                    if let Err(end) = self.echo(session, &payload) {
-                        break end;
-                    }
-                }
-                Err(end) => break end,
-            }
-        };
-        self.end(self.report.ended(session, &end));
+        let end = echo(session, |echo| self.tell(session, &echo));
+        self.end(self.report.ended(session, &end, exported));
     }
 
-    fn echo(&self, session: &Session, payload: &[u8]) -> Result<(), SessionError> {
+    fn tell(&self, session: &Session, echo: &Echo<'_>) {
+        let line = match echo {
+            Echo::Received(payload) => Line::Received(payload),
+            Echo::Sent(payload) => Line::Sent(payload),
+            Echo::NotSent(error) => {
+                let cure = if matches!(error, SessionError::NotSent(_)) { "; raise --mtu" } else { "" };
+                return note(&format!("not sent back to {}: {error}{cure}", session.remote_addr()));
+            }
+        };
         if !self.quiet_data {
-            self.report.output.print(&Line::Received(payload));
-        }
-        match send(session, payload) {
-            Ok(()) => {
-                if !self.quiet_data {
-                    self.report.output.print(&Line::Sent(payload));
-                }
-                Ok(())
-            }
-            Err(SessionError::NotSent(error)) => {
-                // Whoever closed standard error does not want to know.
-                let _ =
-                    writeln!(io::stderr(), "dtls: not sent back to {}: {error}; raise --mtu", session.remote_addr());
-                Ok(())
-            }
-            Err(end) => Err(end),
+            self.report.output.print(&line);
         }
     }
 
     /// One more session, or handshake, has ended.
     fn end(&self, outcome: Outcome) {
-        let mut tally = lock(&self.tally);
+        let mut tally = self.tally();
         tally.ended += 1;
         if outcome != Outcome::Done {
             tally.outcome = outcome;
@@ -137,11 +141,60 @@ impl Server {
         let is_last = self.count == Some(tally.ended);
         drop(tally);
         if is_last {
+            self.closing.store(true, Ordering::SeqCst);
             self.endpoint.close();
         }
     }
+
+    fn tally(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+#[cfg(test)]
+mod tests {
+    use core::net::SocketAddr;
+
+    use dtls_std::Tap;
+
+    use super::*;
+    use crate::output::Checks;
+    use crate::pair::Pair;
+
+    /// Takes the socket's thread with it, once it is told to.
+    struct Deadly(Arc<AtomicBool>);
+
+    impl Tap for Deadly {
+        fn received(&mut self, _from: SocketAddr, _datagram: &[u8]) {
+            assert!(!self.0.load(Ordering::SeqCst), "as a test wants it");
+        }
+    }
+
+    fn server(Pair { endpoint, provider, .. }: Pair) -> Server {
+        Server {
+            endpoint: Arc::new(endpoint),
+            report: Report { output: Output::Text, provider, checks: Checks::Nothing, exports: vec![] },
+            quiet_data: false,
+            count: None,
+            tally: Mutex::new(Tally { ended: 0, outcome: Outcome::Done }),
+            closing: Arc::default(),
+        }
+    }
+
+    #[test]
+    fn an_end_that_nobody_asked_for_is_a_failure() {
+        let is_deadly = Arc::new(AtomicBool::new(false));
+        let pair = Pair::new(Some(Box::new(Deadly(Arc::clone(&is_deadly)))));
+        is_deadly.store(true, Ordering::SeqCst);
+        pair.client.send(b"x").unwrap();
+        assert_eq!(server(pair).serve_all(), Outcome::Failed);
+    }
+
+    #[test]
+    fn an_end_that_was_asked_for_is_none() {
+        let server = server(Pair::new(None));
+        server.closing.store(true, Ordering::SeqCst);
+        server.endpoint.close();
+        assert_eq!(server.serve_all(), Outcome::Done);
+    }
 }

@@ -3,7 +3,7 @@
 
 use core::net::SocketAddr;
 use core::time::Duration;
-use std::io::{self, Write as _};
+use std::io;
 use std::net::UdpSocket;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
@@ -14,6 +14,8 @@ use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 use crate::args::WeatherArgs;
+use crate::clock::now;
+use crate::output::note;
 use crate::trace::{Peers, Trace};
 
 /// The tap that the options ask for; `None` if they ask for none.
@@ -39,8 +41,7 @@ impl WeatherArgs {
         self.seed.unwrap_or_else(|| {
             let seed = rand::random();
             if self.needs_chance() {
-                // Whoever closed standard error does not want to know.
-                let _ = writeln!(io::stderr(), "dtls: --seed {seed} repeats this weather");
+                note(&format!("--seed {seed} repeats this weather"));
             }
             seed
         })
@@ -176,11 +177,6 @@ impl Drop for Queue {
             let _ = thread.join();
         }
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "what is held back here is real; the engine sees none of it")]
-fn now() -> Instant {
-    Instant::now()
 }
 
 fn run(socket: &UdpSocket, datagrams: &Receiver<Delayed>) {

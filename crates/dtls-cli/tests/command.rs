@@ -7,7 +7,10 @@ mod process;
 use std::collections::BTreeSet;
 use std::fs;
 
-use process::{Cert, Input, Running, Server, command, directory, dtls, dtls_with_input, peculiar_server, silent};
+use process::{
+    Cert, Input, Running, Server, brief_server, command, directory, dtls, dtls_with_input, peculiar_server, silent,
+    talkative_server,
+};
 use serde_json::Value;
 
 // --- the demo ---
@@ -151,13 +154,61 @@ fn an_echo_that_does_not_come_or_is_another_is_exit_code_4() {
 }
 
 #[test]
+fn what_comes_unasked_does_not_make_the_wait_for_an_echo_longer() {
+    let times = 250;
+    let address = talkative_server(times);
+    let options = ["--insecure", "--send", "hello", "--expect-echo", "--wait", "300"];
+    let client = dtls(&[&["client", &address][..], &options].concat()).finish();
+    assert_eq!(client.code, 4, "{}", client.stdout);
+    let received = client.lines("RECEIVED").len();
+    assert!((1..times / 2).contains(&received), "{received} in 300 ms, one every 20 ms");
+}
+
+#[test]
+fn a_client_tells_what_came_before_the_end_though_it_still_has_much_to_say() {
+    let address = brief_server([b"one", b"two", b"six"]);
+    let client = dtls(&[&["client", &address, "--insecure"][..], &["--send", "x"].repeat(2000)].concat()).finish();
+    assert_eq!(client.code, 0);
+    assert_eq!(client.lines("RECEIVED"), ["RECEIVED 3 one", "RECEIVED 3 two", "RECEIVED 3 six"]);
+    client.line("CLOSED");
+}
+
+#[test]
+fn lines_of_standard_input_wait_for_their_echo_too() {
+    let server = Server::start(&["--self-signed", "localhost"]);
+    let mut client = dtls_with_input(&["client", &server.address, "--insecure", "--expect-echo"]);
+    client.tell("a\nb\nc");
+    let client = client.finish();
+    assert_eq!(client.code, 0);
+    let expected = ["a", "b", "c"].map(|line| [format!("SENT 1 {line}"), format!("RECEIVED 1 {line}")]);
+    assert_eq!(client.lines("SENT|RECEIVED"), expected.concat());
+    let mut client =
+        dtls_with_input(&["client", &peculiar_server(None), "--insecure", "--expect-echo", "--wait", "50"]);
+    client.tell("a\nb");
+    let client = client.finish();
+    assert_eq!((client.code, client.lines("SENT|RECEIVED")), (4, vec!["SENT 1 a".to_owned(), "SENT 1 b".to_owned()]));
+}
+
+#[test]
 fn a_datagram_that_does_not_fit_is_wrong_usage() {
-    let server = Server::start(&["--self-signed", "localhost", "--count", "1"]);
-    let options = ["--insecure", "--mtu", "300", "--send-size", "301"];
-    let client = dtls(&[&["client", &server.address][..], &options].concat()).finish();
+    let (text, bytes) = ("x".repeat(301), "00".repeat(301));
+    for (option, value) in [("--send", &text[..]), ("--send-hex", &bytes), ("--send-size", "301")] {
+        let server = Server::start(&["--self-signed", "localhost", "--count", "1"]);
+        let options = ["--insecure", "--mtu", "300", option, value];
+        let client = dtls(&[&["client", &server.address][..], &options].concat()).finish();
+        assert_eq!(client.code, 2);
+        let last = client.stderr.lines().last().unwrap();
+        assert!(last.starts_with(&format!("dtls: {option}: 301 bytes do not fit, ")), "{last}");
+        assert!(last.ends_with("; send less, or raise --mtu"), "{last}");
+        assert_eq!(server.finish().code, 0);
+    }
+    let server = Server::start(&["--self-signed", "localhost"]);
+    let mut client = dtls_with_input(&["client", &server.address, "--insecure", "--mtu", "65535"]);
+    client.tell(&"x".repeat(16_385));
+    let client = client.finish();
     assert_eq!(client.code, 2);
-    assert!(client.stderr.lines().last().unwrap().contains("raise --mtu"), "{}", client.stderr);
-    assert_eq!(server.finish().code, 0);
+    let last = client.stderr.lines().last().unwrap();
+    assert_eq!(last, "dtls: standard input: 16385 bytes do not fit, 16384 do; send less");
 }
 
 // --- trust ---
@@ -329,10 +380,11 @@ fn exported_keys_are_the_same_on_both_sides() {
 
 #[test]
 fn keying_material_that_cannot_be_exported_fails_the_session() {
-    let server = Server::start(&["--self-signed", "localhost", "--count", "1"]);
-    let client = dtls(&["client", &server.address, "--insecure", "--export", "key expansion:8"]).finish();
+    let server = Server::start(&["--self-signed", "localhost", "--count", "1", "--ems", "off"]);
+    let client =
+        dtls(&["client", &server.address, "--insecure", "--ems", "prefer", "--export", "EXPERIMENTAL:8"]).finish();
     assert_eq!(client.code, 1);
-    assert!(client.stdout.lines().last().unwrap().contains("reason=\"--export key expansion: "));
+    assert!(client.stdout.lines().last().unwrap().contains("reason=\"--export EXPERIMENTAL: "));
     assert_eq!(server.finish().code, 0);
 }
 
@@ -447,6 +499,50 @@ fn signals_close_every_session_and_are_no_failure() {
         assert_eq!(second.code, 0, "{signal}: {}", second.stdout);
         second.line("CLOSED peer=");
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_closes_sessions_though_nobody_reads_and_the_second_ends_the_process() {
+    let args = ["server", "--listen", "127.0.0.1:0", "--self-signed", "localhost", "--mtu", "65535"];
+    let server = Server::of(Running::start_unread(command(&args)));
+    let witness = dtls_with_input(&["client", &server.address, "--insecure"]);
+    witness.wait_for("CONNECTED");
+    // Ten lines of 16 kB there and back are more than any pipe holds.
+    let flood = ["--send-size", "16000"].repeat(10);
+    let flood =
+        dtls(&[&["client", &server.address, "--insecure", "--mtu", "65535", "--wait", "0"][..], &flood].concat());
+    assert_eq!(flood.finish().code, 0);
+    server.running.signal("INT");
+    let witness = witness.finish_with_input_open();
+    assert_eq!(witness.code, 0);
+    witness.line("CLOSED peer=");
+    server.running.signal("INT");
+    assert_eq!(server.finish().code, 130);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_session_without_a_thread_is_refused_and_the_server_goes_on() {
+    let args = ["server", "--listen", "127.0.0.1:0", "--self-signed", "localhost"];
+    let mut limited = std::process::Command::new("sh");
+    // Room for the threads that are always there and a single session; what is not touched is not used.
+    limited.args(["-c", "ulimit -v 14000000; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_dtls")]).args(args);
+    limited.env("RUST_MIN_STACK", "3000000000").env_remove("SSLKEYLOGFILE");
+    let server = Server::of(Running::start(limited, Input::None));
+    let first = dtls_with_input(&["client", &server.address, "--insecure"]);
+    first.wait_for("CONNECTED");
+    server.running.wait_for("CONNECTED");
+    let second = dtls_with_input(&["client", &server.address, "--insecure"]);
+    let failed = server.running.wait_for("FAILED");
+    assert!(failed.contains("reason=\"no thread can be started for it: "), "{failed}");
+    assert!(failed.contains("; lower --max-sessions\""), "{failed}");
+    let second = second.finish_with_input_open();
+    second.line("CLOSED peer=");
+    assert_eq!(first.finish().code, 0);
+    server.running.wait_for("CLOSED");
+    server.running.signal("INT");
+    assert_eq!(server.finish().code, 0);
 }
 
 #[cfg(unix)]

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -42,6 +42,8 @@ pub(crate) enum Input {
 pub(crate) struct Running {
     child: Child,
     input: Option<ChildStdin>,
+    /// Kept open where nobody reads it.
+    _stdout: Option<BufReader<ChildStdout>>,
     lines: Receiver<String>,
     seen: Mutex<Vec<String>>,
     stderr: Receiver<String>,
@@ -54,6 +56,22 @@ impl Running {
         let (sender, lines) = mpsc::channel();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        Self::listen_to(child, lines, None)
+    }
+
+    /// As [`start`](Self::start), but nobody reads standard output behind the first line.
+    #[cfg(unix)]
+    pub(crate) fn start_unread(mut command: Command) -> Self {
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut stdout = BufReader::with_capacity(128, child.stdout.take().unwrap());
+        let (sender, lines) = mpsc::channel();
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        sender.send(line.trim_end().to_owned()).unwrap();
+        Self::listen_to(child, lines, Some(stdout))
+    }
+
+    fn listen_to(mut child: Child, lines: Receiver<String>, unread: Option<BufReader<ChildStdout>>) -> Self {
         let (sender, stderr) = mpsc::channel();
         let mut pipe = child.stderr.take().unwrap();
         thread::spawn(move || {
@@ -61,7 +79,7 @@ impl Running {
             pipe.read_to_string(&mut text).unwrap();
             drop(sender.send(text));
         });
-        Self { input: child.stdin.take(), child, lines, seen: Mutex::default(), stderr }
+        Self { input: child.stdin.take(), child, _stdout: unread, lines, seen: Mutex::default(), stderr }
     }
 
     /// Writes a line to its standard input.
@@ -157,7 +175,10 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(options: &[&str]) -> Self {
-        let running = dtls(&[&["server", "--listen", "127.0.0.1:0"], options].concat());
+        Self::of(dtls(&[&["server", "--listen", "127.0.0.1:0"], options].concat()))
+    }
+
+    pub(crate) fn of(running: Running) -> Self {
         let line = running.lines.recv_timeout(TOO_LONG).expect("the server does not listen");
         let address = match line.strip_prefix("LISTENING ") {
             Some(address) => address.to_owned(),
@@ -221,6 +242,37 @@ pub(crate) fn silent() -> (UdpSocket, String) {
 
 /// A server that answers everything with the same, or not at all; and its address.
 pub(crate) fn peculiar_server(answer: Option<&'static [u8]>) -> String {
+    server_of_one(move |session| {
+        while session.recv_vec().is_ok() {
+            if let Some(answer) = answer {
+                session.send(answer).unwrap();
+            }
+        }
+    })
+}
+
+/// A server that says so much without being asked, as long as anyone is there; and its address.
+pub(crate) fn talkative_server(times: usize) -> String {
+    server_of_one(move |session| {
+        for _ in 0..times {
+            if session.send(b"other").is_err() || session.recv_vec_timeout(Duration::from_millis(20)).is_err() {
+                break;
+            }
+        }
+        while session.recv_vec().is_ok() {}
+    })
+}
+
+/// A server that answers the first datagram with several, and closes; and its address.
+pub(crate) fn brief_server(answers: [&'static [u8]; 3]) -> String {
+    server_of_one(move |session| {
+        session.recv_vec().unwrap();
+        answers.iter().for_each(|answer| session.send(answer).unwrap());
+        session.close();
+    })
+}
+
+fn server_of_one(serve: impl FnOnce(dtls_std::Session) + Send + 'static) -> String {
     let provider = Arc::new(ring::provider());
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
@@ -228,13 +280,6 @@ pub(crate) fn peculiar_server(answer: Option<&'static [u8]>) -> String {
     let config = ServerConfig::builder(provider).identity(identity).build().unwrap();
     let endpoint = dtls_std::listen("127.0.0.1:0", Arc::new(config)).unwrap();
     let address = endpoint.local_addr().to_string();
-    thread::spawn(move || {
-        let session = endpoint.accept().unwrap();
-        while session.recv_vec().is_ok() {
-            if let Some(answer) = answer {
-                session.send(answer).unwrap();
-            }
-        }
-    });
+    thread::spawn(move || serve(endpoint.accept().unwrap()));
     address
 }
