@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use dtls_core::crypto::Fingerprint;
 use dtls_core::wire::enums::{CipherSuiteId, NamedGroup, SignatureScheme, SrtpProfile};
+use dtls_core::wire::record::MAX_PLAINTEXT;
 
 use crate::usage::{Refusal, UsageError, here, refusal};
 use crate::values::{
@@ -265,6 +266,12 @@ impl ClientArgs {
                 "--name",
                 "a chain is verified for a name; give one, or trust the certificate by --pin or --fingerprint",
             ));
+        }
+        if let Some(Datagram { option, payload }) =
+            self.datagrams.iter().find(|each| each.payload.len() > MAX_PLAINTEXT)
+        {
+            let (len, max) = (payload.len(), MAX_PLAINTEXT);
+            return Err(UsageError::new(option, format!("{len} bytes do not fit in any record; send at most {max}")));
         }
         Ok(())
     }
@@ -566,7 +573,7 @@ mod tests {
             "--handshake-timeout inf",
             "--handshake-timeout NaN",
             "--wait -1",
-            "--send-size 65536",
+            "--send-size 16385",
             "--seed -1",
             "--mki 0",
             "--export a",

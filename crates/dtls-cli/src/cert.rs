@@ -20,13 +20,16 @@ pub(crate) fn run(args: &CertArgs) -> Result<(), UsageError> {
     let made = SelfSigned::make("--name", names, args.key_type)?;
     let problem =
         |path: &Path, problem: &dyn Display| UsageError::new("--out", format!("{}: {problem}", path.display()));
-    fs::create_dir_all(&args.out).map_err(|error| problem(&args.out, &error))?;
+    let unwritable = |path: &Path, error: io::Error| {
+        problem(path, &format!("{error}; name a directory that can be made and written to"))
+    };
+    fs::create_dir_all(&args.out).map_err(|error| unwritable(&args.out, error))?;
     let (cert, key) = (args.out.join("cert.pem"), args.out.join("key.pem"));
     if let Some(file) = [&cert, &key].into_iter().find(|file| file.exists()) {
         return Err(problem(file, &"there is one already; remove it, or choose another directory"));
     }
-    write_new(&key, &made.key.serialize_pem(), Reader::Owner).map_err(|error| problem(&key, &error))?;
-    write_new(&cert, &made.pem, Reader::Anyone).map_err(|error| problem(&cert, &error))?;
+    write_new(&key, &made.key.serialize_pem(), Reader::Owner).map_err(|error| unwritable(&key, error))?;
+    write_new(&cert, &made.pem, Reader::Anyone).map_err(|error| unwritable(&cert, error))?;
     let fingerprint = Fingerprint::of(&ring::provider(), &made.cert).to_string();
     let line = if args.json {
         let (cert, key) = (cert.display().to_string(), key.display().to_string());

@@ -8,6 +8,7 @@ use std::net::ToSocketAddrs as _;
 
 use dtls_core::crypto::ring;
 use dtls_core::wire::enums::{CipherSuiteId, NamedGroup, SignatureScheme, SrtpProfile};
+use dtls_core::wire::record::MAX_PLAINTEXT;
 
 use crate::usage::UsageError;
 
@@ -77,6 +78,9 @@ impl FromStr for HostPort {
             || BadValue::new(text, "not a host and a port; write host:4433, 192.0.2.1:4433 or [2001:db8::1]:4433");
         let (host, port) = text.rsplit_once(':').ok_or_else(bad)?;
         let port = port.parse().map_err(|_| bad())?;
+        if port == 0 {
+            return Err(BadValue::new(text, "nothing listens at port 0; give the server's port, from 1 to 65535"));
+        }
         let host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
             Some(address) => address.parse::<IpAddr>().is_ok_and(|address| address.is_ipv6()).then_some(address),
             None => (!host.is_empty() && !host.contains(':')).then_some(host),
@@ -121,9 +125,16 @@ impl FromStr for ExportRequest {
         if label.is_empty() || len == 0 || context.as_ref().is_some_and(|context| context.len() > 65_535) {
             return Err(bad());
         }
+        if RESERVED_LABELS.contains(&label) {
+            return Err(BadValue::new(text, format!("\"{label}\" is a label of the handshake itself; choose another")));
+        }
         Ok(Self { label: label.to_owned(), len: usize::from(len), context })
     }
 }
+
+/// What the handshake derives from these labels must not be told (RFC 5705 section 4).
+const RESERVED_LABELS: [&str; 5] =
+    ["client finished", "server finished", "master secret", "extended master secret", "key expansion"];
 
 // --- values of lists ---
 
@@ -177,8 +188,10 @@ pub(crate) fn positive(text: &str) -> Result<usize, BadValue> {
 }
 
 pub(crate) fn payload_size(text: &str) -> Result<usize, BadValue> {
-    let fits = |size: &usize| *size <= 65_535;
-    text.parse().ok().filter(fits).ok_or_else(|| BadValue::new(text, "write a number of bytes from 0 to 65535"))
+    // RFC 6347 section 4.1: a datagram of the application is one record, which holds no more.
+    let fits = |size: &usize| *size <= MAX_PLAINTEXT;
+    let problem = format!("write a number of bytes from 0 to {MAX_PLAINTEXT}");
+    text.parse().ok().filter(fits).ok_or_else(|| BadValue::new(text, problem))
 }
 
 pub(crate) fn mtu(text: &str) -> Result<usize, BadValue> {
@@ -211,7 +224,10 @@ pub(crate) fn probability(text: &str) -> Result<f64, BadValue> {
 
 #[cfg(test)]
 mod tests {
+    use dtls_core::ExportError;
+
     use super::*;
+    use crate::pair::Pair;
 
     #[test]
     fn hosts_are_names_or_addresses_with_a_port() {
@@ -220,7 +236,7 @@ mod tests {
             assert_eq!((parsed.host.as_str(), parsed.port), (host, 1));
             assert_eq!(parsed.to_string(), text);
         }
-        for text in ["", "h", ":1", "h:", "h:65536", "::1:1", "[::1]", "[h]:1", "[127.0.0.1]:1"] {
+        for text in ["", "h", ":1", "h:", "h:65536", "h:0", "::1:1", "[::1]", "[h]:1", "[127.0.0.1]:1"] {
             assert!(text.parse::<HostPort>().is_err(), "{text}");
         }
     }
@@ -229,5 +245,15 @@ mod tests {
     fn an_empty_context_is_a_context() {
         let export = |text: &str| text.parse::<ExportRequest>().unwrap().context;
         assert_eq!((export("a:5"), export("a:5:"), export("a:5:00ff")), (None, Some(vec![]), Some(vec![0, 255])));
+    }
+
+    #[test]
+    fn labels_that_the_engine_refuses_are_refused_before_there_is_a_session() {
+        let pair = Pair::new(None);
+        for label in RESERVED_LABELS {
+            let exported = pair.client.export_keying_material(label.as_bytes(), None, 8);
+            assert_eq!(exported, Err(ExportError::ReservedLabel), "{label}");
+            assert!(format!("{label}:8").parse::<ExportRequest>().is_err(), "{label}");
+        }
     }
 }

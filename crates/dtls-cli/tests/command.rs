@@ -563,7 +563,9 @@ fn mistakes_are_one_line_that_names_the_option_and_exit_code_2() {
     let cert = Cert::make("mistakes", &[]);
     let other = Cert::make("mistakes-too", &[]);
     let there = "127.0.0.1:1";
-    let cases: [(&[&str], &[&str]); 16] = [
+    let long = "x".repeat(16_385);
+    let not_a_directory = format!("{}/below", cert.cert);
+    let cases: [(&[&str], &[&str]); 23] = [
         (&[], &["SUBCOMMAND: ", "demo, server, client"]),
         (&["tunnel", "--listen", "x"], &["tunnel: not supported yet"]),
         (&["client"], &["HOST:PORT: missing"]),
@@ -586,6 +588,16 @@ fn mistakes_are_one_line_that_names_the_option_and_exit_code_2() {
         ),
         (&["server", "--self-signed", "a b"], &["--self-signed: \"a b\": neither a DNS name nor"]),
         (&["cert", "--out", &cert.directory], &["--out: ", "there is one already"]),
+        (&["cert", "--out", &not_a_directory], &["--out: ", "name a directory that can be made and written"]),
+        (&["client", "127.0.0.1:0", "--insecure"], &["HOST:PORT: \"127.0.0.1:0\": nothing listens at port 0; give "]),
+        (&["client", there, "--insecure", "--export", "client finished:12"], &["--export: ", "choose another"]),
+        (&["client", there, "--insecure", "--send", &long], &["--send: 16385 bytes", "send at most 16384"]),
+        (&["client", there, "--insecure", "--send-hex", &"00".repeat(16_385)], &["--send-hex: 16385 bytes", "at most"]),
+        (&["client", there, "--insecure", "--send-size", "16385"], &["--send-size: \"16385\": ", "0 to 16384"]),
+        (
+            &["server", "--self-signed", "a", "--listen", "192.0.2.1:0"],
+            &["--listen: 192.0.2.1:0: ", "choose another address"],
+        ),
     ];
     for (args, expected) in cases {
         let run = dtls(args).finish();
