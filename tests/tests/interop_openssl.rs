@@ -13,6 +13,7 @@ use dtls_tests::interop::authority::{Authority, KeyKind, Leaf};
 use dtls_tests::interop::cells::run_all;
 use dtls_tests::interop::encounter::{Asks, Chat, Encounter, PING, Party};
 use dtls_tests::interop::openssl::{self, SUITES, Suite};
+use dtls_tests::interop::process::Process;
 use dtls_tests::interop::relay::{Direction, Losses};
 use dtls_tests::interop::{Trouble, announce, capture, dtls, has_peer, same};
 
@@ -304,6 +305,50 @@ fn both_sides_export_the_same_bytes_however_many() {
             encounter.export_len = *len;
             // talk compares them byte for byte.
             encounter.talk().map(drop)
+        },
+    );
+}
+
+// --- by address ---
+
+#[test]
+fn an_address_is_verified_as_one_and_the_exported_bytes_are_the_same() {
+    if !has_openssl() {
+        return;
+    }
+    // The same command line for both: whom it reaches decides.
+    let cells = [Leaf::Server(KeyKind::Ecdsa), Leaf::ServerByName];
+    run_all(
+        "by address",
+        &["certificate"],
+        &cells,
+        |leaf| vec![format!("{leaf:?}")],
+        |leaf| {
+            let [cert, key] = leaf.files();
+            let label = "EXTRACTOR-dtls_srtp";
+            let server =
+                ["s_server", "-dtls1_2", "-accept", "127.0.0.1:0", "-naccept", "1", "-cert", &cert, "-key", &key];
+            let server = server.into_iter().chain(["-keymatexport", label, "-keymatexportlen", "60"]);
+            let mut theirs = Process::start("openssl s_server", openssl::command(server))?;
+            let address = theirs.await_line("ACCEPT ")?;
+            let (ca, export) = (Authority::of_this_run().ca(), format!("{label}:60"));
+            let client = ["client", &address, "--ca", &ca, "--send", "hello", "--expect-echo", "--export", &export];
+            let ours = Process::start("dtls client", dtls::command(client))?;
+            if *leaf == Leaf::ServerByName {
+                let ours = ours.finish()?;
+                ours.expect_code(1)?;
+                same("alert", dtls::value(ours.line("FAILED ")?, "alert_sent")?, "bad_certificate")?;
+                return ours.expect_text("the server's certificate is not for 127.0.0.1; give --name");
+            }
+            // s_server refuses -rev with DTLS, so it echoes by hand.
+            theirs.await_text("hello").map_err(|trouble| trouble.and(ours.trouble("said:")))?;
+            theirs.say("hello")?;
+            let ours = ours.finish()?;
+            ours.expect_code(0)?;
+            ours.line("RECEIVED 5 hello")?;
+            same("verified", dtls::value(ours.line("CONNECTED ")?, "verified")?, "yes")?;
+            let theirs = theirs.finish()?;
+            same("exported bytes", dtls::exported(&ours, label)?, openssl::exported(&theirs)?)
         },
     );
 }

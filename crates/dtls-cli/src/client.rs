@@ -14,15 +14,15 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-use dtls_core::SendError;
 use dtls_core::wire::record::MAX_PLAINTEXT;
+use dtls_core::{CertificateError, Error, SendError};
 use dtls_std::{ConnectError, Options, Session, SessionError, connect_with};
 
 use crate::args::{ClientArgs, Datagram};
 use crate::clock::now;
 use crate::config::{ClientSetup, warn_of_insecurity};
 use crate::echo::send;
-use crate::output::{Failed, Line, Output};
+use crate::output::{Failed, Line, Output, note};
 use crate::report::{Outcome, Report};
 use crate::signals::Interrupts;
 use crate::trace::Peers;
@@ -53,7 +53,7 @@ pub(crate) fn run(args: &ClientArgs) -> Result<Outcome, UsageError> {
     let thread = spawn_session(setup, addresses.clone(), tap, sender.clone(), begun)?;
     let outcome = match first(&happenings) {
         First::Connected(session) => Client::new(args, report, session, happenings).run(sender),
-        First::NotConnected(error) => Ok(not_connected(&report, &addresses, &error)),
+        First::NotConnected(error) => Ok(not_connected(args, &report, &addresses, &error)),
         // The handshake is left to itself: nothing has been said that would have to be taken back.
         First::Interrupted => return Ok(Outcome::Done),
     };
@@ -132,9 +132,13 @@ fn first(happenings: &Receiver<Happening>) -> First {
     First::NotConnected(ConnectError::Closed)
 }
 
-fn not_connected(report: &Report, addresses: &[SocketAddr], error: &ConnectError) -> Outcome {
+fn not_connected(args: &ClientArgs, report: &Report, addresses: &[SocketAddr], error: &ConnectError) -> Outcome {
     let (peer, outcome) = match error {
         ConnectError::Handshake { peer, error } => {
+            if *error == Error::Certificate(CertificateError::NameMismatch) {
+                let host = args.name.as_deref().filter(|name| !name.is_empty()).unwrap_or(&args.server.host);
+                note(&format!("the server's certificate is not for {host}; give --name, or trust it by --pin"));
+            }
             return report.handshake_failed(*peer, error);
         }
         ConnectError::Refused { peer } => (Some(*peer), Outcome::NoAnswer),

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use dtls_core::config::{ClientAuthentication, ExtendedMasterSecret};
 use dtls_core::crypto::{
-    CertificateError, CryptoProvider, Fingerprints, Identity, PeerAuthenticated, PeerVerifier, PinnedCertificates,
-    PresentedPeer, WebPki, ring,
+    CertificateError, CryptoProvider, Fingerprints, Identity, PeerAuthenticated, PeerRole, PeerVerifier,
+    PinnedCertificates, PresentedPeer, WebPki, ring,
 };
 use dtls_core::{ClientConfig, ConfigError, ServerConfig, Settings};
 use dtls_std::{KeyLogFile, SystemClock};
@@ -33,7 +33,14 @@ impl ClientSetup {
         let common = &args.common;
         let server_name = server_name(args)?;
         let trust = common.trust.source().ok_or_else(|| UsageError::new("--ca", "whom to trust is missing"))?;
-        let builder = ClientConfig::builder(Arc::clone(&provider)).trust(verifier(&provider, trust)?);
+        let verifier: Arc<dyn PeerVerifier> = match (trust, &server_name) {
+            (TrustSource::Roots(file), None) => Arc::new(ForHost {
+                chains: roots(&provider, trust, file)?,
+                host: name("HOST:PORT", &args.server.host)?,
+            }),
+            _ => verifier(&provider, trust)?,
+        };
+        let builder = ClientConfig::builder(Arc::clone(&provider)).trust(verifier);
         let mut identities = identities(common, &provider)?.into_iter();
         let builder = match identities.next() {
             Some(identity) => builder.identity(identity),
@@ -83,23 +90,26 @@ impl ServerSetup {
 
 /// What the certificate is verified for and, if it is a DNS name, what the server is told.
 fn server_name(args: &ClientArgs) -> Result<Option<ServerName<'static>>, UsageError> {
-    let (option, name) = match &args.name {
-        Some(name) if name.is_empty() => return Ok(None),
-        Some(name) => ("--name", name.as_str()),
-        None => ("HOST:PORT", args.server.host.as_str()),
-    };
+    match &args.name {
+        Some(none) if none.is_empty() => Ok(None),
+        Some(given) => name("--name", given).map(Some),
+        None => name("HOST:PORT", &args.server.host).map(Some),
+    }
+}
+
+fn name(option: &str, text: &str) -> Result<ServerName<'static>, UsageError> {
     // RFC 6066 section 3: on the wire a name stands without the dot at its end.
-    let bare = name.strip_suffix('.').unwrap_or(name);
+    let bare = text.strip_suffix('.').unwrap_or(text);
     if let Ok(address) = IpAddr::try_from(bare) {
-        return Ok(Some(ServerName::IpAddress(address)));
+        return Ok(ServerName::IpAddress(address));
     }
     let name = DnsName::try_from(bare.to_owned()).map_err(|_| {
         UsageError::new(
             option,
-            format!("\"{name}\": neither a DNS name nor an IP address; give --name NAME, or '' for none"),
+            format!("\"{text}\": neither a DNS name nor an IP address; give --name NAME, or '' with --pin"),
         )
     })?;
-    Ok(Some(ServerName::DnsName(name)))
+    Ok(ServerName::DnsName(name))
 }
 
 // --- trust ---
@@ -114,11 +124,7 @@ const fn checks(trust: TrustSource<'_>) -> Checks {
 fn verifier(provider: &CryptoProvider, trust: TrustSource<'_>) -> Result<Arc<dyn PeerVerifier>, UsageError> {
     let option = trust.option();
     Ok(match trust {
-        TrustSource::Roots(file) => {
-            let roots = certificates(option, file)?;
-            let problem = |problem: &dyn Display| file_problem(option, file, problem);
-            Arc::new(WebPki::new(provider, roots, Arc::new(SystemClock)).map_err(|error| problem(&error))?)
-        }
+        TrustSource::Roots(file) => Arc::new(roots(provider, trust, file)?),
         TrustSource::Pinned(file) => {
             let pinned = certificates(option, file)?;
             Arc::new(PinnedCertificates::new(pinned).map_err(|error| file_problem(option, file, &error))?)
@@ -128,6 +134,30 @@ fn verifier(provider: &CryptoProvider, trust: TrustSource<'_>) -> Result<Arc<dyn
         }
         TrustSource::Anyone => Arc::new(Anyone),
     })
+}
+
+fn roots(provider: &CryptoProvider, trust: TrustSource<'_>, file: &Path) -> Result<WebPki, UsageError> {
+    let option = trust.option();
+    let roots = certificates(option, file)?;
+    WebPki::new(provider, roots, Arc::new(SystemClock)).map_err(|error| file_problem(option, file, &error))
+}
+
+/// Verifies the host that we meant to reach, though it is not told by what name: `--name ''`.
+#[derive(Debug)]
+struct ForHost {
+    chains: WebPki,
+    host: ServerName<'static>,
+}
+
+impl PeerVerifier for ForHost {
+    fn verify(&self, peer: &PresentedPeer<'_>) -> Result<PeerAuthenticated, CertificateError> {
+        let role = PeerRole::Server { name: Some(&self.host) };
+        self.chains.verify(&PresentedPeer { chain: peer.chain, role })
+    }
+
+    fn authorities(&self) -> &[Vec<u8>] {
+        self.chains.authorities()
+    }
 }
 
 /// Says loudly that nobody is verified, if so.

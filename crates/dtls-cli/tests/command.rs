@@ -265,6 +265,24 @@ fn the_name_is_the_host_or_the_one_given_and_must_be_in_the_certificate() {
 }
 
 #[test]
+fn no_name_is_sent_and_yet_the_host_is_verified() {
+    let (here, elsewhere) =
+        (Cert::make("here", &["--name", "127.0.0.1"]), Cert::make("elsewhere", &["--name", "a.example"]));
+    for (cert, code) in [(&here, 0), (&elsewhere, 1)] {
+        let server = Server::start(&cert.identity());
+        let client = dtls(&["client", &server.address, "--ca", &cert.cert, "--name", ""]).finish();
+        assert_eq!(client.code, code, "{}", client.stdout);
+        if code == 0 {
+            let connected = client.line("CONNECTED");
+            assert!(connected.contains(" sni=- ") && connected.ends_with(" verified=yes"), "{connected}");
+        } else {
+            assert!(client.line("FAILED").contains("alert_sent=bad_certificate"));
+            assert!(client.stderr.contains("is not for 127.0.0.1; give --name"), "{}", client.stderr);
+        }
+    }
+}
+
+#[test]
 fn clients_are_verified_as_the_policy_says() {
     let (server_cert, client_cert) = (Cert::make("s", &[]), Cert::make("c", &["--name", "client.example"]));
     let known = client_cert.identity();

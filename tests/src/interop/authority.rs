@@ -60,6 +60,7 @@ impl Authority {
             authority.leaf(Leaf::Server(kind), "DNS:localhost, IP:127.0.0.1");
             authority.leaf(Leaf::Client(kind), "DNS:client.example");
         }
+        authority.leaf(Leaf::ServerByName, "DNS:localhost");
         authority.leaf(Leaf::ServerElsewhere, "DNS:elsewhere.example, IP:192.0.2.1");
         authority.leaf(Leaf::StrangeClient, "DNS:client.example");
         authority
@@ -139,6 +140,8 @@ impl Authority {
 pub enum Leaf {
     /// Of a server called localhost, at 127.0.0.1.
     Server(KeyKind),
+    /// Of a server called localhost, without its address.
+    ServerByName,
     /// Of a server called otherwise.
     ServerElsewhere,
     /// Of a client.
@@ -159,13 +162,14 @@ impl Leaf {
     pub const fn kind(self) -> KeyKind {
         match self {
             Self::Server(kind) | Self::Client(kind) => kind,
-            Self::ServerElsewhere | Self::StrangeClient => KeyKind::Ecdsa,
+            Self::ServerByName | Self::ServerElsewhere | Self::StrangeClient => KeyKind::Ecdsa,
         }
     }
 
     fn file_name(self) -> String {
         match self {
             Self::Server(kind) => format!("server-{}", kind.name()),
+            Self::ServerByName => "server-by-name".to_owned(),
             Self::ServerElsewhere => "server-elsewhere".to_owned(),
             Self::Client(kind) => format!("client-{}", kind.name()),
             Self::StrangeClient => "strange-client".to_owned(),
@@ -174,7 +178,7 @@ impl Leaf {
 
     const fn usage(self) -> &'static str {
         match self {
-            Self::Server(_) | Self::ServerElsewhere => "serverAuth",
+            Self::Server(_) | Self::ServerByName | Self::ServerElsewhere => "serverAuth",
             Self::Client(_) | Self::StrangeClient => "clientAuth",
         }
     }
