@@ -343,7 +343,8 @@ pub(crate) struct CommonArgs {
     /// Print one JSON object a line instead of text
     #[arg(long)]
     pub(crate) json: bool,
-    /// Print every record and handshake message, both directions, on standard error
+    /// Print every record and handshake message, both directions, on standard error. Of what is protected only the
+    /// type, epoch, number and length of the record can be seen; for the rest use --keylog and a protocol analyser
     #[arg(long)]
     pub(crate) trace: bool,
     #[command(flatten)]

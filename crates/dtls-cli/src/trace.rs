@@ -5,11 +5,16 @@
 //!   >   ClientHello seq=1 offset=0 length=129 of 129 version=DTLSv1.2 cookie=32 suites=6 extensions=..
 //!   < record handshake epoch=1 seq=0 len=40 protected                              no key here, so no more to say
 //! ```
+//!
+//! A tap sees datagrams as they are on the wire. Whoever wants to look inside protected records takes `--keylog` and a
+//! protocol analyser.
 
 use core::fmt::Write as _;
 use core::net::SocketAddr;
-use std::io::{self, Write as _};
+use std::io::{self, Write};
 use std::net::UdpSocket;
+use std::sync::mpsc::{self, SyncSender};
+use std::thread::{self, JoinHandle};
 
 use dtls_core::wire::certificate::{Certificate, CertificateRequest, CertificateVerify};
 use dtls_core::wire::codec::{Decode, DecodeError, Reader};
@@ -27,6 +32,7 @@ use crate::weather::{Fate, Weather};
 pub(crate) struct Trace {
     weather: Weather,
     peers: Peers,
+    printer: Printer,
 }
 
 /// Whether lines say which peer a datagram is from or to.
@@ -40,20 +46,16 @@ pub(crate) enum Peers {
 
 impl Trace {
     /// What is sent goes out into `weather`.
-    pub(crate) const fn new(weather: Weather, peers: Peers) -> Self {
-        Self { weather, peers }
+    pub(crate) fn new(weather: Weather, peers: Peers) -> Self {
+        Self { weather, peers, printer: Printer::start(io::stderr()) }
     }
 
-    fn print(&self, lines: &[String], peer: SocketAddr) {
+    fn print(&mut self, lines: &[String], peer: SocketAddr) {
         let suffix = match self.peers {
             Peers::One => String::new(),
             Peers::Named => format!(" peer={peer}"),
         };
-        let mut stderr = io::stderr().lock();
-        for line in lines {
-            // Whoever closed standard error does not want to know.
-            let _ = writeln!(stderr, "{line}{suffix}");
-        }
+        self.printer.print(lines.iter().map(|line| format!("{line}{suffix}\n")).collect());
     }
 }
 
@@ -74,6 +76,59 @@ impl Tap for Trace {
         self.weather.carry(fate, socket, to, datagram)
     }
 }
+
+/// Prints from a thread of its own: a tap is called while the sessions of its socket wait, and closing them must not
+/// wait for whoever reads standard error. Dropping it waits until all is printed.
+struct Printer {
+    sender: Option<SyncSender<String>>,
+    thread: Option<JoinHandle<()>>,
+    /// Datagrams that nobody will read of.
+    missed: u64,
+}
+
+impl Printer {
+    fn start(mut out: impl Write + Send + 'static) -> Self {
+        let (sender, texts) = mpsc::sync_channel::<String>(DATAGRAMS_MAX);
+        let print = move || {
+            for text in texts {
+                // Whoever closed standard error does not want to know.
+                let _ = out.write_all(text.as_bytes());
+            }
+        };
+        // Without a thread nothing is printed, and at the end that is said.
+        let thread = thread::Builder::new().name("dtls-trace".to_owned()).spawn(print).ok();
+        Self { sender: Some(sender), thread, missed: 0 }
+    }
+
+    fn print(&mut self, text: String) {
+        let Some(sender) = &self.sender else { return };
+        let text = if self.missed == 0 { text } else { format!("{}{text}", missed(self.missed)) };
+        match sender.try_send(text) {
+            Ok(()) => self.missed = 0,
+            Err(_) => self.missed = self.missed.saturating_add(1),
+        }
+    }
+}
+
+impl Drop for Printer {
+    fn drop(&mut self) {
+        if let Some(sender) = self.sender.take().filter(|_| self.missed > 0) {
+            // Now there is time to wait. Without the thread nobody can be told.
+            let _ = sender.send(missed(self.missed));
+        }
+        if let Some(thread) = self.thread.take() {
+            // A panic there has been printed there.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn missed(datagrams: u64) -> String {
+    format!("dtls: --trace: {datagrams} datagrams are not shown, standard error is read too slowly\n")
+}
+
+/// How many wait to be printed at most; a few lines of a hundred bytes each.
+const DATAGRAMS_MAX: usize = 1 << 16;
 
 /// Which way a datagram goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -300,6 +355,43 @@ mod tests {
             },
         }
         .to_vec()
+    }
+
+    /// Writes only when it may, and tells what.
+    struct Reluctant {
+        may: mpsc::Receiver<()>,
+        written: mpsc::Sender<String>,
+    }
+
+    impl Write for Reluctant {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            // Once nobody holds it back any more, it writes all the rest.
+            let _ = self.may.recv();
+            self.written.send(String::from_utf8(bytes.to_vec()).unwrap()).unwrap();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn whoever_does_not_read_the_trace_holds_nobody_up_and_is_told_what_was_missed() {
+        let (allow, may) = mpsc::channel();
+        let (written, read) = mpsc::channel();
+        let mut printer = Printer::start(Reluctant { may, written });
+        // One may be in the hands of the thread.
+        for number in 0..DATAGRAMS_MAX + 11 {
+            printer.print(format!("{number}\n"));
+        }
+        let missed_so_far = printer.missed;
+        assert!([10, 11].contains(&missed_so_far), "{missed_so_far}");
+        drop(allow);
+        drop(printer);
+        let read: Vec<_> = read.iter().collect();
+        assert_eq!(read.len(), DATAGRAMS_MAX + 11 - usize::try_from(missed_so_far).unwrap() + 1);
+        assert_eq!((read.first(), read.last()), (Some(&"0\n".to_owned()), Some(&missed(missed_so_far))));
     }
 
     #[test]

@@ -644,6 +644,10 @@ fn help_and_version_are_no_mistakes() {
         assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{args:?}");
         assert!(!run.stdout.is_empty(), "{args:?}");
     }
+    // What a trace cannot show, its help says.
+    let help = dtls(&["client", "--help"]).finish().stdout;
+    let trace = help.split("--trace").nth(1).unwrap();
+    assert!(trace.split("--").next().unwrap().contains("Of what is protected only"), "{trace}");
 }
 
 #[test]
