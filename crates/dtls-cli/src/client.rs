@@ -134,7 +134,7 @@ fn first(happenings: &Receiver<Happening>) -> First {
 
 fn not_connected(args: &ClientArgs, report: &Report, addresses: &[SocketAddr], error: &ConnectError) -> Outcome {
     let (peer, outcome) = match error {
-        ConnectError::Handshake { peer, error } => {
+        ConnectError::Handshake { peer, error, .. } => {
             if *error == Error::Certificate(CertificateError::NameMismatch) {
                 let host = args.name.as_deref().filter(|name| !name.is_empty()).unwrap_or(&args.server.host);
                 note(&format!("the server's certificate is not for {host}; give --name, or trust it by --pin"));

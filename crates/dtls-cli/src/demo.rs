@@ -153,7 +153,7 @@ impl Demo {
 
     fn handshake_failure(&self, address: SocketAddr, error: &ConnectError) -> Failed {
         match error {
-            ConnectError::Handshake { peer, error } => Failed::of(*peer, error),
+            ConnectError::Handshake { peer, error, .. } => Failed::of(*peer, error),
             other => Failed::because(address, other),
         }
     }

@@ -26,9 +26,11 @@ use crate::stats::{Stats, count};
 /// [`poll_timeout`](Self::poll_timeout).
 ///
 /// A session is known by its [`Handle`]. When it is over, what it still had to send has been taken and its events have
-/// been polled, its address is free for a new one; the handle keeps answering questions until the next call of
-/// [`receive`](Self::receive), [`handle_timeout`](Self::handle_timeout) or [`connect`](Self::connect), and means
-/// nothing afterwards, forever.
+/// been polled, its address is free for a new one. The handle goes on answering questions (why it failed is in the
+/// event, what it counted in [`session_stats`](Self::session_stats), and after an orderly close there is still
+/// [`info`](Self::info) and [`export`](Self::export)) until its owner calls [`release`](Self::release), and means
+/// nothing afterwards, forever. Until then it counts towards [`Limits::sessions`]: **every session must be released**,
+/// also one whose handshake failed.
 pub struct Endpoint<A> {
     server: Option<Server>,
     limits: Limits,
@@ -44,8 +46,6 @@ pub struct Endpoint<A> {
     news: VecDeque<Handle>,
     /// The session whose datagram was lent last: what became of it has not been looked at.
     lent: Option<Handle>,
-    /// Over, drained, and out of all the above; freed when the next thing happens.
-    finished: Vec<Handle>,
     /// HelloVerifyRequests to be sent, to addresses of which nothing else is held.
     replies: VecDeque<(A, Vec<u8>)>,
     stats: Stats,
@@ -71,8 +71,10 @@ struct Session<A> {
     has_news: bool,
     /// Whether it was over when last looked at.
     was_over: bool,
-    /// Whether it stands in [`Endpoint::finished`].
+    /// Whether it was over and drained, and is out of all of the endpoint but [`Endpoint::sessions`].
     is_finished: bool,
+    /// Whether its owner has no more questions.
+    is_released: bool,
 }
 
 impl<A: Address> Endpoint<A> {
@@ -107,7 +109,6 @@ impl<A: Address> Endpoint<A> {
             ready: VecDeque::new(),
             news: VecDeque::new(),
             lent: None,
-            finished: Vec::new(),
             replies: VecDeque::new(),
             stats: Stats::default(),
         })
@@ -124,11 +125,11 @@ impl<A: Address> Endpoint<A> {
         config: Arc<ClientConfig>,
         server_name: Option<ServerName<'static>>,
     ) -> Result<Handle, ConnectError> {
-        self.begin();
+        self.settle();
         if self.by_address.contains_key(&to) {
             return Err(ConnectError::AddressInUse);
         }
-        if self.by_address.len() >= self.limits.sessions {
+        if self.sessions.len() >= self.limits.sessions {
             return Err(ConnectError::TooManySessions);
         }
         let connection = Connection::connect(config, server_name, now).map_err(ConnectError::Config)?;
@@ -156,7 +157,7 @@ impl<A: Address> Endpoint<A> {
     /// it, unless the policy is [`CookiePolicy::TrustedPath`].
     #[must_use = "application data is lent by the iterator"]
     pub fn receive<'e, 'd>(&'e mut self, now: Instant, from: A, datagram: &'d mut [u8]) -> Received<'e, 'd> {
-        self.begin();
+        self.settle();
         self.stats.count_received(datagram.len());
         let known = self.by_address.get(&from).copied();
         let Some(handle) = known.or_else(|| self.on_stranger(now, from, datagram)) else {
@@ -184,7 +185,7 @@ impl<A: Address> Endpoint<A> {
             count(&mut self.stats.busy);
             return None;
         }
-        if self.by_address.len() >= self.limits.sessions || self.half_open >= self.limits.half_open {
+        if self.sessions.len() >= self.limits.sessions || self.half_open >= self.limits.half_open {
             count(&mut self.stats.refused);
             return None;
         }
@@ -335,7 +336,7 @@ impl<A: Address> Endpoint<A> {
 
     /// Does what is due at `now`. Too early a call does nothing; sessions that are not due are not touched.
     pub fn handle_timeout(&mut self, now: Instant) {
-        self.begin();
+        self.settle();
         let mut due = Vec::new();
         while let Some((deadline, handle)) = self.deadlines.first().copied() {
             if deadline > now {
@@ -356,7 +357,7 @@ impl<A: Address> Endpoint<A> {
 
 // --- ending, changing and asking ---
 
-/// Of a handle whose session is gone nothing is known: calls that change do nothing, questions have no answer.
+/// Of a handle whose session has been released nothing is known: calls that change do nothing, questions have no answer.
 impl<A: Address> Endpoint<A> {
     /// Closes a session in good order: [`poll_transmit`](Self::poll_transmit) has a close_notify for its peer. Emits
     /// no event.
@@ -367,6 +368,17 @@ impl<A: Address> Endpoint<A> {
     /// Ends a session without a word to its peer. Emits no event.
     pub fn abort(&mut self, handle: Handle) {
         self.change(handle, Connection::abort);
+    }
+
+    /// Says that nothing more will be asked of a session: it is freed as soon as it is over and drained, at once if it
+    /// is already. Ends nothing: before it comes [`close`](Self::close), [`abort`](Self::abort), or the event that the
+    /// session is over.
+    pub fn release(&mut self, handle: Handle) {
+        self.settle();
+        if let Some(session) = self.sessions.get_mut(handle) {
+            session.is_released = true;
+            self.free_if_done(handle);
+        }
     }
 
     /// See [`Connection::set_mtu`].
@@ -387,8 +399,8 @@ impl<A: Address> Endpoint<A> {
     /// The next thing that happened to a session; `None` when there is nothing new. Ask after every call that takes
     /// the time, and after [`send`](Self::send).
     ///
-    /// The session of an event can still be asked everything; so can one that is over, as the type's description
-    /// says.
+    /// The session of an event can still be asked everything; one that is over is to be
+    /// [`release`](Self::release)d then.
     pub fn poll_event(&mut self) -> Option<(Handle, A, Event)> {
         self.settle();
         while let Some(handle) = self.news.pop_front() {
@@ -467,7 +479,7 @@ impl<A: Address> Endpoint<A> {
         self.by_address.get(address).copied()
     }
 
-    /// All sessions, by address. Not those that are over and drained.
+    /// All sessions, by address. Not those that are over and drained, released or not.
     pub fn sessions(&self) -> impl ExactSizeIterator<Item = Handle> {
         self.by_address.values().copied()
     }
@@ -499,19 +511,11 @@ impl<A: Address> Endpoint<A> {
 // --- keeping the books ---
 
 impl<A: Address> Endpoint<A> {
-    /// Before anything new happens: frees what is finished.
-    fn begin(&mut self) {
-        self.settle();
-        for handle in self.finished.drain(..) {
-            self.sessions.remove(handle);
-        }
-    }
-
     /// Whether every queue and index is empty.
     #[cfg(test)]
     pub(crate) fn is_bare(&self) -> bool {
-        let queues = [self.ready.len(), self.news.len(), self.replies.len(), self.finished.len()];
-        queues == [0; 4] && self.deadlines.is_empty() && self.half_open == 0 && self.sessions.is_empty()
+        let held = [self.ready.len(), self.news.len(), self.replies.len(), self.sessions.len(), self.half_open];
+        held == [0; 5] && self.deadlines.is_empty()
     }
 
     /// While a datagram is lent nothing else can be looked at; this looks at what became of it.
@@ -532,6 +536,7 @@ impl<A: Address> Endpoint<A> {
             has_news: false,
             was_over: false,
             is_finished: false,
+            is_released: false,
         })?;
         self.by_address.insert(address, handle);
         Some(handle)
@@ -572,15 +577,20 @@ impl<A: Address> Endpoint<A> {
         session.was_over = session.connection.is_over();
     }
 
-    /// Lets go of a session that is over, has nothing to send and no events. What is left is freed by the next
-    /// [`begin`](Self::begin).
+    /// Gives back the address of a session that is over, has nothing to send and no events.
     fn finish_if_drained(&mut self, handle: Handle) {
         let Some(session) = self.sessions.get_mut(handle) else { return };
         let is_drained = session.connection.is_over() && !session.is_ready && !session.has_news;
         if is_drained && !session.is_finished {
             session.is_finished = true;
             self.by_address.remove(&session.address);
-            self.finished.push(handle);
+            self.free_if_done(handle);
+        }
+    }
+
+    fn free_if_done(&mut self, handle: Handle) {
+        if self.sessions.get(handle).is_some_and(|session| session.is_finished && session.is_released) {
+            self.sessions.remove(handle);
         }
     }
 }
@@ -623,7 +633,8 @@ pub enum Admission {
 /// There will be more limits; write `Limits { sessions: 500, ..Limits::default() }`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Sessions of either role, finished handshake or not. Default: 100,000.
+    /// Sessions of either role, finished handshake or not, and those that are over until they are
+    /// [`release`](Endpoint::release)d. Default: 100,000.
     pub sessions: usize,
     /// Server sessions whose handshake is not complete. Default: 1,000.
     pub half_open: usize,

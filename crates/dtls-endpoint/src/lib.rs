@@ -32,8 +32,14 @@
 //!     while let Some((session, peer, event)) = endpoint.poll_event() {
 //!         match event {
 //!             Event::Connected => println!("{session:?} with {peer} is connected"),
-//!             Event::Closed => println!("{peer} has closed"),
-//!             Event::Failed(error) => println!("{peer} has failed: {error}"),
+//!             Event::Closed => {
+//!                 println!("{peer} has closed after {:?}", endpoint.session_stats(session));
+//!                 endpoint.release(session);
+//!             }
+//!             Event::Failed(error) => {
+//!                 println!("{peer} has failed: {error}");
+//!                 endpoint.release(session);
+//!             }
 //!             _ => {}
 //!         }
 //!     }

@@ -16,6 +16,8 @@ pub struct Handle {
 pub(crate) struct Slots<T> {
     slots: Vec<Slot<T>>,
     free: Vec<u32>,
+    /// How many slots have a value.
+    len: usize,
 }
 
 #[derive(Debug)]
@@ -27,7 +29,7 @@ struct Slot<T> {
 
 impl<T> Slots<T> {
     pub(crate) const fn new() -> Self {
-        Self { slots: Vec::new(), free: Vec::new() }
+        Self { slots: Vec::new(), free: Vec::new(), len: 0 }
     }
 
     /// `None` when every number has been used up.
@@ -35,16 +37,17 @@ impl<T> Slots<T> {
         if let Some(index) = self.free.pop() {
             let slot = self.slots.get_mut(usize::try_from(index).ok()?)?;
             slot.value = Some(Box::new(value));
+            self.len += 1;
             return Some(Handle { index, generation: slot.generation });
         }
         let index = u32::try_from(self.slots.len()).ok()?;
         self.slots.push(Slot { generation: 0, value: Some(Box::new(value)) });
+        self.len += 1;
         Some(Handle { index, generation: 0 })
     }
 
-    #[cfg(test)]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.slots.iter().all(|slot| slot.value.is_none())
+    pub(crate) const fn len(&self) -> usize {
+        self.len
     }
 
     pub(crate) fn get(&self, handle: Handle) -> Option<&T> {
@@ -63,6 +66,7 @@ impl<T> Slots<T> {
             return;
         };
         slot.value = None;
+        self.len -= 1;
         // A slot whose generations are used up stays empty: better a few bytes lost than a handle given out twice.
         if let Some(next) = slot.generation.checked_add(1) {
             slot.generation = next;

@@ -401,7 +401,7 @@ fn beyond_its_limits_an_endpoint_is_silent() {
         network.deliver(host, SERVER, hello);
     }
     assert_eq!((network.server().half_open(), network.stats().refused), (2, 2));
-    // Those two never go on, and are given up: there is room again.
+    // Those two never go on, and are given up. They are in the way until they are released.
     while network.jump() {
         network.drain();
     }
@@ -410,6 +410,11 @@ fn beyond_its_limits_an_endpoint_is_silent() {
         [Event::Failed(Error::HandshakeTimeout), Event::Failed(Error::HandshakeTimeout)]
     );
     assert_eq!((network.server().half_open(), network.sessions()), (0, 0));
+    for (_, handle, ..) in core::mem::take(&mut network.events) {
+        assert_eq!(network.server().session_stats(handle).unwrap().datagrams_received, 1);
+        network.server().release(handle);
+        assert_eq!(network.server().session_stats(handle), None);
+    }
     network.under_way.clear();
     for host in (5..=7).map(Host) {
         network.pair(host);
@@ -501,9 +506,9 @@ fn when_all_is_said_there_is_no_deadline() {
 // --- ending ---
 
 #[test]
-fn a_close_is_heard_and_frees_both_sides() {
+fn a_close_is_heard_and_gives_the_address_back_on_both_sides() {
     let mut network = Network::new();
-    let (client, server) = network.pair(Host(1));
+    let (client, _) = network.pair(Host(1));
     network.host(Host(1)).close(client);
     network.run();
     assert_eq!(network.events_at(Host(1)), [Event::Connected]);
@@ -511,11 +516,67 @@ fn a_close_is_heard_and_frees_both_sides() {
     assert_eq!(network.host(Host(1)).sessions().len(), 0);
     assert_eq!(network.sessions(), 0);
     assert_eq!(network.server().poll_timeout(), None);
-    // Until something else happens the session can still be asked.
-    assert!(network.server().session_stats(server).is_some());
-    let now = network.now;
-    network.server().handle_timeout(now);
-    assert!(network.server().session_stats(server).is_none());
+}
+
+#[test]
+fn a_session_that_the_peer_has_closed_answers_until_it_is_released() {
+    let mut network = Network::new();
+    let (client, server) = network.pair(Host(1));
+    network.send(Host(1), client, b"counted");
+    network.run();
+    network.host(Host(1)).close(client);
+    network.run();
+    // The address has another session meanwhile, and time goes by.
+    let (_, new_server) = network.pair(Host(1));
+    while network.jump() {
+        network.run();
+    }
+    let (mut ours, mut theirs) = ([0; 20], [1; 20]);
+    network.host(Host(1)).export(client, b"EXPERIMENTAL", None, &mut ours).unwrap();
+    let endpoint = network.server();
+    endpoint.export(server, b"EXPERIMENTAL", None, &mut theirs).unwrap();
+    assert_eq!(ours, theirs);
+    assert_eq!(endpoint.info(server).unwrap().role, Role::Server);
+    assert_eq!(endpoint.session_stats(server).unwrap().application_records_received, 1);
+    assert_eq!(endpoint.remote_address(server), Some(&Host(1)));
+    endpoint.release(server);
+    assert!(endpoint.export(server, b"EXPERIMENTAL", None, &mut theirs).is_err());
+    assert_eq!(endpoint.session_stats(server), None);
+    assert_eq!(endpoint.session_at(&Host(1)), Some(new_server));
+}
+
+#[test]
+fn sessions_that_are_over_count_towards_the_limit_until_they_are_released() {
+    let mut network = Network::with(CookiePolicy::Required, Limits { sessions: 2, ..Limits::default() }, |_| ());
+    let mut over = Vec::new();
+    for _ in 0..2 {
+        let (client, server) = network.pair(Host(1));
+        network.host(Host(1)).close(client);
+        network.run();
+        over.push(server);
+    }
+    let (now, config) = (network.now, Arc::clone(&network.configs.client));
+    let refused = network.server().connect(now, Host(9), Arc::clone(&config), None);
+    assert_eq!(refused, Err(ConnectError::TooManySessions));
+    let hello = network.hello();
+    network.deliver(Host(2), SERVER, hello);
+    assert_eq!((network.sessions(), network.stats().refused), (0, 1));
+    network.server().release(over[0]);
+    network.pair(Host(2));
+}
+
+#[test]
+fn a_session_released_before_its_end_goes_on_and_still_says_goodbye() {
+    let mut network = Network::new();
+    let (client, server) = network.pair(Host(1));
+    network.host(Host(1)).release(client);
+    network.send(Host(1), client, b"goes on");
+    network.run();
+    assert_eq!(network.payloads, [(SERVER, server, b"goes on".to_vec())]);
+    network.host(Host(1)).close(client);
+    network.run();
+    assert_eq!(network.events_at(SERVER), [Event::Connected, Event::Closed]);
+    assert!(network.host(Host(1)).is_bare());
 }
 
 #[test]
@@ -557,6 +618,7 @@ fn a_handle_is_never_good_for_a_later_session() {
     let (client, server) = network.pair(Host(1));
     network.host(Host(1)).close(client);
     network.run();
+    network.server().release(server);
     let (_, new_server) = network.pair(Host(1));
     assert_ne!(server, new_server);
     let endpoint = network.server();
@@ -568,6 +630,7 @@ fn a_handle_is_never_good_for_a_later_session() {
     assert!(endpoint.srtp_keys(server).is_err());
     endpoint.close(server);
     endpoint.abort(server);
+    endpoint.release(server);
     network.run();
     assert_eq!(network.server().session_at(&Host(1)), Some(new_server));
     assert!(network.server().info(new_server).is_some());
@@ -584,9 +647,10 @@ fn sessions_that_come_and_go_leave_nothing_behind() {
             network.server().close(server)
         }
         network.run();
+        network.host(Host(1)).release(client);
+        network.server().release(server);
     }
     for endpoint in network.hosts.values_mut() {
-        endpoint.handle_timeout(network.now);
         assert_eq!(endpoint.sessions().len(), 0);
         assert_eq!(endpoint.poll_timeout(), None);
         assert!(endpoint.is_bare(), "{endpoint:?}");

@@ -218,8 +218,29 @@ impl Endpoint {
         patience: Patience,
     ) -> Result<Session, ConnectError> {
         let peer = self.shared().begin(to, server_name, config)?;
-        wait_connected(&peer, patience)?;
+        self.wait_connected(&peer, patience)?;
         Session::new(Arc::clone(self.shared()), peer).ok_or(ConnectError::Closed)
+    }
+
+    fn wait_connected(&self, peer: &Peer, patience: Patience) -> Result<(), ConnectError> {
+        let inbox = peer.wait_while(None, |inbox| {
+            let is_given_up = inbox.is_refused && patience == Patience::UntilRefused;
+            inbox.info.is_none() && inbox.end.is_none() && !is_given_up
+        });
+        if inbox.info.is_some() {
+            return Ok(());
+        }
+        let (end, is_refused) = (inbox.end.clone(), inbox.is_refused);
+        drop(inbox);
+        let stats = Box::new(self.shared().release_session(peer.handle, Ending::Abort));
+        let peer = peer.address;
+        Err(match end {
+            None => ConnectError::Refused { peer },
+            Some(End::Failed(Error::HandshakeTimeout)) if is_refused => ConnectError::Refused { peer },
+            Some(End::Failed(error)) => ConnectError::Handshake { peer, error, stats },
+            Some(End::Closed) => ConnectError::Closed,
+            Some(End::Socket(kind)) => ConnectError::Socket(kind.into()),
+        })
     }
 
     // --- ending ---
@@ -244,24 +265,6 @@ impl Endpoint {
     pub fn stats(&self) -> Stats {
         *self.shared().lock().endpoint().stats()
     }
-}
-
-fn wait_connected(peer: &Peer, patience: Patience) -> Result<(), ConnectError> {
-    let inbox = peer.wait_while(None, |inbox| {
-        let is_given_up = inbox.is_refused && patience == Patience::UntilRefused;
-        inbox.info.is_none() && inbox.end.is_none() && !is_given_up
-    });
-    if inbox.info.is_some() {
-        return Ok(());
-    }
-    let peer = peer.address;
-    Err(match &inbox.end {
-        None => ConnectError::Refused { peer },
-        Some(End::Failed(Error::HandshakeTimeout)) if inbox.is_refused => ConnectError::Refused { peer },
-        Some(End::Failed(error)) => ConnectError::Handshake { peer, error: error.clone() },
-        Some(End::Closed) => ConnectError::Closed,
-        Some(End::Socket(kind)) => ConnectError::Socket((*kind).into()),
-    })
 }
 
 impl fmt::Debug for Endpoint {

@@ -4,7 +4,7 @@ use core::fmt;
 use core::net::SocketAddr;
 use std::io;
 
-use dtls_core::{Error, SendError};
+use dtls_core::{Error, SendError, Stats};
 
 /// Why there is no session to accept.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub enum AcceptError {
         peer: SocketAddr,
         /// What was wrong.
         error: Error,
+        /// What was counted until then.
+        stats: Box<Stats>,
     },
     /// The endpoint is closed: nothing will come any more.
     Closed,
@@ -24,7 +26,7 @@ pub enum AcceptError {
 impl fmt::Display for AcceptError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Handshake { peer, error } => write!(f, "the handshake with {peer} failed: {error}"),
+            Self::Handshake { peer, error, .. } => write!(f, "the handshake with {peer} failed: {error}"),
             Self::Closed => f.write_str("the endpoint is closed"),
         }
     }
@@ -46,6 +48,8 @@ pub enum ConnectError {
         peer: SocketAddr,
         /// What was wrong.
         error: Error,
+        /// What was counted until then.
+        stats: Box<Stats>,
     },
     /// Nothing listens at the server's address, or so its host says: the handshake was not answered in time.
     Refused {
@@ -61,7 +65,7 @@ impl fmt::Display for ConnectError {
         match self {
             Self::Socket(error) => write!(f, "{error}"),
             Self::NotBegun(error) => write!(f, "{error}"),
-            Self::Handshake { peer, error } => write!(f, "the handshake with {peer} failed: {error}"),
+            Self::Handshake { peer, error, .. } => write!(f, "the handshake with {peer} failed: {error}"),
             Self::Refused { peer } => write!(f, "nothing listens at {peer}; start the server, or check the port"),
             Self::Closed => f.write_str("the endpoint is closed"),
         }

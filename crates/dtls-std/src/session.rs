@@ -127,7 +127,8 @@ impl Session {
     /// sides. No context and an empty context are different things.
     ///
     /// # Errors
-    /// See [`ExportError`]; the session must not be over.
+    /// See [`ExportError`]. [`ExportError::NotConnected`]: the session has failed or was destroyed. One that was closed,
+    /// by whichever side, can still be asked.
     pub fn export_keying_material(
         &self,
         label: &[u8],
@@ -142,7 +143,7 @@ impl Session {
     /// The keys for the SRTP profile that was negotiated (RFC 5764).
     ///
     /// # Errors
-    /// See [`ExportError`]; the session must not be over.
+    /// As [`export_keying_material`](Self::export_keying_material).
     pub fn srtp_keys(&self) -> Result<SrtpKeys, ExportError> {
         self.shared.lock().endpoint().srtp_keys(self.peer.handle)
     }
@@ -150,8 +151,7 @@ impl Session {
     /// What has been counted so far, or until the session was over.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let living = self.shared.lock().endpoint().session_stats(self.peer.handle).cloned();
-        living.or_else(|| self.peer.inbox().last_stats.clone()).unwrap_or_default()
+        self.shared.lock().session_stats(self.peer.handle)
     }
 
     /// How many datagrams have come and were dropped because nobody received them: at most 1,024 wait, of 1 MiB in
@@ -176,7 +176,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.shared.end_session(self.peer.handle, Ending::Close);
+        self.shared.release_session(self.peer.handle, Ending::Close);
     }
 }
 
@@ -247,7 +247,6 @@ pub(crate) struct Inbox {
     /// There once the handshake is complete.
     pub(crate) info: Option<Arc<SessionInfo>>,
     pub(crate) end: Option<End>,
-    pub(crate) last_stats: Option<Stats>,
     /// The peer's host has said that nothing listens there. Anyone can forge that, so it ends nothing.
     pub(crate) is_refused: bool,
 }

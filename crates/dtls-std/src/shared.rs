@@ -8,7 +8,7 @@ use std::net::UdpSocket;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use dtls_core::{ClientConfig, Error, Event, Instant, Role, SendError, ServerConfig};
+use dtls_core::{ClientConfig, Error, Event, Instant, Role, SendError, ServerConfig, Stats};
 use dtls_endpoint::{Admission, Handle};
 use rustls_pki_types::ServerName;
 
@@ -51,6 +51,7 @@ impl Shared {
             tap: options.tap,
             door: Door::Open,
             peers: BTreeMap::new(),
+            early: None,
             backlog: VecDeque::new(),
             arrived: Arc::clone(&arrived),
             send_fault: None,
@@ -109,6 +110,14 @@ impl Shared {
 
     pub(crate) fn end_session(&self, handle: Handle, ending: Ending) {
         self.act(|state, now| state.end(&[handle], ending, now));
+    }
+
+    /// Ends a session of which nothing more will be asked; gives what it has counted.
+    pub(crate) fn release_session(&self, handle: Handle, ending: Ending) -> Stats {
+        self.act(|state, now| {
+            state.end(&[handle], ending, now);
+            state.release(handle)
+        })
     }
 
     /// Waits for the next arrival; `None` when the time is up.
@@ -188,8 +197,11 @@ pub(crate) struct State {
     socket: Option<UdpSocket>,
     pub(crate) tap: Option<Box<dyn Tap>>,
     door: Door,
-    /// Sessions that somebody has an interest in: handshakes that we began, and all that are established.
+    /// Sessions that somebody has an interest in, handshakes that we began and all that were established, until they
+    /// are released.
     peers: BTreeMap<Handle, Arc<Peer>>,
+    /// A client whose payload has come with the end of its handshake, before the event that says so.
+    early: Option<Arc<Peer>>,
     /// Who has arrived and was not accepted.
     backlog: VecDeque<Arrival>,
     arrived: Arc<Condvar>,
@@ -224,9 +236,11 @@ impl State {
         if let Some(tap) = &mut self.tap {
             tap.received(from, datagram);
         }
+        self.early = None;
         for (handle, payload) in self.endpoint.receive(now, from, datagram) {
-            // The event that says so comes later: a client may send right behind its Finished.
-            let peer = self.peers.entry(handle).or_insert_with(|| Arc::new(Peer::new(handle, from)));
+            let early = &mut self.early;
+            let known = self.peers.get(&handle);
+            let peer = known.unwrap_or_else(|| early.get_or_insert_with(|| Arc::new(Peer::new(handle, from))));
             peer.change(|inbox| inbox.push(payload));
         }
     }
@@ -306,6 +320,7 @@ impl State {
             // No route, say: repeating the flight would not help.
             Some((at, error)) if at == to && !is_passing(&error) => {
                 self.end(&[handle], Ending::Abort, now);
+                self.release(handle);
                 Err(ConnectError::Socket(error))
             }
             _ => Ok(peer),
@@ -317,7 +332,7 @@ impl State {
             Event::Connected => self.on_connected(handle, address),
             Event::Closed => self.over(handle, End::Closed),
             Event::Failed(error) if self.peers.contains_key(&handle) => self.over(handle, End::Failed(error)),
-            Event::Failed(error) => self.on_failed_client(address, error),
+            Event::Failed(error) => self.on_failed_client(handle, address, error),
             _ => {}
         }
     }
@@ -327,7 +342,9 @@ impl State {
         // One copy is enough.
         drop(self.endpoint.take_peer_certificates(handle));
         let role = info.role;
-        let peer = self.peers.entry(handle).or_insert_with(|| Arc::new(Peer::new(handle, address)));
+        let early = self.early.take().filter(|early| early.handle == handle);
+        let peer = self.peers.entry(handle);
+        let peer = peer.or_insert_with(|| early.unwrap_or_else(|| Arc::new(Peer::new(handle, address))));
         peer.change(|inbox| inbox.info = Some(Arc::new(info)));
         if role == Role::Server {
             self.backlog.push_back(Arrival::Connected(Arc::clone(peer)));
@@ -335,22 +352,32 @@ impl State {
         }
     }
 
-    fn on_failed_client(&mut self, peer: SocketAddr, error: Error) {
+    fn on_failed_client(&mut self, handle: Handle, peer: SocketAddr, error: Error) {
+        let stats = Box::new(self.release(handle));
         let failures = self.backlog.iter().filter(|arrival| matches!(arrival, Arrival::Failed(_))).count();
         if failures < Self::FAILURES_MAX {
-            self.backlog.push_back(Arrival::Failed(AcceptError::Handshake { peer, error }));
+            self.backlog.push_back(Arrival::Failed(AcceptError::Handshake { peer, error, stats }));
             self.arrived.notify_one();
         }
     }
 
     /// Tells a session's user that it is over.
-    fn over(&mut self, handle: Handle, end: End) {
-        let Some(peer) = self.peers.remove(&handle) else { return };
-        let last_stats = self.endpoint.session_stats(handle).cloned();
-        peer.change(|inbox| {
-            inbox.end = Some(end);
-            inbox.last_stats = last_stats;
-        });
+    fn over(&self, handle: Handle, end: End) {
+        if let Some(peer) = self.peers.get(&handle) {
+            peer.change(|inbox| inbox.end = inbox.end.take().or(Some(end)));
+        }
+    }
+
+    pub(crate) fn session_stats(&self, handle: Handle) -> Stats {
+        self.endpoint.session_stats(handle).cloned().unwrap_or_default()
+    }
+
+    /// Nothing more will be asked of a session; gives what it has counted.
+    fn release(&mut self, handle: Handle) -> Stats {
+        let stats = self.session_stats(handle);
+        self.endpoint.release(handle);
+        self.peers.remove(&handle);
+        stats
     }
 
     /// Ends sessions from our side; what they have to say has left when this returns.
@@ -372,11 +399,16 @@ impl State {
         self.endpoint.set_admission(Admission::Busy);
         let waiting: Vec<Handle> = self.backlog.drain(..).filter_map(Arrival::handle).collect();
         let is_claimed = |handle: &Handle| self.peers.contains_key(handle) && !waiting.contains(handle);
-        let ended: Vec<Handle> = match whom {
-            Whom::All => self.endpoint.sessions().collect(),
-            Whom::Unclaimed => self.endpoint.sessions().filter(|handle| !is_claimed(handle)).collect(),
-        };
-        self.end(&ended, ending, now);
+        let (claimed, mut unclaimed): (Vec<_>, Vec<_>) = self.endpoint.sessions().partition(is_claimed);
+        self.end(&unclaimed, ending, now);
+        if let Whom::All = whom {
+            self.end(&claimed, ending, now);
+        }
+        // Those, too, that were over before anyone accepted them.
+        unclaimed.extend(waiting);
+        for handle in unclaimed {
+            self.release(handle);
+        }
         self.arrived.notify_all();
     }
 
@@ -384,9 +416,8 @@ impl State {
     pub(crate) fn retire(&mut self, end: &End) {
         self.door = Door::Shut;
         self.socket = None;
-        let handles: Vec<Handle> = self.peers.keys().copied().collect();
-        for handle in handles {
-            self.over(handle, end.clone());
+        for handle in self.peers.keys() {
+            self.over(*handle, end.clone());
         }
         self.arrived.notify_all();
     }

@@ -194,7 +194,9 @@ fn a_close_is_seen_on_the_other_side_behind_the_data() {
     assert!(matches!(server.send(b"too late"), Err(SessionError::Closed)));
     assert!(matches!(client.send(b"too late"), Err(SessionError::Closed)));
     assert!(matches!(client.recv(&mut []), Err(SessionError::Closed)));
-    assert_eq!(server.export_keying_material(b"EXPERIMENTAL label", None, 1), Err(ExportError::NotConnected));
+    // What was agreed on can still be asked for, until one side throws it away.
+    let exported = client.export_keying_material(b"EXPERIMENTAL label", None, 20).unwrap();
+    assert_eq!(server.export_keying_material(b"EXPERIMENTAL label", None, 20).unwrap(), exported);
     // What was counted and negotiated can still be asked for.
     assert_eq!(server.stats().application_records_received, 1);
     assert_eq!(client.stats().application_records_sent, 1);
@@ -219,6 +221,7 @@ fn destroying_a_session_says_nothing_to_the_peer() {
     server.destroy();
     assert!(matches!(ending(&server), SessionError::Closed));
     assert_eq!(server.stats().datagrams_sent, sent);
+    assert_eq!(server.export_keying_material(b"EXPERIMENTAL label", None, 1), Err(ExportError::NotConnected));
     assert!(client.recv_vec_timeout(SHORT).unwrap().is_none());
 }
 
@@ -325,11 +328,15 @@ fn a_failed_handshake_is_reported_on_both_sides_and_the_endpoint_goes_on() {
     let (party, stranger) = (Party::new(), Party::new());
     let endpoint = party.listen();
     let failed = connect(endpoint.local_addr(), None, stranger.client());
-    let Err(ConnectError::Handshake { peer, error }) = failed else { panic!("{failed:?}") };
+    let Err(ConnectError::Handshake { peer, error, stats }) = failed else { panic!("{failed:?}") };
+    // Two hellos, and the alert.
+    assert_eq!(stats.datagrams_sent, 3);
     assert_eq!((peer, error), (endpoint.local_addr(), Error::Certificate(CertificateError::NotPinned)));
     let failed = endpoint.accept_timeout(LONG);
-    let Err(AcceptError::Handshake { error, .. }) = failed else { panic!("{failed:?}") };
+    let Err(AcceptError::Handshake { error, stats, .. }) = failed else { panic!("{failed:?}") };
     assert_eq!(error, Error::AlertReceived(AlertDescription::BAD_CERTIFICATE));
+    // The cookie is nobody's yet, so the second hello and the alert.
+    assert_eq!(stats.datagrams_received, 2);
     let (client, server) = party.pair(&endpoint);
     client.send(b"fine").unwrap();
     assert_eq!(receive(&server), b"fine");
@@ -586,6 +593,30 @@ fn beyond_the_limit_clients_get_silence() {
     assert!(endpoint.stats().refused >= 1);
     drop(server);
     connect(endpoint.local_addr(), None, party.client()).unwrap();
+}
+
+#[test]
+fn nothing_that_is_over_stands_in_the_way_of_new_sessions_once_nobody_holds_it() {
+    let (party, stranger) = (Party::new(), Party::new());
+    let limits = || Options { limits: Limits { sessions: 1, ..Limits::default() }, ..Options::default() };
+    let endpoint = listen_with("127.0.0.1:0", party.server(), limits()).unwrap();
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let caller = listen_with("127.0.0.1:0", party.server(), limits()).unwrap();
+    let impatient = party.client_with(|settings| settings.handshake_timeout = SHORT);
+    // Neither a failed handshake, on either side,
+    let failed = caller.connect(endpoint.local_addr(), None, stranger.client());
+    assert!(matches!(failed, Err(ConnectError::Handshake { .. })), "{failed:?}");
+    assert!(matches!(endpoint.accept_timeout(LONG), Err(AcceptError::Handshake { .. })));
+    // nor one that was not answered,
+    assert!(caller.connect(silent.local_addr().unwrap(), None, Arc::clone(&impatient)).is_err());
+    // nor a session that the peer has closed, which its owner may ask until he lets go of it.
+    let client = caller.connect(endpoint.local_addr(), None, party.client()).unwrap();
+    let server = accept(&endpoint);
+    client.close();
+    assert!(matches!(ending(&server), SessionError::Closed));
+    assert!(connect(endpoint.local_addr(), None, impatient).is_err());
+    drop((client, server));
+    caller.connect(endpoint.local_addr(), None, party.client()).unwrap();
 }
 
 #[test]
