@@ -247,15 +247,18 @@ impl Endpoint {
 
     /// Closes all sessions in good order and then the socket; returns when all is sent and the thread has ended.
     /// Whoever waits in a call is told. Nothing happens if the endpoint is closed already.
+    ///
+    /// A socket that is full is waited for until it has taken nothing for five seconds. Dropping waits for nothing:
+    /// what the socket has no room for is then left to the thread, and is lost if the process ends first.
     pub fn close(&self) {
         self.shared().shut(Whom::All, Ending::Close);
-        self.shared().join_if_done();
+        self.shared().join();
     }
 
     /// Ends all sessions without a word to their peers, and closes the socket.
     pub fn destroy(&self) {
         self.shared().shut(Whom::All, Ending::Abort);
-        self.shared().join_if_done();
+        self.shared().join();
     }
 
     // --- asking ---

@@ -101,8 +101,8 @@ pub enum SessionError {
         /// How long it is.
         needed: usize,
     },
-    /// The socket did not take the datagram; the session goes on. [`io::ErrorKind::WouldBlock`]: the system's buffer
-    /// is full, wait a little.
+    /// The socket did not take the datagram; the session goes on. [`io::ErrorKind::WouldBlock`]: the socket has had no
+    /// room for five seconds.
     Socket(io::Error),
 }
 

@@ -32,10 +32,13 @@ impl Session {
     /// Sends one datagram. It arrives whole or not at all, and not always in the order sent: DTLS repeats only
     /// handshakes.
     ///
+    /// `Ok` means that the socket has taken it, or will as soon as it has room: one datagram is kept for a full socket,
+    /// and while it waits, so does whoever sends the next. What a socket has not taken for five seconds is lost.
+    ///
     /// # Errors
     /// See [`SessionError`]. [`SendError::TooLong`] names what fits; see also [`max_payload`](Self::max_payload).
     pub fn send(&self, payload: &[u8]) -> Result<(), SessionError> {
-        let sent = self.shared.lock().send(self.peer.handle, payload);
+        let sent = self.shared.send(self.peer.handle, payload);
         match sent {
             Ok(sent) => sent.map_err(SessionError::Socket),
             Err(SendError::Closed) => Err(self.peer.inbox().ending()),
@@ -92,8 +95,12 @@ impl Session {
 
     /// Closes in good order; returns when the close_notify has left. Whoever waits for a datagram is told. Nothing
     /// happens if the session is over already.
+    ///
+    /// A socket that is full is waited for until it has taken nothing for five seconds. Dropping waits for nothing:
+    /// what the socket has no room for is then left to its thread, and is lost if the process ends first.
     pub fn close(&self) {
         self.shared.end_session(self.peer.handle, Ending::Close);
+        self.shared.wait_left(self.peer.handle);
         self.shared.join_if_done();
     }
 

@@ -24,6 +24,8 @@ pub(crate) struct Shared {
     state: Mutex<State>,
     /// Signalled when there is somebody to accept, or nobody will come any more.
     arrived: Arc<Condvar>,
+    /// Signalled when the socket may have room again.
+    room: Arc<Condvar>,
     /// Interrupts the thread's wait.
     waker: mio::Waker,
     clock: Clock,
@@ -44,7 +46,7 @@ impl Shared {
         let endpoint = dtls_endpoint::Endpoint::new(clock.now(), server, options.cookies, options.limits)
             .map_err(io::Error::other)?;
         let (worker, waker) = Worker::new(socket.try_clone()?)?;
-        let arrived = Arc::new(Condvar::new());
+        let (arrived, room) = (Arc::new(Condvar::new()), Arc::new(Condvar::new()));
         let state = State {
             endpoint,
             socket: Some(socket),
@@ -55,11 +57,14 @@ impl Shared {
             backlog: VecDeque::new(),
             arrived: Arc::clone(&arrived),
             send_fault: None,
-            wakes_at: None,
+            blocked: None,
+            full_since: None,
+            room: Arc::clone(&room),
+            wait: Wait::default(),
             out: Vec::new(),
         };
         let thread = Mutex::new(None);
-        let shared = Arc::new(Self { state: Mutex::new(state), arrived, waker, clock, local_addr, thread });
+        let shared = Arc::new(Self { state: Mutex::new(state), arrived, room, waker, clock, local_addr, thread });
         let for_worker = Arc::clone(&shared);
         // The system shows 15 bytes of it.
         let name = format!("dtls-{}", local_addr.port());
@@ -86,14 +91,19 @@ impl Shared {
         let now = self.now();
         let result = change(&mut state, now);
         state.flush(now);
-        let deadline = state.endpoint.poll_timeout();
-        let is_earlier = deadline.is_some_and(|deadline| state.wakes_at.is_none_or(|wakes_at| deadline < wakes_at));
-        if is_earlier || state.is_done() {
-            state.wakes_at = deadline;
+        self.interrupt_if_needed(&mut state);
+        result
+    }
+
+    fn interrupt_if_needed(&self, state: &mut State) {
+        let wait = state.next_wait();
+        let is_earlier = wait.until.is_some_and(|until| state.wait.until.is_none_or(|before| until < before));
+        let is_for_more = wait.for_room && !state.wait.for_room;
+        if is_earlier || is_for_more || state.is_done() {
+            state.wait = wait;
             // A thread that has ended need not be woken, and nothing else can be wrong with it.
             let _ = self.waker.wake();
         }
-        result
     }
 
     // --- sessions ---
@@ -108,8 +118,27 @@ impl Shared {
         self.act(|state, now| state.begin(now, to, server_name, config))
     }
 
+    /// Seals and sends one datagram of a user; waits while the socket has no room.
+    pub(crate) fn send(&self, handle: Handle, payload: &[u8]) -> Result<io::Result<()>, SendError> {
+        let state = self.room.wait_timeout_while(self.lock(), State::PATIENCE, |state| state.blocked.is_some());
+        let mut state = state.unwrap_or_else(PoisonError::into_inner).0;
+        if state.blocked.is_some() {
+            return Ok(Err(io::ErrorKind::WouldBlock.into()));
+        }
+        let sent = state.send(handle, payload, || self.now());
+        if state.blocked.is_some() {
+            self.interrupt_if_needed(&mut state);
+        }
+        sent
+    }
+
     pub(crate) fn end_session(&self, handle: Handle, ending: Ending) {
         self.act(|state, now| state.end(&[handle], ending, now));
+    }
+
+    /// Waits until all that an ended session has to say has left.
+    pub(crate) fn wait_left(&self, handle: Handle) {
+        drop(self.room.wait_while(self.lock(), |state| state.is_leaving(handle)));
     }
 
     /// Ends a session of which nothing more will be asked; gives what it has counted.
@@ -140,6 +169,22 @@ impl Shared {
     }
 
     // --- the thread ---
+
+    /// Does what is due, and says what the thread is to wait for; `None` when nothing is left to do.
+    pub(crate) fn proceed(&self) -> Option<Wait> {
+        let mut state = self.lock();
+        let now = self.now();
+        state.endpoint.handle_timeout(now);
+        state.flush(now);
+        state.wait = state.next_wait();
+        if state.is_done() { None } else { Some(state.wait) }
+    }
+
+    /// After all sessions were ended: waits until all is sent, the thread has ended and the socket is closed.
+    pub(crate) fn join(&self) {
+        drop(self.room.wait_while(self.lock(), |state| !state.is_done()));
+        self.join_if_done();
+    }
 
     /// If nothing is left to do, waits until the thread has ended and the socket is closed.
     pub(crate) fn join_if_done(&self) {
@@ -207,8 +252,13 @@ pub(crate) struct State {
     arrived: Arc<Condvar>,
     /// The last datagram that the socket did not take, and why.
     send_fault: Option<(SocketAddr, io::Error)>,
-    /// Until when the thread would wait.
-    pub(crate) wakes_at: Option<Instant>,
+    /// A datagram that the socket had no room for. Nothing else is taken from the sessions before it has left.
+    blocked: Option<(SocketAddr, Vec<u8>)>,
+    /// Since when the socket has taken nothing.
+    full_since: Option<Instant>,
+    room: Arc<Condvar>,
+    /// What the thread waits for.
+    wait: Wait,
     /// Kept for its capacity.
     out: Vec<u8>,
 }
@@ -216,6 +266,9 @@ pub(crate) struct State {
 impl State {
     /// Failed handshakes that wait to be reported at most. Only a client whose address was verified can make one.
     const FAILURES_MAX: usize = 64;
+    /// How long a full socket is waited for. What it has not taken by then is lost, and so is all that comes after
+    /// until it takes something again.
+    const PATIENCE: Duration = if cfg!(test) { Duration::from_millis(300) } else { Duration::from_secs(5) };
 
     pub(crate) const fn endpoint(&self) -> &dtls_endpoint::Endpoint<SocketAddr> {
         &self.endpoint
@@ -230,9 +283,20 @@ impl State {
         self.door == Door::Shut && self.endpoint.sessions().len() == 0
     }
 
+    /// What the thread should wait for.
+    fn next_wait(&mut self) -> Wait {
+        let given_up = self.full_since.filter(|_| self.blocked.is_some()).map(|since| since + Self::PATIENCE);
+        let until = self.endpoint.poll_timeout().into_iter().chain(given_up).min();
+        Wait { until, for_room: self.blocked.is_some() }
+    }
+
     // --- datagrams ---
 
     pub(crate) fn receive(&mut self, now: Instant, from: SocketAddr, datagram: &mut [u8]) {
+        // Deadlines come also while datagrams do.
+        if self.endpoint.poll_timeout().is_some_and(|deadline| deadline <= now) {
+            self.endpoint.handle_timeout(now);
+        }
         if let Some(tap) = &mut self.tap {
             tap.received(from, datagram);
         }
@@ -243,6 +307,7 @@ impl State {
             let peer = known.unwrap_or_else(|| early.get_or_insert_with(|| Arc::new(Peer::new(handle, from))));
             peer.change(|inbox| inbox.push(payload));
         }
+        self.flush(now);
     }
 
     /// The host of a connected socket's peer says that nothing listens there.
@@ -254,16 +319,38 @@ impl State {
         }
     }
 
-    /// Seals and sends one datagram of a user.
-    pub(crate) fn send(&mut self, handle: Handle, payload: &[u8]) -> Result<io::Result<()>, SendError> {
+    fn send(
+        &mut self,
+        handle: Handle,
+        payload: &[u8],
+        now: impl FnOnce() -> Instant,
+    ) -> Result<io::Result<()>, SendError> {
         let mut out = core::mem::take(&mut self.out);
         out.clear();
-        let sent = self.endpoint.send(handle, payload, &mut out).map(|to| self.transmit(to, &out));
+        let sent = self.endpoint.send(handle, payload, &mut out).map(|to| self.transmit(to, &out, now));
         self.out = out;
         sent
     }
 
-    fn transmit(&mut self, to: SocketAddr, datagram: &[u8]) -> io::Result<()> {
+    /// Sends a datagram, or keeps it until the socket has room.
+    fn transmit(&mut self, to: SocketAddr, datagram: &[u8], now: impl FnOnce() -> Instant) -> io::Result<()> {
+        match self.try_transmit(to, datagram) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                let now = now();
+                if now >= *self.full_since.get_or_insert(now) + Self::PATIENCE {
+                    return Err(error);
+                }
+                self.blocked = Some((to, datagram.to_vec()));
+                Ok(())
+            }
+            outcome => {
+                self.full_since = None;
+                outcome
+            }
+        }
+    }
+
+    fn try_transmit(&mut self, to: SocketAddr, datagram: &[u8]) -> io::Result<()> {
         match self.transmit_once(to, datagram) {
             // This is what became of an earlier datagram (ICMP); the present one has not been tried.
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
@@ -283,19 +370,27 @@ impl State {
     }
 
     /// Sends what there is to send, and tells who waits for what has happened.
-    pub(crate) fn flush(&mut self, now: Instant) {
+    fn flush(&mut self, now: Instant) {
+        if let Some((to, datagram)) = self.blocked.take() {
+            self.transmit_or_lose(to, &datagram, now);
+            self.room.notify_all();
+        }
         let mut out = core::mem::take(&mut self.out);
-        loop {
+        while self.blocked.is_none() {
             out.clear();
             let Some(to) = self.endpoint.poll_transmit(now, &mut out) else { break };
-            // As if lost on its way: what matters is sent again.
-            if let Err(error) = self.transmit(to, &out) {
-                self.send_fault = Some((to, error));
-            }
+            self.transmit_or_lose(to, &out, now);
         }
         self.out = out;
         while let Some((handle, address, event)) = self.endpoint.poll_event() {
             self.on_event(handle, address, event);
+        }
+    }
+
+    /// An error is as if the datagram were lost on its way: what matters is sent again.
+    fn transmit_or_lose(&mut self, to: SocketAddr, datagram: &[u8], now: Instant) {
+        if let Err(error) = self.transmit(to, datagram, || now) {
+            self.send_fault = Some((to, error));
         }
     }
 
@@ -380,7 +475,13 @@ impl State {
         stats
     }
 
-    /// Ends sessions from our side; what they have to say has left when this returns.
+    /// Whether a session that is over still has something to say.
+    fn is_leaving(&self, handle: Handle) -> bool {
+        let address = self.endpoint.remote_address(handle);
+        address.is_some_and(|address| self.endpoint.session_at(address) == Some(handle))
+    }
+
+    /// Ends sessions from our side; what they have to say has left when this returns, unless the socket is full.
     fn end(&mut self, handles: &[Handle], ending: Ending, now: Instant) {
         for handle in handles {
             match ending {
@@ -400,10 +501,13 @@ impl State {
         let waiting: Vec<Handle> = self.backlog.drain(..).filter_map(Arrival::handle).collect();
         let is_claimed = |handle: &Handle| self.peers.contains_key(handle) && !waiting.contains(handle);
         let (claimed, mut unclaimed): (Vec<_>, Vec<_>) = self.endpoint.sessions().partition(is_claimed);
-        self.end(&unclaimed, ending, now);
         if let Whom::All = whom {
+            if let Ending::Abort = ending {
+                self.blocked = None;
+            }
             self.end(&claimed, ending, now);
         }
+        self.end(&unclaimed, ending, now);
         // Those, too, that were over before anyone accepted them.
         unclaimed.extend(waiting);
         for handle in unclaimed {
@@ -416,11 +520,22 @@ impl State {
     pub(crate) fn retire(&mut self, end: &End) {
         self.door = Door::Shut;
         self.socket = None;
+        self.blocked = None;
         for handle in self.peers.keys() {
             self.over(*handle, end.clone());
         }
         self.arrived.notify_all();
+        self.room.notify_all();
     }
+}
+
+/// What the socket's thread waits for, besides datagrams.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Wait {
+    /// `None`: for no deadline.
+    pub(crate) until: Option<Instant>,
+    /// Whether also for room in the socket.
+    pub(crate) for_room: bool,
 }
 
 impl Arrival {

@@ -16,7 +16,8 @@ pub trait Tap: Send {
     /// [`try_clone`](UdpSocket::try_clone) of it.
     ///
     /// # Errors
-    /// Those of the socket: a payload's sender gets them, and a handshake takes them for a datagram lost on its way.
+    /// Those of the socket: a payload's sender gets them, and a handshake takes them for a datagram lost on its way. On
+    /// [`io::ErrorKind::WouldBlock`] the same datagram is given again when the socket has room.
     fn send(&mut self, socket: &UdpSocket, to: SocketAddr, datagram: &[u8]) -> io::Result<()> {
         send(socket, to, datagram)
     }

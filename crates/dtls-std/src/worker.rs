@@ -1,18 +1,18 @@
 //! The thread of one socket: waits for a datagram, for the next deadline, or to be woken.
 
 use core::net::SocketAddr;
-use core::time::Duration;
 use std::io;
 use std::net::UdpSocket;
 
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use crate::session::End;
-use crate::shared::Shared;
+use crate::shared::{Shared, Wait};
 
 pub(crate) struct Worker {
     poll: Poll,
     socket: mio::net::UdpSocket,
+    is_watching_room: bool,
 }
 
 impl Worker {
@@ -28,7 +28,7 @@ impl Worker {
         let waker = Waker::new(poll.registry(), Self::WAKER)?;
         let mut socket = mio::net::UdpSocket::from_std(socket);
         poll.registry().register(&mut socket, Self::SOCKET, Interest::READABLE)?;
-        Ok((Self { poll, socket }, waker))
+        Ok((Self { poll, socket, is_watching_room: false }, waker))
     }
 
     pub(crate) fn run(mut self, shared: &Shared) {
@@ -46,8 +46,10 @@ impl Worker {
         let mut events = Events::with_capacity(4);
         // Longer than any UDP payload.
         let mut buffer = vec![0; 1 << 16];
-        while let Some(wait) = next_wait(shared) {
-            match self.poll.poll(&mut events, wait.timeout) {
+        loop {
+            let Some(wait) = shared.proceed() else { return Ok(()) };
+            self.watch(wait)?;
+            match self.poll.poll(&mut events, wait.until.map(|until| until - shared.now())) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
                 _ => {}
             }
@@ -55,7 +57,17 @@ impl Worker {
                 self.receive_all(shared, &mut buffer);
             }
         }
-        Ok(())
+    }
+
+    /// Room is asked for only when it is missed: otherwise every datagram that leaves would wake the thread.
+    fn watch(&mut self, wait: Wait) -> io::Result<()> {
+        if !wait.for_room && !self.is_watching_room {
+            return Ok(());
+        }
+        self.is_watching_room = wait.for_room;
+        let interest = if wait.for_room { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
+        // Each time anew: this way it is said once more if there is room already.
+        self.poll.registry().reregister(&mut self.socket, Self::SOCKET, interest)
     }
 
     /// Takes what has come, until there is no more: only then does the system say again that something has.
@@ -67,12 +79,7 @@ impl Worker {
                     errors = 0;
                     let mut state = shared.lock();
                     let now = shared.now();
-                    // Deadlines come also while datagrams do.
-                    if state.endpoint_mut().poll_timeout().is_some_and(|deadline| deadline <= now) {
-                        state.endpoint_mut().handle_timeout(now);
-                    }
                     state.receive(now, unlabelled(from), buffer.get_mut(..len).unwrap_or_default());
-                    state.flush(now);
                     if state.is_done() {
                         return;
                     }
@@ -87,24 +94,6 @@ impl Worker {
             }
         }
     }
-}
-
-struct Wait {
-    /// `None`: until something happens.
-    timeout: Option<Duration>,
-}
-
-/// Does what is due; `None` when nothing is left to do.
-fn next_wait(shared: &Shared) -> Option<Wait> {
-    let mut state = shared.lock();
-    let now = shared.now();
-    state.endpoint_mut().handle_timeout(now);
-    state.flush(now);
-    if state.is_done() {
-        return None;
-    }
-    state.wakes_at = state.endpoint_mut().poll_timeout();
-    Some(Wait { timeout: state.wakes_at.map(|deadline| deadline - now) })
 }
 
 /// The flow label may differ between datagrams of one peer.
