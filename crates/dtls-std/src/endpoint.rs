@@ -12,7 +12,7 @@ use dtls_endpoint::{CookiePolicy, Limits, Stats};
 use rustls_pki_types::ServerName;
 
 use crate::error::{AcceptError, ConnectError};
-use crate::session::{End, Peer, Session};
+use crate::session::{End, Peer, Session, told_again};
 use crate::shared::{Arrival, Ending, Shared, Whom};
 use crate::tap::Tap;
 
@@ -162,7 +162,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// [`AcceptError::Handshake`] reports one client whose handshake has failed: call again.
-    /// [`AcceptError::Closed`] is the end.
+    /// [`AcceptError::Closed`] and [`AcceptError::Socket`] are the end.
     pub fn accept(&self) -> Result<Session, AcceptError> {
         loop {
             if let Some(session) = self.next_session(None)? {
@@ -187,10 +187,11 @@ impl Endpoint {
         }
     }
 
-    /// All clients to come, and word of those whose handshake has failed, until the endpoint is closed.
+    /// All clients to come, and word of those whose handshake has failed, until the endpoint is closed. An endpoint
+    /// that ends by itself says why in its last item.
     #[must_use]
     pub const fn incoming(&self) -> Incoming<'_> {
-        Incoming { endpoint: self }
+        Incoming { endpoint: self, is_over: false }
     }
 
     /// Connects to the server at `addr` from this socket; see the function [`connect`].
@@ -239,7 +240,7 @@ impl Endpoint {
             Some(End::Failed(Error::HandshakeTimeout)) if is_refused => ConnectError::Refused { peer },
             Some(End::Failed(error)) => ConnectError::Handshake { peer, error, stats },
             Some(End::Closed) => ConnectError::Closed,
-            Some(End::Socket(kind)) => ConnectError::Socket(kind.into()),
+            Some(End::Socket(error)) => ConnectError::Socket(told_again(&error)),
         })
     }
 
@@ -280,16 +281,19 @@ impl fmt::Debug for Endpoint {
 #[derive(Debug)]
 pub struct Incoming<'a> {
     endpoint: &'a Endpoint,
+    is_over: bool,
 }
 
 impl Iterator for Incoming<'_> {
     type Item = Result<Session, AcceptError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        match self.endpoint.accept() {
-            Err(AcceptError::Closed) => None,
-            accepted => Some(accepted),
+        if self.is_over {
+            return None;
         }
+        let accepted = self.endpoint.accept();
+        self.is_over = matches!(accepted, Err(AcceptError::Closed | AcceptError::Socket(_)));
+        if matches!(accepted, Err(AcceptError::Closed)) { None } else { Some(accepted) }
     }
 }
 

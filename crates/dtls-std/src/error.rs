@@ -21,6 +21,9 @@ pub enum AcceptError {
     },
     /// The endpoint is closed: nothing will come any more.
     Closed,
+    /// The socket cannot be waited for, or a [callback](crate#callbacks) has panicked in the socket's thread: nothing
+    /// will come any more, and all sessions have ended for the same reason.
+    Socket(io::Error),
 }
 
 impl fmt::Display for AcceptError {
@@ -28,6 +31,7 @@ impl fmt::Display for AcceptError {
         match self {
             Self::Handshake { peer, error, .. } => write!(f, "the handshake with {peer} failed: {error}"),
             Self::Closed => f.write_str("the endpoint is closed"),
+            Self::Socket(error) => write!(f, "the endpoint has ended: {error}"),
         }
     }
 }
@@ -38,7 +42,8 @@ impl core::error::Error for AcceptError {}
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// The address cannot be resolved, or the system has no socket or no route for it.
+    /// The address cannot be resolved, the system has no socket or no route for it, or the endpoint has ended as
+    /// [`AcceptError::Socket`] says.
     Socket(io::Error),
     /// The session was not begun.
     NotBegun(dtls_endpoint::ConnectError),
@@ -101,9 +106,11 @@ pub enum SessionError {
         /// How long it is.
         needed: usize,
     },
-    /// The socket did not take the datagram; the session goes on. [`io::ErrorKind::WouldBlock`]: the socket has had no
-    /// room for five seconds.
+    /// From sending: the socket did not take the datagram, and the session goes on. [`io::ErrorKind::WouldBlock`]: it
+    /// has had no room for five seconds.
     Socket(io::Error),
+    /// The session is over because its endpoint has ended, as [`AcceptError::Socket`] says.
+    EndpointEnded(io::Error),
 }
 
 impl fmt::Display for SessionError {
@@ -114,6 +121,7 @@ impl fmt::Display for SessionError {
             Self::NotSent(error) => write!(f, "the payload was not sent: {error}"),
             Self::BufferTooShort { needed } => write!(f, "the datagram needs a buffer of {needed} bytes"),
             Self::Socket(error) => write!(f, "the socket did not take the datagram: {error}"),
+            Self::EndpointEnded(error) => write!(f, "the session's endpoint has ended: {error}"),
         }
     }
 }

@@ -264,7 +264,12 @@ pub(crate) enum End {
     Closed,
     Failed(Error),
     /// The socket's thread can go on no longer.
-    Socket(io::ErrorKind),
+    Socket(Arc<io::Error>),
+}
+
+/// One error for all who have to be told.
+pub(crate) fn told_again(error: &Arc<io::Error>) -> io::Error {
+    io::Error::new(error.kind(), Arc::clone(error))
 }
 
 impl Inbox {
@@ -299,7 +304,7 @@ impl Inbox {
         match &self.end {
             None | Some(End::Closed) => SessionError::Closed,
             Some(End::Failed(error)) => SessionError::Failed(error.clone()),
-            Some(End::Socket(kind)) => SessionError::Socket((*kind).into()),
+            Some(End::Socket(error)) => SessionError::EndpointEnded(told_again(error)),
         }
     }
 }

@@ -15,7 +15,7 @@ use rustls_pki_types::ServerName;
 use crate::clock::Clock;
 use crate::endpoint::Options;
 use crate::error::{AcceptError, ConnectError};
-use crate::session::{End, Peer};
+use crate::session::{End, Peer, told_again};
 use crate::tap::{self, Tap};
 use crate::worker::Worker;
 
@@ -52,6 +52,7 @@ impl Shared {
             socket: Some(socket),
             tap: options.tap,
             door: Door::Open,
+            fault: None,
             peers: BTreeMap::new(),
             early: None,
             backlog: VecDeque::new(),
@@ -160,7 +161,11 @@ impl Shared {
             }
         };
         let arrival = state.backlog.pop_front();
-        arrival.or(if state.door == Door::Open { None } else { Some(Arrival::Failed(AcceptError::Closed)) })
+        arrival.or_else(|| match &state.fault {
+            Some(error) => Some(Arrival::Failed(AcceptError::Socket(told_again(error)))),
+            None if state.door == Door::Shut => Some(Arrival::Failed(AcceptError::Closed)),
+            None => None,
+        })
     }
 
     /// Nobody is accepted any more; sessions that somebody holds go on, all others end.
@@ -197,6 +202,13 @@ impl Shared {
             // A thread that has panicked has ended, too.
             let _ = thread.join();
         }
+    }
+
+    /// The thread is about to end, because nothing is left to do or because of a fault.
+    pub(crate) fn retire(&self, fault: Option<io::Error>) {
+        let mut state = self.lock();
+        let now = self.now();
+        state.retire(fault, now);
     }
 
     fn thread(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
@@ -242,6 +254,8 @@ pub(crate) struct State {
     socket: Option<UdpSocket>,
     pub(crate) tap: Option<Box<dyn Tap>>,
     door: Door,
+    /// Why the thread has ended before its time.
+    fault: Option<Arc<io::Error>>,
     /// Sessions that somebody has an interest in, handshakes that we began and all that were established, until they
     /// are released.
     peers: BTreeMap<Handle, Arc<Peer>>,
@@ -310,8 +324,13 @@ impl State {
         self.flush(now);
     }
 
-    /// The host of a connected socket's peer says that nothing listens there.
-    pub(crate) fn on_refusal(&mut self) {
+    /// The socket tells of an earlier datagram (ICMP). Anyone can forge that, so it ends nothing; all that is noted is
+    /// that nothing listens where a connected socket sends to.
+    pub(crate) fn on_socket_error(&self, error: &io::Error) {
+        // Windows has the second for it.
+        if !matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset) {
+            return;
+        }
         let peer_addr = self.socket.as_ref().and_then(|socket| socket.peer_addr().ok());
         let handle = peer_addr.and_then(|address| self.endpoint.session_at(&address));
         if let Some(peer) = handle.and_then(|handle| self.peers.get(&handle)) {
@@ -352,9 +371,9 @@ impl State {
 
     fn try_transmit(&mut self, to: SocketAddr, datagram: &[u8]) -> io::Result<()> {
         match self.transmit_once(to, datagram) {
-            // This is what became of an earlier datagram (ICMP); the present one has not been tried.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                self.on_refusal();
+            // This may be what became of an earlier datagram (ICMP): the present one has not been tried.
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
+                self.on_socket_error(&error);
                 self.transmit_once(to, datagram)
             }
             sent => sent,
@@ -403,6 +422,9 @@ impl State {
         server_name: Option<ServerName<'static>>,
         config: Arc<ClientConfig>,
     ) -> Result<Arc<Peer>, ConnectError> {
+        if let Some(error) = &self.fault {
+            return Err(ConnectError::Socket(told_again(error)));
+        }
         if self.door == Door::Shut {
             return Err(ConnectError::Closed);
         }
@@ -516,14 +538,16 @@ impl State {
         self.arrived.notify_all();
     }
 
-    /// The thread is about to end, with `end` for whoever still has a session.
-    pub(crate) fn retire(&mut self, end: &End) {
+    fn retire(&mut self, fault: Option<io::Error>, now: Instant) {
         self.door = Door::Shut;
         self.socket = None;
-        self.blocked = None;
+        self.fault = fault.map(Arc::new);
+        let end = self.fault.clone().map_or(End::Closed, End::Socket);
         for handle in self.peers.keys() {
             self.over(*handle, end.clone());
         }
+        let handles: Vec<Handle> = self.endpoint.sessions().collect();
+        self.end(&handles, Ending::Close, now);
         self.arrived.notify_all();
         self.room.notify_all();
     }
@@ -549,5 +573,6 @@ impl Arrival {
 
 /// Whether the same datagram may well be taken a little later.
 fn is_passing(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted | io::ErrorKind::ConnectionRefused)
+    use io::ErrorKind::{ConnectionRefused, ConnectionReset, Interrupted, WouldBlock};
+    matches!(error.kind(), WouldBlock | Interrupted | ConnectionRefused | ConnectionReset)
 }

@@ -492,7 +492,10 @@ enum Way {
 struct TestTap {
     seen: Sender<(Way, SocketAddr, usize)>,
     losses: usize,
-    refusals: usize,
+    /// Errors of the socket that tell of earlier datagrams.
+    faults: Vec<io::ErrorKind>,
+    /// Panics at the next datagram, once, either way.
+    panics: Arc<AtomicBool>,
     /// The socket has no room: for this many attempts, once `is_full` is set.
     fulls: usize,
     is_full: Arc<AtomicBool>,
@@ -501,17 +504,29 @@ struct TestTap {
 impl TestTap {
     fn new() -> (Self, Receiver<(Way, SocketAddr, usize)>) {
         let (seen, receiver) = channel();
-        (Self { seen, losses: 0, refusals: 0, fulls: 0, is_full: Arc::default() }, receiver)
+        (
+            Self { seen, losses: 0, faults: Vec::new(), panics: Arc::default(), fulls: 0, is_full: Arc::default() },
+            receiver,
+        )
+    }
+
+    fn panic_if_asked_to(&self) {
+        if self.panics.swap(false, Ordering::SeqCst) {
+            // A panic without a message.
+            std::panic::resume_unwind(Box::new(()));
+        }
     }
 }
 
 impl Tap for TestTap {
     fn received(&mut self, from: SocketAddr, datagram: &[u8]) {
         let _ = self.seen.send((Way::In, from, datagram.len()));
+        self.panic_if_asked_to();
     }
 
     fn send(&mut self, socket: &UdpSocket, to: SocketAddr, datagram: &[u8]) -> io::Result<()> {
         let _ = self.seen.send((Way::Out, to, datagram.len()));
+        self.panic_if_asked_to();
         if self.fulls > 0 && self.is_full.load(Ordering::SeqCst) {
             self.fulls -= 1;
             return Err(io::ErrorKind::WouldBlock.into());
@@ -520,9 +535,8 @@ impl Tap for TestTap {
             self.losses -= 1;
             return Ok(());
         }
-        if self.refusals > 0 {
-            self.refusals -= 1;
-            return Err(io::ErrorKind::ConnectionRefused.into());
+        if let Some(fault) = self.faults.pop() {
+            return Err(fault.into());
         }
         crate::tap::send(socket, to, datagram)
     }
@@ -568,12 +582,87 @@ fn datagrams_lost_on_their_way_are_sent_again_in_time() {
 fn word_that_an_earlier_datagram_was_refused_does_not_cost_the_next_one() {
     let party = Party::new();
     let endpoint = party.listen();
-    let (mut tap, _seen) = TestTap::new();
-    tap.refusals = 1;
+    use io::ErrorKind::{ConnectionRefused, ConnectionReset, HostUnreachable, Interrupted, NetworkUnreachable};
+    for fault in [ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable, Interrupted] {
+        let (mut tap, _seen) = TestTap::new();
+        tap.faults = vec![fault];
+        let options = Options { tap: Some(Box::new(tap)), ..Options::default() };
+        let patient = party.client_with(|settings| settings.first_timeout = LONG);
+        let client = connect_with(endpoint.local_addr(), None, patient, options).unwrap();
+        assert_eq!(client.stats().retransmits, 0);
+    }
+}
+
+#[test]
+fn a_session_survives_word_that_nothing_listens_at_its_peer() {
+    let party = Party::new();
+    let endpoint = party.listen();
+    let (client, server) = party.pair(&endpoint);
+    endpoint.destroy();
+    drop(server);
+    for _ in 0..3 {
+        // Its host says each time that nothing listens there.
+        client.send(b"anyone?").unwrap();
+        assert!(client.recv_vec_timeout(SHORT).unwrap().is_none());
+    }
+    let listener = UdpSocket::bind(endpoint.local_addr()).unwrap();
+    listener.set_read_timeout(Some(LONG)).unwrap();
+    client.send(b"anyone?").unwrap();
+    assert!(listener.recv(&mut [0; 100]).unwrap() > 0);
+}
+
+/// An endpoint, a session of it and the other end; at the flag a datagram makes the endpoint's callback panic.
+fn pair_with_panicking_tap(party: &Party) -> (Arc<AtomicBool>, Endpoint, Session, Session) {
+    let (tap, _) = TestTap::new();
+    let panics = Arc::clone(&tap.panics);
     let options = Options { tap: Some(Box::new(tap)), ..Options::default() };
-    let patient = party.client_with(|settings| settings.first_timeout = LONG);
-    let client = connect_with(endpoint.local_addr(), None, patient, options).unwrap();
-    assert_eq!(client.stats().retransmits, 0);
+    let endpoint = listen_with("127.0.0.1:0", party.server(), options).unwrap();
+    let (client, server) = party.pair(&endpoint);
+    (panics, endpoint, server, client)
+}
+
+#[test]
+fn everyone_is_told_why_an_endpoint_has_ended_by_itself() {
+    let party = Party::new();
+    let (panics, endpoint, server, client) = pair_with_panicking_tap(&party);
+    thread::scope(|scope| {
+        let accepting = scope.spawn(|| endpoint.accept());
+        let receiving = scope.spawn(|| server.recv_vec());
+        panics.store(true, Ordering::SeqCst);
+        client.send(b"the last straw").unwrap();
+        let accepted = accepting.join().unwrap();
+        assert!(matches!(&accepted, Err(AcceptError::Socket(error)) if error.kind() == io::ErrorKind::Other));
+        let received = receiving.join().unwrap();
+        assert!(matches!(&received, Err(SessionError::EndpointEnded(_))), "{received:?}");
+    });
+    // Whoever comes later is told the same, and once.
+    assert_eq!(
+        endpoint.incoming().map(|accepted| matches!(accepted, Err(AcceptError::Socket(_)))).collect::<Vec<_>>(),
+        [true]
+    );
+    let sent = server.send(b"anyone?");
+    assert!(matches!(&sent, Err(SessionError::EndpointEnded(_))), "{sent:?}");
+    let connected = endpoint.connect(client.local_addr(), None, party.client());
+    assert!(matches!(&connected, Err(ConnectError::Socket(_))), "{connected:?}");
+    let exported = client.export_keying_material(b"EXPERIMENTAL label", None, 20).unwrap();
+    assert_eq!(server.export_keying_material(b"EXPERIMENTAL label", None, 20).unwrap(), exported);
+    server.close();
+    endpoint.close();
+    UdpSocket::bind(endpoint.local_addr()).unwrap();
+}
+
+#[test]
+fn a_callback_that_panics_in_a_caller_s_thread_ends_only_that_call() {
+    let party = Party::new();
+    let (panics, endpoint, server, client) = pair_with_panicking_tap(&party);
+    panics.store(true, Ordering::SeqCst);
+    let sent = std::panic::catch_unwind(core::panic::AssertUnwindSafe(|| server.send(b"lost")));
+    assert!(sent.is_err());
+    server.send(b"hello").unwrap();
+    assert_eq!(receive(&client), b"hello");
+    client.send(b"hello").unwrap();
+    assert_eq!(receive(&server), b"hello");
+    party.pair(&endpoint);
 }
 
 /// A session whose socket has no room for so many attempts once the flag is set; its endpoint and its other end.

@@ -6,7 +6,6 @@ use std::net::UdpSocket;
 
 use mio::{Events, Interest, Poll, Token, Waker};
 
-use crate::session::End;
 use crate::shared::{Shared, Wait};
 
 pub(crate) struct Worker {
@@ -33,11 +32,8 @@ impl Worker {
 
     pub(crate) fn run(mut self, shared: &Shared) {
         // However this ends, nobody is left waiting.
-        let mut retirement = Retirement { shared, end: End::Socket(io::ErrorKind::BrokenPipe) };
-        retirement.end = match self.serve(shared) {
-            Ok(()) => End::Closed,
-            Err(error) => End::Socket(error.kind()),
-        };
+        let mut retirement = Retirement { shared, fault: Some(io::Error::other(CALLBACK_PANICKED)) };
+        retirement.fault = self.serve(shared).err();
         // The socket before the word that it is closed.
         drop(self);
     }
@@ -87,9 +83,7 @@ impl Worker {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) => {
                     errors += 1;
-                    if error.kind() == io::ErrorKind::ConnectionRefused {
-                        shared.lock().on_refusal();
-                    }
+                    shared.lock().on_socket_error(&error);
                 }
             }
         }
@@ -109,11 +103,14 @@ fn unlabelled(from: SocketAddr) -> SocketAddr {
 
 struct Retirement<'a> {
     shared: &'a Shared,
-    end: End,
+    /// Why the thread can go on no longer.
+    fault: Option<io::Error>,
 }
 
 impl Drop for Retirement<'_> {
     fn drop(&mut self) {
-        self.shared.lock().retire(&self.end);
+        self.shared.retire(self.fault.take());
     }
 }
+
+const CALLBACK_PANICKED: &str = "a callback has panicked in the socket's thread";
