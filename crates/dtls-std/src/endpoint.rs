@@ -1,7 +1,7 @@
 //! One UDP socket with any number of sessions, as its user holds it.
 
 use core::fmt;
-use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::time::Duration;
 use std::io;
 use std::net::{ToSocketAddrs, UdpSocket};
@@ -54,7 +54,8 @@ pub fn listen_with(addr: impl ToSocketAddrs, config: Arc<ServerConfig>, options:
 /// `server_name` is what the server's certificate is checked for and, if it is a DNS name, what the server is told.
 ///
 /// Where a name has several addresses they are tried in turn: the next one when the host of one says that nothing
-/// listens there.
+/// listens there, where the system passes that on, or when the handshake is not answered in its time. The unspecified
+/// address, `0.0.0.0` or `[::]`, means this host.
 ///
 /// # Errors
 /// See [`ConnectError`].
@@ -78,7 +79,7 @@ pub fn connect_with(
 ) -> Result<Session, ConnectError> {
     let mut addresses = addr.to_socket_addrs()?.peekable();
     let mut fault = ConnectError::Socket(io::ErrorKind::AddrNotAvailable.into());
-    while let Some(address) = addresses.next() {
+    while let Some(address) = addresses.next().map(as_peer) {
         let patience = if addresses.peek().is_some() { Patience::UntilRefused } else { Patience::UntilTimeout };
         let socket = match own_socket(address) {
             Ok(socket) => socket,
@@ -92,13 +93,35 @@ pub fn connect_with(
         // Dropped on return: from then on the session alone keeps the socket.
         let endpoint = Endpoint { door: Arc::new(Doorkeeper { shared: Arc::clone(&shared) }) };
         match endpoint.connect_patiently(address, server_name.clone(), Arc::clone(&config), patience) {
-            Err(error @ (ConnectError::Refused { .. } | ConnectError::Socket(_))) => fault = error,
+            Err(error) if is_no_answer(&error) => fault = error,
             outcome => return outcome,
         }
         endpoint.destroy();
         options.tap = shared.lock().tap.take();
     }
     Err(fault)
+}
+
+/// The address that the peer's datagrams come from. What is sent to the unspecified address, where the system sends it at
+/// all, goes to the loopback address and is answered from there; a flow label may differ from one datagram to the next.
+pub(crate) fn as_peer(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    let mut peer = address;
+    peer.set_ip(ip);
+    if let SocketAddr::V6(v6) = &mut peer {
+        v6.set_flowinfo(0);
+    }
+    peer
+}
+
+/// Whether another address of the same server may do better.
+fn is_no_answer(error: &ConnectError) -> bool {
+    use ConnectError::{Handshake, Refused, Socket};
+    matches!(error, Refused { .. } | Socket(_) | Handshake { error: Error::HandshakeTimeout, .. })
 }
 
 /// A socket that is connected to the peer, so that the system chooses our address, passes nobody else's datagrams,
@@ -120,7 +143,7 @@ fn own_socket(to: SocketAddr) -> io::Result<UdpSocket> {
 enum Patience {
     /// When the server's host says that nothing listens: there is another address to try.
     UntilRefused,
-    /// When the configuration's time is up. What a host says may be forged, or its server about to start.
+    /// Only when the configuration's time is up. What a host says may be forged, or its server about to start.
     UntilTimeout,
 }
 
@@ -208,7 +231,12 @@ impl Endpoint {
     ) -> Result<Session, ConnectError> {
         let suits = |address: &SocketAddr| address.is_ipv4() == self.local_addr().is_ipv4();
         let address = addr.to_socket_addrs()?.find(suits).ok_or(io::ErrorKind::AddrNotAvailable);
-        self.connect_patiently(address.map_err(io::Error::from)?, server_name, config, Patience::UntilTimeout)
+        self.connect_patiently(
+            address.map(as_peer).map_err(io::Error::from)?,
+            server_name,
+            config,
+            Patience::UntilTimeout,
+        )
     }
 
     fn connect_patiently(

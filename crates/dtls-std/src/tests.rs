@@ -1,6 +1,6 @@
 //! Sessions over real sockets on the loopback interface.
 
-use core::net::SocketAddr;
+use core::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use std::io;
@@ -395,6 +395,58 @@ fn the_next_address_is_tried_where_nothing_listens_at_the_first() {
     // One hello, and no wait for a second.
     assert_eq!(tried.iter().filter(|address| **address == nobody).count(), 1);
     assert_eq!((tried.first(), tried.last()), (Some(&nobody), Some(&endpoint.local_addr())));
+}
+
+#[test]
+fn the_next_address_is_tried_where_the_system_calls_a_refusal_a_reset() {
+    let party = Party::new();
+    let endpoint = party.listen();
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let addresses = [silent.local_addr().unwrap(), endpoint.local_addr()];
+    let (mut tap, seen) = TestTap::new();
+    tap.faults = vec![io::ErrorKind::ConnectionReset];
+    let options = Options { tap: Some(Box::new(tap)), ..Options::default() };
+    let session = connect_with(&addresses[..], None, party.client(), options).unwrap();
+    assert_eq!(session.remote_addr(), endpoint.local_addr());
+    // One hello, which the fault made two, and no wait for another.
+    assert_eq!(seen.try_iter().filter(|(_, peer, _)| *peer == addresses[0]).count(), 2);
+}
+
+#[test]
+fn the_next_address_is_tried_where_the_first_does_not_answer_in_time() {
+    let party = Party::new();
+    let endpoint = party.listen();
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let addresses = [silent.local_addr().unwrap(), endpoint.local_addr()];
+    // Time enough for a handshake here.
+    let hasty = party.client_with(|settings| settings.handshake_timeout = Duration::from_secs(1));
+    let session = connect(&addresses[..], None, hasty).unwrap();
+    assert_eq!(session.remote_addr(), endpoint.local_addr());
+}
+
+#[test]
+fn the_unspecified_address_means_this_host() {
+    let party = Party::new();
+    for (here, unspecified) in [("127.0.0.1:0", "0.0.0.0"), ("[::1]:0", "::")] {
+        // A host may have no IPv6.
+        let Ok(endpoint) = listen(here, party.server()) else { continue };
+        let to = (unspecified, endpoint.local_addr().port());
+        let client = connect(to, None, party.client()).unwrap();
+        assert_eq!(client.remote_addr(), endpoint.local_addr());
+        let caller = listen(here, party.server()).unwrap();
+        let client = caller.connect(to, None, party.client()).unwrap();
+        assert_eq!(client.remote_addr(), endpoint.local_addr());
+    }
+}
+
+#[test]
+fn a_flow_label_does_not_make_another_peer() {
+    let party = Party::new();
+    // A host may have no IPv6.
+    let Ok(endpoint) = listen("[::1]:0", party.server()) else { return };
+    let to = SocketAddrV6::new(Ipv6Addr::LOCALHOST, endpoint.local_addr().port(), 7, 0);
+    let client = connect(to, None, party.client()).unwrap();
+    assert_eq!(client.remote_addr(), endpoint.local_addr());
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! The thread of one socket: waits for a datagram, for the next deadline, or to be woken.
 
-use core::net::SocketAddr;
 use std::io;
 use std::net::UdpSocket;
 
 use mio::{Events, Interest, Poll, Token, Waker};
 
+use crate::endpoint::as_peer;
 use crate::shared::{Shared, Wait};
 
 pub(crate) struct Worker {
@@ -75,7 +75,7 @@ impl Worker {
                     errors = 0;
                     let mut state = shared.lock();
                     let now = shared.now();
-                    state.receive(now, unlabelled(from), buffer.get_mut(..len).unwrap_or_default());
+                    state.receive(now, as_peer(from), buffer.get_mut(..len).unwrap_or_default());
                     if state.is_done() {
                         return;
                     }
@@ -87,17 +87,6 @@ impl Worker {
                 }
             }
         }
-    }
-}
-
-/// The flow label may differ between datagrams of one peer.
-fn unlabelled(from: SocketAddr) -> SocketAddr {
-    match from {
-        SocketAddr::V6(mut v6) => {
-            v6.set_flowinfo(0);
-            v6.into()
-        }
-        v4 @ SocketAddr::V4(_) => v4,
     }
 }
 
