@@ -22,7 +22,7 @@ pub(crate) fn run(args: &ServerArgs) -> Result<Outcome, UsageError> {
     let limits = Limits { sessions: args.max_sessions, ..Limits::default() };
     let cookies = if args.no_cookie { CookiePolicy::TrustedPath } else { CookiePolicy::Required };
     let tap = weather::tap(&args.common.weather, args.common.trace.then_some(Peers::Named));
-    let options = Options { tap, cookies, limits };
+    let options = Options { tap, cookies, limits, ..Options::default() };
     let endpoint = listen_with(args.listen, setup.config, options).map_err(|error| {
         UsageError::new("--listen", format!("{}: {error}; choose another address, or port 0", args.listen))
     })?;

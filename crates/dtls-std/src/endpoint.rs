@@ -17,7 +17,6 @@ use crate::shared::{Arrival, Ending, Shared, Whom};
 use crate::tap::Tap;
 
 /// What has a default and can be chosen for a socket. Write `Options { cookies, ..Options::default() }`.
-#[derive(Default)]
 pub struct Options {
     /// Sees every datagram. Default: nobody does.
     pub tap: Option<Box<dyn Tap>>,
@@ -25,11 +24,27 @@ pub struct Options {
     pub cookies: CookiePolicy,
     /// How much to take on.
     pub limits: Limits,
+    /// How many connected clients wait to be accepted, as with listen(2); 0 is taken as 1. Default: 128.
+    ///
+    /// While so many wait, new clients get silence and are counted in [`Stats::busy`]: they repeat their hello, and may
+    /// find room. Handshakes that are under way by then are completed, so that up to [`Limits::half_open`] more can
+    /// wait.
+    pub backlog: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { tap: None, cookies: CookiePolicy::default(), limits: Limits::default(), backlog: 128 }
+    }
 }
 
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Options").field("cookies", &self.cookies).field("limits", &self.limits).finish_non_exhaustive()
+        f.debug_struct("Options")
+            .field("cookies", &self.cookies)
+            .field("limits", &self.limits)
+            .field("backlog", &self.backlog)
+            .finish_non_exhaustive()
     }
 }
 
@@ -88,8 +103,8 @@ pub fn connect_with(
                 continue;
             }
         };
-        let Options { cookies, limits, .. } = options;
-        let shared = Shared::start(socket, None, Options { tap: options.tap.take(), cookies, limits })?;
+        let tap = options.tap.take();
+        let shared = Shared::start(socket, None, Options { tap, ..options })?;
         // Dropped on return: from then on the session alone keeps the socket.
         let endpoint = Endpoint { door: Arc::new(Doorkeeper { shared: Arc::clone(&shared) }) };
         match endpoint.connect_patiently(address, server_name.clone(), Arc::clone(&config), patience) {

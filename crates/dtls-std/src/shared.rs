@@ -56,6 +56,7 @@ impl Shared {
             peers: BTreeMap::new(),
             early: None,
             backlog: VecDeque::new(),
+            backlog_max: options.backlog.max(1),
             arrived: Arc::clone(&arrived),
             send_fault: None,
             blocked: None,
@@ -161,6 +162,7 @@ impl Shared {
             }
         };
         let arrival = state.backlog.pop_front();
+        state.update_admission();
         arrival.or_else(|| match &state.fault {
             Some(error) => Some(Arrival::Failed(AcceptError::Socket(told_again(error)))),
             None if state.door == Door::Shut => Some(Arrival::Failed(AcceptError::Closed)),
@@ -263,6 +265,8 @@ pub(crate) struct State {
     early: Option<Arc<Peer>>,
     /// Who has arrived and was not accepted.
     backlog: VecDeque<Arrival>,
+    /// How many of them can be sessions before new clients are not welcome.
+    backlog_max: usize,
     arrived: Arc<Condvar>,
     /// The last datagram that the socket did not take, and why.
     send_fault: Option<(SocketAddr, io::Error)>,
@@ -465,8 +469,16 @@ impl State {
         peer.change(|inbox| inbox.info = Some(Arc::new(info)));
         if role == Role::Server {
             self.backlog.push_back(Arrival::Connected(Arc::clone(peer)));
+            self.update_admission();
             self.arrived.notify_one();
         }
+    }
+
+    /// New clients are welcome while the door is open and they can be accepted in time.
+    fn update_admission(&mut self) {
+        let waiting = self.backlog.iter().filter(|arrival| matches!(arrival, Arrival::Connected(_))).count();
+        let is_welcome = self.door == Door::Open && waiting < self.backlog_max;
+        self.endpoint.set_admission(if is_welcome { Admission::Open } else { Admission::Busy });
     }
 
     fn on_failed_client(&mut self, handle: Handle, peer: SocketAddr, error: Error) {
@@ -519,8 +531,8 @@ impl State {
 
     fn shut(&mut self, whom: Whom, ending: Ending, now: Instant) {
         self.door = Door::Shut;
-        self.endpoint.set_admission(Admission::Busy);
         let waiting: Vec<Handle> = self.backlog.drain(..).filter_map(Arrival::handle).collect();
+        self.update_admission();
         let is_claimed = |handle: &Handle| self.peers.contains_key(handle) && !waiting.contains(handle);
         let (claimed, mut unclaimed): (Vec<_>, Vec<_>) = self.endpoint.sessions().partition(is_claimed);
         if let Whom::All = whom {

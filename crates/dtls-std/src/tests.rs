@@ -56,7 +56,7 @@ impl Party {
     }
 
     fn client(&self) -> Arc<ClientConfig> {
-        self.client_with(|_| ())
+        self.client_with(|settings| settings.handshake_timeout = LONG)
     }
 
     fn listen(&self) -> Endpoint {
@@ -825,6 +825,29 @@ fn beyond_the_limit_clients_get_silence() {
     assert!(matches!(connect(endpoint.local_addr(), None, impatient), Err(ConnectError::Handshake { .. })));
     assert!(endpoint.stats().refused >= 1);
     drop(server);
+    connect(endpoint.local_addr(), None, party.client()).unwrap();
+}
+
+#[test]
+fn while_the_backlog_is_full_new_clients_get_silence() {
+    let party = Party::new();
+    let server = party.server_with(|settings| settings.alpn = vec![b"coap".to_vec()]);
+    let endpoint = listen_with("127.0.0.1:0", server, Options { backlog: 2, ..Options::default() }).unwrap();
+    let impatient = party.client_with(|settings| settings.handshake_timeout = SHORT);
+    // Word of those who failed takes nobody's place.
+    let stranger = party.client_with(|settings| settings.alpn = vec![b"other".to_vec()]);
+    let failed = connect(endpoint.local_addr(), None, stranger);
+    assert!(matches!(failed, Err(ConnectError::Handshake { .. })), "{failed:?}");
+    let _waiting = [(); 2].map(|()| connect(endpoint.local_addr(), None, party.client()).unwrap());
+    let silence = connect(endpoint.local_addr(), None, Arc::clone(&impatient));
+    assert!(matches!(silence, Err(ConnectError::Handshake { error: Error::HandshakeTimeout, .. })), "{silence:?}");
+    let stats = endpoint.stats();
+    assert!(stats.busy >= 1, "{stats:?}");
+    assert_eq!(stats.server_sessions, 3);
+    assert!(matches!(endpoint.accept_timeout(LONG), Err(AcceptError::Handshake { .. })));
+    let silence = connect(endpoint.local_addr(), None, impatient);
+    assert!(silence.is_err(), "{silence:?}");
+    let _accepted = accept(&endpoint);
     connect(endpoint.local_addr(), None, party.client()).unwrap();
 }
 
