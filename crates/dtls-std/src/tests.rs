@@ -457,7 +457,7 @@ fn a_configuration_that_needs_a_name_is_refused_without_one() {
     let webpki = dtls_core::crypto::WebPki::new(&party.provider, roots, Arc::new(SystemClock)).unwrap();
     let builder = ClientConfig::builder(Arc::clone(&party.provider)).trust(Arc::new(webpki)).without_identity();
     let failed = connect(endpoint.local_addr(), None, Arc::new(builder.build().unwrap()));
-    assert!(matches!(failed, Err(ConnectError::NotBegun(dtls_endpoint::ConnectError::Config(_)))), "{failed:?}");
+    assert!(matches!(failed, Err(ConnectError::NotBegun(crate::dtls_endpoint::ConnectError::Config(_)))), "{failed:?}");
 }
 
 #[test]
@@ -466,7 +466,10 @@ fn a_second_session_with_one_address_is_refused() {
     let (one, other) = (party.listen(), party.listen());
     let _first = one.connect(other.local_addr(), None, party.client()).unwrap();
     let second = one.connect(other.local_addr(), None, party.client());
-    assert!(matches!(second, Err(ConnectError::NotBegun(dtls_endpoint::ConnectError::AddressInUse))), "{second:?}");
+    assert!(
+        matches!(second, Err(ConnectError::NotBegun(crate::dtls_endpoint::ConnectError::AddressInUse))),
+        "{second:?}"
+    );
 }
 
 // --- receiving ---
