@@ -18,7 +18,7 @@ use crate::tap::Tap;
 
 /// What has a default and can be chosen for a socket. Write `Options { cookies, ..Options::default() }`.
 pub struct Options {
-    /// Sees every datagram. Default: nobody does.
+    /// Sees every datagram; one of the [callbacks](crate#callbacks). Default: nobody does.
     pub tap: Option<Box<dyn Tap>>,
     /// Whether clients must show that they receive at their address. Default: they must.
     pub cookies: CookiePolicy,
@@ -48,7 +48,8 @@ impl fmt::Debug for Options {
     }
 }
 
-/// Binds a socket to `addr` and accepts clients there.
+/// Binds a socket to `addr` and accepts clients there. What the configuration calls back has to keep to
+/// [a few rules](crate#callbacks).
 ///
 /// # Errors
 /// If the socket cannot be bound, the thread not be started, or the provider has no random bytes.
@@ -66,7 +67,8 @@ pub fn listen_with(addr: impl ToSocketAddrs, config: Arc<ServerConfig>, options:
 }
 
 /// Connects to the server at `addr` from a socket of the session's own, and returns when the handshake is complete.
-/// `server_name` is what the server's certificate is checked for and, if it is a DNS name, what the server is told.
+/// `server_name` is what the server's certificate is checked for and, if it is a DNS name, what the server is told. What
+/// the configuration calls back has to keep to [a few rules](crate#callbacks).
 ///
 /// Where a name has several addresses they are tried in turn: the next one when the host of one says that nothing
 /// listens there, where the system passes that on, or when the handshake is not answered in its time. The unspecified

@@ -11,7 +11,8 @@ use dtls_core::config::KeyLog;
 /// Appends one line a handshake to a file, in the form that Wireshark and others read (RFC 9850).
 ///
 /// Whoever reads the file reads the traffic. Nothing makes one unless it is put into
-/// [`Settings::key_log`](dtls_core::Settings::key_log); the environment is not asked.
+/// [`Settings::key_log`](dtls_core::Settings::key_log); the environment is not asked. The line is written while the
+/// sessions of the socket wait, as with all [callbacks](crate#callbacks): a file that blocks, such as a pipe, stops them.
 #[derive(Debug)]
 pub struct KeyLogFile {
     file: Mutex<File>,

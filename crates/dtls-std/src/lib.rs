@@ -42,6 +42,18 @@
 //!   your threads ◀── accept, recv ────────── │ State │
 //!                                            └───────┘ ◀── the socket's thread ◀── datagrams, deadlines
 //! ```
+//!
+//! # Callbacks
+//!
+//! What you hand in and is called back, a [`Tap`], a [`KeyLog`](dtls_core::config::KeyLog), a verifier of one's own or a
+//! [`CryptoProvider`](dtls_core::crypto::CryptoProvider), is called while the socket's lock is held, by the socket's
+//! thread or by whichever thread has called us. Therefore it must
+//!
+//! - not call the [`Endpoint`] or a [`Session`] of that socket, nor drop one: it would wait for itself;
+//! - not block: all sessions of the socket wait meanwhile;
+//! - not panic. In the socket's thread that ends the endpoint and all its sessions, and everyone is told so
+//!   ([`AcceptError::Socket`], [`SessionError::EndpointEnded`]); in a thread of yours it ends the call, and the handshake
+//!   in the course of which it came may not complete. Locks are not poisoned: the other sessions go on.
 
 mod clock;
 mod endpoint;

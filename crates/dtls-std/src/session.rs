@@ -53,6 +53,9 @@ impl Session {
     /// The next datagram from the peer, as soon as there is one; returns how long it is. Those that had come before
     /// the session ended can still be received.
     ///
+    /// At most 1,024 datagrams wait to be received, of 1 MiB in all. What comes beyond that is dropped and counted in
+    /// [`undelivered`](Self::undelivered).
+    ///
     /// # Errors
     /// See [`SessionError`]; a buffer that is too short leaves the datagram for the next call.
     pub fn recv(&self, buffer: &mut [u8]) -> Result<usize, SessionError> {
@@ -155,14 +158,16 @@ impl Session {
         self.shared.lock().endpoint().srtp_keys(self.peer.handle)
     }
 
-    /// What has been counted so far, or until the session was over.
+    /// What has been counted so far, or until the session was over. What had come for a reader who was too slow is
+    /// counted beside it, in [`undelivered`](Self::undelivered).
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.shared.lock().session_stats(self.peer.handle)
     }
 
-    /// How many datagrams have come and were dropped because nobody received them: at most 1,024 wait, of 1 MiB in
-    /// all, and it is the newest that is dropped.
+    /// How many datagrams have come and were dropped, the newest each time, because too much waited for
+    /// [`recv`](Self::recv) already. They are among the
+    /// [`application_records_received`](Stats::application_records_received).
     #[must_use]
     pub fn undelivered(&self) -> u64 {
         self.peer.inbox().undelivered

@@ -6,8 +6,8 @@ use std::net::UdpSocket;
 
 /// Sees every datagram of a socket as it is on the wire: to trace, to count, to lose or delay some on purpose.
 ///
-/// Calls come one at a time, from whichever thread sends or receives; none of them may call the endpoint or a session
-/// of the same socket, which wait for the call to return.
+/// Calls come one at a time, from whichever thread sends or receives, and have to keep to the rules of all
+/// [callbacks](crate#callbacks): not call the endpoint or a session of the same socket, not block, not panic.
 pub trait Tap: Send {
     /// A datagram has come and has not been looked at.
     fn received(&mut self, from: SocketAddr, datagram: &[u8]);

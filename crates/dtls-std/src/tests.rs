@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Barrier};
 use std::thread;
 
+use dtls_core::config::KeyLog;
 use dtls_core::crypto::{CryptoProvider, Identity, PinnedCertificates, WallClock as _, ring};
 use dtls_core::wire::enums::{AlertDescription, SrtpProfile};
 use dtls_core::{CertificateError, Error, ExportError, Role, SendError};
@@ -704,6 +705,31 @@ fn everyone_is_told_why_an_endpoint_has_ended_by_itself() {
     server.close();
     endpoint.close();
     UdpSocket::bind(endpoint.local_addr()).unwrap();
+}
+
+#[derive(Debug)]
+struct PanickingKeyLog;
+
+impl KeyLog for PanickingKeyLog {
+    fn log(&self, _: &str, _: &[u8; 32], _: &[u8]) {
+        // A panic without a message.
+        std::panic::resume_unwind(Box::new(()));
+    }
+}
+
+#[test]
+fn a_callback_that_panics_in_the_midst_of_a_handshake_leaves_nobody_waiting() {
+    let party = Party::new();
+    let endpoint = party.listen();
+    let panicking = |settings: &mut Settings| settings.key_log = Some(Arc::new(PanickingKeyLog));
+    let failed = connect(endpoint.local_addr(), None, party.client_with(panicking));
+    assert!(matches!(&failed, Err(ConnectError::Socket(error)) if error.kind() == io::ErrorKind::Other), "{failed:?}");
+    let other = listen("127.0.0.1:0", party.server_with(panicking)).unwrap();
+    let established = other.connect(endpoint.local_addr(), None, party.client()).unwrap();
+    let hasty = party.client_with(|settings| settings.handshake_timeout = SHORT);
+    assert!(connect(other.local_addr(), None, hasty).is_err());
+    assert!(matches!(ending(&established), SessionError::EndpointEnded(_)));
+    other.close();
 }
 
 #[test]
