@@ -122,10 +122,13 @@ impl Shared {
 
     /// Seals and sends one datagram of a user; waits while the socket has no room.
     pub(crate) fn send(&self, handle: Handle, payload: &[u8]) -> Result<io::Result<()>, SendError> {
-        let state = self.room.wait_timeout_while(self.lock(), State::PATIENCE, |state| state.blocked.is_some());
-        let mut state = state.unwrap_or_else(PoisonError::into_inner).0;
+        let mut state = self.lock();
         if state.blocked.is_some() {
-            return Ok(Err(io::ErrorKind::WouldBlock.into()));
+            let waited = self.room.wait_timeout_while(state, State::PATIENCE, |state| state.blocked.is_some());
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            if state.blocked.is_some() {
+                return Ok(Err(io::ErrorKind::WouldBlock.into()));
+            }
         }
         let sent = state.send(handle, payload, || self.now());
         if state.blocked.is_some() {
@@ -561,7 +564,6 @@ impl State {
         let handles: Vec<Handle> = self.endpoint.sessions().collect();
         self.end(&handles, Ending::Close, now);
         self.arrived.notify_all();
-        self.room.notify_all();
     }
 }
 
