@@ -307,7 +307,8 @@ pub(crate) struct CommonArgs {
     /// Cipher suites by their IANA names, most wanted first
     #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = cipher_suite)]
     pub(crate) suites: Option<Vec<CipherSuiteId>>,
-    /// Groups for the key exchange by their IANA names, most wanted first
+    /// Groups by their IANA names, most wanted first: for the key exchange and, at a client, for the curves of ECDSA
+    /// certificates
     #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = named_group)]
     pub(crate) groups: Option<Vec<NamedGroup>>,
     /// Signature schemes to make and accept by their IANA names, most wanted first

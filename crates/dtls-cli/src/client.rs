@@ -21,7 +21,6 @@ use dtls_std::{ConnectError, Options, Session, SessionError, connect_with};
 use crate::args::{ClientArgs, Datagram};
 use crate::clock::now;
 use crate::config::{ClientSetup, warn_of_insecurity};
-use crate::echo::send;
 use crate::output::{Failed, Line, Output, note};
 use crate::report::{Outcome, Report};
 use crate::signals::Interrupts;
@@ -243,7 +242,7 @@ impl<'a> Client<'a> {
 
     /// `source` is blamed if it does not fit.
     fn send(&mut self, source: &str, payload: &[u8]) -> Result<(), Stop> {
-        match send(&self.session, payload) {
+        match self.session.send(payload) {
             Ok(()) => {
                 self.report.output.print(&Line::Sent(payload));
                 self.unanswered.sent(payload, now() + self.args.wait);

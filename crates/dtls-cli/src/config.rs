@@ -293,6 +293,7 @@ fn option_of(field: &str) -> &'static str {
         "alpn" => "--alpn",
         "srtp_profiles" => "--srtp",
         "srtp_mki" => "--mki",
+        "client_authentication" => "--ca",
         "first_timeout" => "--first-timeout",
         "handshake_timeout" => "--handshake-timeout",
         _ => "OPTIONS",

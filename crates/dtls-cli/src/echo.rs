@@ -1,9 +1,5 @@
 //! The echo: whatever comes is sent back to its sender.
 
-use core::time::Duration;
-use std::io::{self, ErrorKind};
-use std::thread;
-
 use dtls_std::{Session, SessionError};
 
 /// Sends everything back until the session ends, and tells what happens; returns how it ended.
@@ -17,10 +13,10 @@ pub(crate) fn echo(session: &Session, mut tell: impl FnMut(Echo<'_>)) -> Session
             Err(end) => return end,
         };
         tell(Echo::Received(&payload));
-        match send(session, &payload) {
+        match session.send(&payload) {
             Ok(()) => tell(Echo::Sent(&payload)),
             // The next call that receives nothing says so.
-            Err(SessionError::Closed | SessionError::Failed(_)) => {}
+            Err(SessionError::Closed | SessionError::Failed(_) | SessionError::EndpointEnded(_)) => {}
             Err(error) => tell(Echo::NotSent(&error)),
         }
     }
@@ -37,28 +33,14 @@ pub(crate) enum Echo<'a> {
     NotSent(&'a SessionError),
 }
 
-/// Sends a datagram; waits a little where the system's buffer is full.
-pub(crate) fn send(session: &Session, payload: &[u8]) -> Result<(), SessionError> {
-    for _ in 0..PATIENCE {
-        match session.send(payload) {
-            Err(SessionError::Socket(error)) if error.kind() == ErrorKind::WouldBlock => {
-                thread::park_timeout(Duration::from_millis(1));
-            }
-            other => return other,
-        }
-    }
-    Err(SessionError::Socket(io::Error::from(ErrorKind::WouldBlock)))
-}
-
-/// How often a full buffer is tried again, a millisecond apart.
-const PATIENCE: usize = 1000;
-
 #[cfg(test)]
 mod tests {
     use core::net::SocketAddr;
     use core::sync::atomic::{AtomicUsize, Ordering};
+    use std::io::{self, ErrorKind};
     use std::net::UdpSocket;
     use std::sync::Arc;
+    use std::thread;
 
     use dtls_std::Tap;
 

@@ -80,7 +80,9 @@ impl Server {
             loop {
                 match self.endpoint.accept() {
                     Ok(session) => self.begin(scope, Arc::new(session)),
-                    Err(AcceptError::Handshake { peer, error }) => self.end(self.report.handshake_failed(peer, &error)),
+                    Err(AcceptError::Handshake { peer, error, .. }) => {
+                        self.end(self.report.handshake_failed(peer, &error))
+                    }
                     Err(end) => break end,
                 }
             }
