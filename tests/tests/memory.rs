@@ -38,12 +38,28 @@ fn give(connection: &mut Connection, datagrams: &mut [Vec<u8>]) {
     }
 }
 
+/// What a connection says of its memory is not less than it holds on the heap, and not much more.
+fn assert_told(connection: &Connection, held: i64, what: &str) {
+    let told = connection.memory() as i64 - size_of::<Connection>() as i64;
+    assert!((held..held + held / 4 + 3072).contains(&told), "{what}: {told} bytes told, {held} held");
+}
+
 fn fresh(role: Role) -> Connection {
+    fresh_and_held(role).0
+}
+
+/// A connection, and what it takes of the heap without its configuration.
+fn fresh_and_held(role: Role) -> (Connection, i64) {
     let scenario = Scenario::new(1).mutual().suite(SUITE);
-    match role {
-        Role::Server => Connection::accept_on_trusted_path(scenario.server_config(CLIENT), Instant::ORIGIN),
-        Role::Client => Connection::connect(scenario.client_config(CLIENT), None, Instant::ORIGIN).unwrap(),
-    }
+    let (client, server) = (scenario.client_config(CLIENT), scenario.server_config(CLIENT));
+    let mut connection = None;
+    let used = measure(|| {
+        connection = Some(match role {
+            Role::Server => Connection::accept_on_trusted_path(Arc::clone(&server), Instant::ORIGIN),
+            Role::Client => Connection::connect(Arc::clone(&client), None, Instant::ORIGIN).unwrap(),
+        });
+    });
+    (connection.unwrap(), used.bytes_current)
 }
 
 /// What a hostile peer or a stranger may send into a handshake to make the other side hold as much as it can.
@@ -94,10 +110,14 @@ fn a_handshake_holds_no_more_than_its_ceiling_whatever_comes() {
     for role in [Role::Server, Role::Client] {
         for kind in 0..=7 {
             let mut datagrams = greedy(kind, &mut Dice::new(1));
-            let mut connection = fresh(role);
+            let (mut connection, held_before) = fresh_and_held(role);
             let used = measure(|| give(&mut connection, &mut datagrams));
             assert!(used.bytes_max < HANDSHAKE_MAX as u64, "kind {kind} at a {role:?}: {used:?}");
             assert!(used.bytes_current < HANDSHAKE_MAX, "kind {kind} at a {role:?}: {used:?}");
+            // With its end a connection gives its configuration back, which was not counted.
+            if !connection.is_over() {
+                assert_told(&connection, held_before + used.bytes_current, &format!("kind {kind} at a {role:?}"));
+            }
             let freed = measure(|| drop(connection));
             assert!(used.bytes_current + freed.bytes_current <= 0, "kind {kind} at a {role:?}: {used:?} {freed:?}");
         }
@@ -207,6 +227,7 @@ fn an_established_connection_holds_little_and_junk_makes_it_hold_nothing_more() 
         let mut connection = connection.unwrap();
         assert!(connection.info().is_some(), "{role:?}: {connection:?}");
         assert!(used.bytes_current < ESTABLISHED_MAX, "{role:?} holds {used:?}");
+        assert_told(&connection, used.bytes_current, &format!("{role:?}, established"));
 
         let mut dice = Dice::new(1);
         let mut junk: Vec<Vec<u8>> = (0..20_000)

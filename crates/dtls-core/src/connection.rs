@@ -310,6 +310,24 @@ impl Connection {
         &self.stats
     }
 
+    /// About how many bytes the connection takes, inline and on the heap, for those who have to set bounds: what grows
+    /// with what the peer sends is counted, the rest estimated. Changes only in calls that change the connection, and
+    /// hardly any more once it is connected.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        /// Two expanded keys, and what the allocator adds.
+        const KEYS: usize = 1200;
+        /// The state, key exchange and hash of a handshake, and a client's cookie.
+        const HANDSHAKE: usize = 2200;
+        let phase = match &self.phase {
+            Phase::Handshaking(phase) => HANDSHAKE + phase.handshake.held(),
+            Phase::Established(established) | Phase::Closed(established) => established.held(),
+            Phase::Over => 0,
+        };
+        let keys = if self.outbound.is_protected() { KEYS } else { 0 };
+        size_of::<Self>() + phase + keys + self.inbound.held() + self.alert.as_ref().map_or(0, |alert| alert.len())
+    }
+
     /// Fills `out` with keying material for another protocol (RFC 5705). The same arguments give the same bytes on
     /// both sides. No context and an empty context are different things.
     ///

@@ -21,10 +21,10 @@ use zeroize::Zeroizing;
 use crate::crypto::{CryptoError, CryptoProvider};
 use crate::discard::Discard;
 use crate::time::Instant;
-use crate::wire::codec::{Encode as _, Reader};
+use crate::wire::codec::{Decode as _, Encode as _, Reader};
 use crate::wire::enums::{ContentType, HandshakeType, ProtocolVersion};
 use crate::wire::fragment::{Fragment, FragmentHeader, Fragments, MessageSeq};
-use crate::wire::hello::{ClientHelloPrefix, HelloVerifyRequest};
+use crate::wire::hello::{ClientHello, ClientHelloPrefix, HelloVerifyRequest};
 use crate::wire::record::{Epoch, RecordHeader, RecordNumber, split_record};
 
 /// Makes and checks cookies for all clients of a socket. One of it serves any number of clients and holds nothing
@@ -204,6 +204,15 @@ impl VerifiedHello {
     /// The number of the message; a server's first message takes it over.
     pub(crate) const fn message_seq(&self) -> MessageSeq {
         self.message_seq
+    }
+
+    /// The hello, if the datagram has the whole of it; `None` if it came in fragments, of which this is the first.
+    /// That its sender receives at its address is proven, what it says is not.
+    #[must_use]
+    pub fn hello(&self) -> Option<ClientHello<'_>> {
+        let (_, body, _) = split_record(&self.datagram).ok()?;
+        let Fragment { header, body } = Fragments::new(body).next()?.ok()?;
+        if header.fragment_length == header.length { ClientHello::decode_all(body).ok() } else { None }
     }
 
     /// The datagram it came in.
@@ -439,5 +448,22 @@ mod tests {
         let later = Instant::from_origin(CookieJar::DEFAULT_LIFETIME * 3);
         let hello = hello_with_cookie(&mut jar, later);
         assert!(is_verified(&mut jar, later, ADDRESS, &hello));
+    }
+
+    #[test]
+    fn a_verified_hello_tells_what_it_says_if_it_is_whole() {
+        for (mtu, is_whole) in [(1200, true), (300, false)] {
+            let (mut jar, mut client) = (jar(), client(mtu));
+            let mut reply = vec![];
+            let _ = jar.check(Instant::ORIGIN, ADDRESS, &flight(&mut client)[0], &mut reply);
+            drop(client.receive(Instant::ORIGIN, &mut reply));
+            match jar.check(Instant::ORIGIN, ADDRESS, &flight(&mut client)[0], &mut vec![]) {
+                HelloVerdict::Verified(verified) => {
+                    let names = verified.hello().map(|hello| hello.extensions.alpn.unwrap());
+                    assert_eq!(names, is_whole.then(|| vec![&[b'a'; 200][..], &[b'b'; 200]]));
+                }
+                other => panic!("{other:?}"),
+            }
+        }
     }
 }

@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use core::time::Duration;
 
+use crate::crypto::secrets::MasterSecret;
 use crate::event::{Role, SessionInfo};
 use crate::handshake::flight::Flight;
 use crate::handshake::key_schedule::ExporterSecret;
@@ -19,6 +20,13 @@ pub(super) struct Established {
 }
 
 impl Established {
+    /// How many bytes of the heap it takes.
+    pub(super) fn held(&self) -> usize {
+        let certificates: usize = self.info.peer_certificates.iter().map(|certificate| certificate.len()).sum();
+        let linger = self.linger.as_ref().map_or(0, |linger| size_of::<Linger>() + linger.flight.held());
+        size_of::<Self>() + MasterSecret::LEN + certificates + linger
+    }
+
     /// What an authenticated handshake fragment is good for once the handshake is over.
     pub(super) fn on_fragment(&mut self, now: Instant, fragment: &Fragment<'_>) -> Reaction {
         match (fragment.header.typ, self.info.role) {

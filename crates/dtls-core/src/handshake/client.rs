@@ -75,6 +75,16 @@ impl ClientState {
         }
     }
 
+    /// The chain that the server has shown.
+    pub(crate) fn peer_certificates(&self) -> &[CertificateDer<'static>] {
+        match self {
+            Self::AwaitServerHello(_) | Self::AwaitCertificate(_) => &[],
+            Self::AwaitServerKeyExchange(state) => &state.chain,
+            Self::AwaitServerHelloDone(state) => &state.chain,
+            Self::AwaitFinished(state) => &state.info.peer_certificates,
+        }
+    }
+
     /// Uses a message that the state awaits.
     pub(crate) fn on_message(self, parsed: Parsed<'_>, message: &Message, x: &mut Exchange) -> Result<Step, Error> {
         match (self, parsed) {

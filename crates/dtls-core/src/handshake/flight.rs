@@ -57,6 +57,11 @@ impl Flight {
         self.item >= self.items.len()
     }
 
+    /// How many bytes of the heap it takes.
+    pub(crate) fn held(&self) -> usize {
+        self.bodies.capacity() + self.items.capacity() * size_of::<Item>()
+    }
+
     /// The epoch of what leaves next; `None` when everything has left.
     pub(crate) fn next_epoch(&self) -> Option<Epoch> {
         self.items.get(self.item).map(|item| item.epoch)

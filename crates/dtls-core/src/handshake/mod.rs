@@ -25,6 +25,8 @@ pub(crate) mod transcript;
 use core::fmt;
 use core::time::Duration;
 
+use rustls_pki_types::CertificateDer;
+
 use crate::crypto::verify::{HandshakeSignatureValid, PeerAuthenticated};
 use crate::discard::Discard;
 use crate::error::Error;
@@ -280,6 +282,13 @@ impl Handshake {
         }
     }
 
+    /// How many bytes of the heap what came from the peer and what waits to be sent take.
+    pub(crate) fn held(&self) -> usize {
+        let Exchange { transcript, flight, .. } = &self.exchange;
+        let certificates: usize = self.state.peer_certificates().iter().map(|certificate| certificate.len()).sum();
+        self.reassembly.held() + transcript.held() + flight.held() + certificates
+    }
+
     /// The number of the peer's last message that was used; a repetition of it asks for our last flight again.
     pub(crate) const fn last_used_seq(&self) -> MessageSeq {
         MessageSeq(self.reassembly.next_seq().0.saturating_sub(1))
@@ -324,6 +333,14 @@ impl State {
             Self::Client(state) => state.awaits(typ),
             Self::Server(state) => state.awaits(typ),
             Self::Over => false,
+        }
+    }
+
+    fn peer_certificates(&self) -> &[CertificateDer<'static>] {
+        match self {
+            Self::Client(state) => state.peer_certificates(),
+            Self::Server(state) => state.peer_certificates(),
+            Self::Over => &[],
         }
     }
 

@@ -115,8 +115,14 @@ impl Reassembly {
         seq.0.checked_sub(self.next.0).map(usize::from)
     }
 
+    /// How many bytes of the heap it takes.
+    pub(crate) fn held(&self) -> usize {
+        let bytes: usize = self.slots.iter().flat_map(Slot::candidates).map(Candidate::held).sum();
+        bytes + self.slots.capacity() * size_of::<Slot>()
+    }
+
     fn bytes_ahead(&self) -> usize {
-        self.slots.iter().skip(1).flat_map(Slot::candidates).map(|candidate| candidate.held).sum()
+        self.slots.iter().skip(1).flat_map(Slot::candidates).map(Candidate::held).sum()
     }
 }
 
@@ -180,8 +186,6 @@ struct Candidate {
     typ: HandshakeType,
     epoch: Epoch,
     length: u32,
-    /// How many bytes of the heap it takes.
-    held: usize,
     content: Content,
 }
 
@@ -205,7 +209,7 @@ impl fmt::Debug for Content {
 impl Candidate {
     fn new(epoch: Epoch, header: &FragmentHeader) -> Self {
         let content = Content::Pages { pages: Vec::new(), missing: header.length };
-        Self { typ: header.typ, epoch, length: header.length, held: 0, content }
+        Self { typ: header.typ, epoch, length: header.length, content }
     }
 
     /// Whether a fragment of the same epoch is part of this message.
@@ -217,6 +221,14 @@ impl Candidate {
         match &self.content {
             Content::Whole(_) => true,
             Content::Pages { missing, .. } => *missing == 0 && self.length > 0,
+        }
+    }
+
+    /// How many bytes of the heap it takes.
+    fn held(&self) -> usize {
+        match &self.content {
+            Content::Whole(bytes) => bytes.capacity(),
+            Content::Pages { pages, .. } => pages.len() * size_of::<Page>() + pages.capacity() * size_of::<Box<Page>>(),
         }
     }
 
@@ -237,7 +249,6 @@ impl Candidate {
             let mut bytes = Vec::with_capacity(FragmentHeader::LEN + fragment.body.len());
             bytes.extend_from_slice(&fragment.header.to_bytes());
             bytes.extend_from_slice(fragment.body);
-            self.held = bytes.capacity();
             self.content = Content::Whole(bytes);
             return Ok(());
         }
@@ -249,7 +260,6 @@ impl Candidate {
             let (now, later) = rest.split_at(rest.len().min(Page::LEN - offset));
             let place = pages.binary_search_by_key(&index, |page| page.index).unwrap_or_else(|place| {
                 pages.insert(place, Page::new(index));
-                self.held += size_of::<Page>();
                 place
             });
             new_bytes += pages.get_mut(place).map_or(0, |page| page.fill(offset, now));
@@ -490,8 +500,8 @@ mod tests {
     fn a_claim_of_128_kib_costs_one_page() {
         let mut reassembly = Reassembly::new(SEQ);
         reassembly.place(Epoch::ZERO, &certificate(1 << 17, (1 << 17) - 1, &[1])).unwrap();
-        let held: usize = reassembly.slots[0].candidates().map(|candidate| candidate.held).sum();
-        assert_eq!(held, size_of::<Page>());
+        let held: usize = reassembly.slots[0].candidates().map(Candidate::held).sum();
+        assert_eq!(held, size_of::<Page>() + 4 * size_of::<Box<Page>>());
     }
 
     #[test]

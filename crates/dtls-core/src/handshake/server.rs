@@ -69,6 +69,16 @@ impl ServerState {
         }
     }
 
+    /// The chain that the client has shown.
+    pub(crate) fn peer_certificates(&self) -> &[CertificateDer<'static>] {
+        match self {
+            Self::AwaitClientHello(_) | Self::AwaitCertificate(_) => &[],
+            Self::AwaitClientKeyExchange(state) => &state.session.info.peer_certificates,
+            Self::AwaitCertificateVerify(state) => &state.session.info.peer_certificates,
+            Self::AwaitFinished(state) => &state.session.info.peer_certificates,
+        }
+    }
+
     /// Uses a message that the state awaits.
     pub(crate) fn on_message(self, parsed: Parsed<'_>, message: &Message, x: &mut Exchange) -> Result<Step, Error> {
         match (self, parsed) {

@@ -50,6 +50,11 @@ impl Transcript {
         self.kept = None;
     }
 
+    /// How many bytes of the heap its messages take.
+    pub(crate) fn held(&self) -> usize {
+        self.kept.as_ref().map_or(0, Vec::capacity)
+    }
+
     /// Everything a CertificateVerify signs at this point.
     pub(crate) fn messages(&self) -> &[u8] {
         self.kept.as_deref().unwrap_or_default()

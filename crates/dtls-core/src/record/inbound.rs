@@ -50,6 +50,16 @@ impl Inbound {
         }
     }
 
+    /// How many bytes of the heap the records take that wait for their key.
+    pub(crate) fn held(&self) -> usize {
+        match self {
+            Self::Plaintext { held } => {
+                held.iter().map(|record| size_of::<HeldRecord>() + record.body.capacity()).sum()
+            }
+            Self::Both(_) | Self::Protected(_) => 0,
+        }
+    }
+
     /// Whether the peer has proved, by at least one record, that it holds the key of epoch 1.
     pub(crate) fn is_proven(&self) -> bool {
         self.read_epoch().is_some_and(|read_epoch| !read_epoch.window.is_empty())
