@@ -21,10 +21,10 @@ use zeroize::Zeroizing;
 use crate::crypto::{CryptoError, CryptoProvider};
 use crate::discard::Discard;
 use crate::time::Instant;
-use crate::wire::codec::{Decode as _, Encode as _, Reader};
+use crate::wire::codec::{Abridged, Decode as _, Encode as _, Reader};
 use crate::wire::enums::{ContentType, HandshakeType, ProtocolVersion};
 use crate::wire::fragment::{Fragment, FragmentHeader, Fragments, MessageSeq};
-use crate::wire::hello::{ClientHello, ClientHelloPrefix, HelloVerifyRequest};
+use crate::wire::hello::{ClientHello, ClientHelloPrefix, HelloVerifyRequest, Random};
 use crate::wire::record::{Epoch, RecordHeader, RecordNumber, split_record};
 
 /// Makes and checks cookies for all clients of a socket. One of it serves any number of clients and holds nothing
@@ -73,11 +73,7 @@ impl CookieJar {
         };
         self.rotate(now);
         if self.is_good(now, address, &hello.prefix) {
-            return HelloVerdict::Verified(VerifiedHello {
-                datagram: datagram.to_vec(),
-                record_number: hello.record_number,
-                message_seq: hello.message_seq,
-            });
+            return HelloVerdict::Verified(VerifiedHello::new(datagram, &hello));
         }
         let start = out.len();
         self.write_hello_verify_request(now, address, &hello, out);
@@ -188,16 +184,51 @@ pub enum HelloVerdict {
 }
 
 /// A ClientHello, or the first fragment of one, whose cookie was right: proof that its sender receives at its address.
-#[derive(Debug)]
 pub struct VerifiedHello {
     datagram: Vec<u8>,
     record_number: RecordNumber,
     message_seq: MessageSeq,
+    random: Random,
+}
+
+impl fmt::Debug for VerifiedHello {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifiedHello")
+            .field("datagram", &Abridged(&self.datagram))
+            .field("record_number", &self.record_number)
+            .field("message_seq", &self.message_seq)
+            .finish_non_exhaustive()
+    }
 }
 
 impl VerifiedHello {
+    fn new(datagram: &[u8], hello: &FirstFragment<'_>) -> Self {
+        Self {
+            datagram: datagram.to_vec(),
+            record_number: hello.record_number,
+            message_seq: hello.message_seq,
+            random: Random(*hello.prefix.random),
+        }
+    }
+
+    /// A hello from an address that something else has verified, such as the consent of ICE. From anywhere else it lets
+    /// whoever sent it aim our flights at others.
+    ///
+    /// # Errors
+    /// If the datagram does not begin with a ClientHello, or the first fragment of one.
+    pub fn on_trusted_path(datagram: &[u8]) -> Result<Self, Discard> {
+        FirstFragment::find(datagram).map(|hello| Self::new(datagram, &hello))
+    }
+
+    /// What tells one handshake of a client from another: all its hellos in one handshake have the same random.
+    #[must_use]
+    pub const fn random(&self) -> &Random {
+        &self.random
+    }
+
     /// The number of the record it came in; a server's first record takes it over.
-    pub(crate) const fn record_number(&self) -> RecordNumber {
+    #[must_use]
+    pub const fn record_number(&self) -> RecordNumber {
         self.record_number
     }
 

@@ -1,20 +1,43 @@
 //! What a host calls an address: anything that can be compared and put into a cookie.
 
 use core::fmt;
-use core::net::SocketAddr;
+use core::hash::Hash;
+use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 /// Where a peer is, in the host's own terms: an IP address and a port, or whatever else tells peers apart on its
 /// transport.
 ///
 /// Two addresses that compare equal are one peer. Beware of parts that differ between datagrams of one peer, such as
 /// the flow label in a [`SocketAddrV6`](core::net::SocketAddrV6): take them out first.
-pub trait Address: Clone + Ord + fmt::Debug {
+pub trait Address: Clone + Eq + Hash + fmt::Debug {
+    /// What several peers may have in common and [`Limits::per_host`](crate::Limits::per_host) counts.
+    type Host: Eq + Hash;
+
+    /// The host of this address. For a [`SocketAddr`](core::net::SocketAddr) the IPv4 address, or the first 64 bits of the
+    /// IPv6 address, which is what one subscriber has.
+    fn host(&self) -> Self::Host;
+
     /// An encoding of the address that differs between addresses, port included: what a cookie is bound to (RFC 6347
     /// section 4.2.1). It never leaves the endpoint.
     fn cookie_bytes(&self) -> impl AsRef<[u8]>;
 }
 
 impl Address for SocketAddr {
+    type Host = IpAddr;
+
+    fn host(&self) -> IpAddr {
+        match self.ip() {
+            IpAddr::V6(v6) => {
+                let [a, b, c, d, ..] = v6.segments();
+                match v6.to_ipv4_mapped() {
+                    Some(v4) => IpAddr::V4(v4),
+                    None => IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0)),
+                }
+            }
+            v4 => v4,
+        }
+    }
+
     fn cookie_bytes(&self) -> impl AsRef<[u8]> {
         SocketAddrBytes::new(self)
     }

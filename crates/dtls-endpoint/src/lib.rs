@@ -18,8 +18,8 @@
 //! The loop of a server, with a socket and a clock that are yours:
 //!
 //! ```
-//! use dtls_core::{Event, Instant};
-//! use dtls_endpoint::Endpoint;
+//! use dtls_core::Instant;
+//! use dtls_endpoint::{Endpoint, Event};
 //! # use core::net::SocketAddr;
 //!
 //! /// After a datagram: `endpoint.receive(now, from, datagram)`; after a wait: `endpoint.handle_timeout(now)`; then this.
@@ -40,6 +40,10 @@
 //!                 println!("{peer} has failed: {error}");
 //!                 endpoint.release(session);
 //!             }
+//!             Event::Ended(reason) => {
+//!                 println!("{peer} had to go: {reason}");
+//!                 endpoint.release(session);
+//!             }
 //!             _ => {}
 //!         }
 //!     }
@@ -53,13 +57,21 @@ extern crate alloc;
 extern crate std;
 
 mod address;
+mod demux;
 mod endpoint;
+mod event;
+mod incoming;
+mod limits;
 mod sessions;
 mod stats;
 #[cfg(test)]
 mod tests;
 
 pub use address::Address;
-pub use endpoint::{Admission, ConnectError, CookiePolicy, Endpoint, Limits, Received};
+pub use demux::Protocol;
+pub use endpoint::{ConnectError, Endpoint, Received, Transmit};
+pub use event::{Event, Reason};
+pub use incoming::Incoming;
+pub use limits::{Admission, CookiePolicy, Limits, Replacement};
 pub use sessions::Handle;
 pub use stats::Stats;

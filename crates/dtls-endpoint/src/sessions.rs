@@ -60,6 +60,13 @@ impl<T> Slots<T> {
         if slot.generation == handle.generation { slot.value.as_deref_mut() } else { None }
     }
 
+    /// All values with their names, in no order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Handle, &T)> {
+        (0..)
+            .zip(&self.slots)
+            .filter_map(|(index, slot)| Some((Handle { index, generation: slot.generation }, slot.value.as_deref()?)))
+    }
+
     pub(crate) fn remove(&mut self, handle: Handle) {
         let slot = usize::try_from(handle.index).ok().and_then(|index| self.slots.get_mut(index));
         let Some(slot) = slot.filter(|slot| slot.generation == handle.generation && slot.value.is_some()) else {

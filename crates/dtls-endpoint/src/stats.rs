@@ -1,10 +1,14 @@
 //! What an endpoint has counted.
 
+use dtls_core::Instant;
+
 /// What an [`Endpoint`](crate::Endpoint) has counted since it was made, over all its sessions and all that belonged
 /// to none. Counters saturate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
+    /// When the endpoint was made.
+    pub created: Instant,
     /// Datagrams given to `receive`.
     pub datagrams_received: u64,
     /// Datagrams written by `poll_transmit`, `send` and `seal_in_place`.
@@ -23,11 +27,37 @@ pub struct Stats {
     pub rejected: u64,
     /// ClientHellos that got silence because of [`Limits`](crate::Limits).
     pub refused: u64,
-    /// ClientHellos that got silence because more HelloVerifyRequests than are held waited to be sent.
+    /// ClientHellos that got silence because more answers than are held waited to be sent, or because the host did not
+    /// ask for the [`Incoming`](crate::Incoming).
     pub unanswered: u64,
+    /// Sessions ended for [`Reason::Idle`](crate::Reason::Idle).
+    pub idle: u64,
+    /// Sessions ended for [`Reason::Evicted`](crate::Reason::Evicted) or [`Reason::Memory`](crate::Reason::Memory).
+    pub evicted: u64,
+    /// Sessions ended for [`Reason::Replaced`](crate::Reason::Replaced).
+    pub replaced: u64,
 }
 
 impl Stats {
+    pub(crate) const fn new(created: Instant) -> Self {
+        Self {
+            created,
+            datagrams_received: 0,
+            datagrams_sent: 0,
+            bytes_received: 0,
+            bytes_sent: 0,
+            server_sessions: 0,
+            client_sessions: 0,
+            busy: 0,
+            rejected: 0,
+            refused: 0,
+            unanswered: 0,
+            idle: 0,
+            evicted: 0,
+            replaced: 0,
+        }
+    }
+
     pub(crate) fn count_received(&mut self, len: usize) {
         count(&mut self.datagrams_received);
         add(&mut self.bytes_received, len);

@@ -284,7 +284,7 @@ impl Endpoint {
             None => ConnectError::Refused { peer },
             Some(End::Failed(Error::HandshakeTimeout)) if is_refused => ConnectError::Refused { peer },
             Some(End::Failed(error)) => ConnectError::Handshake { peer, error, stats },
-            Some(End::Closed) => ConnectError::Closed,
+            Some(End::Closed | End::Ended(_)) => ConnectError::Closed,
             Some(End::Socket(error)) => ConnectError::Socket(told_again(&error)),
         })
     }

@@ -5,6 +5,7 @@ use core::net::SocketAddr;
 use std::io;
 
 use dtls_core::{Error, SendError, Stats};
+use dtls_endpoint::Reason;
 
 /// Why there is no session to accept.
 #[derive(Debug)]
@@ -99,6 +100,8 @@ pub enum SessionError {
     Closed,
     /// The session is over for a reason.
     Failed(Error),
+    /// The endpoint has ended the session, by its limits or for a new one of the same client.
+    Ended(Reason),
     /// The payload was not sealed; the session goes on.
     NotSent(SendError),
     /// The buffer is too short for the datagram, which is kept for the next call.
@@ -118,6 +121,7 @@ impl fmt::Display for SessionError {
         match self {
             Self::Closed => f.write_str("the session is closed"),
             Self::Failed(error) => write!(f, "the session has failed: {error}"),
+            Self::Ended(reason) => write!(f, "the session has ended: {reason}"),
             Self::NotSent(error) => write!(f, "the payload was not sent: {error}"),
             Self::BufferTooShort { needed } => write!(f, "the datagram needs a buffer of {needed} bytes"),
             Self::Socket(error) => write!(f, "the socket did not take the datagram: {error}"),

@@ -72,7 +72,7 @@ pub use dtls_core::{
     ClientConfig, Error, ExportError, SendError, ServerConfig, SessionInfo, Settings, SrtpKeys, Stats,
 };
 pub use dtls_endpoint;
-pub use dtls_endpoint::{CookiePolicy, Limits, Stats as EndpointStats};
+pub use dtls_endpoint::{CookiePolicy, Limits, Reason, Stats as EndpointStats};
 pub use endpoint::{Endpoint, Incoming, Options, connect, connect_with, listen, listen_with};
 pub use error::{AcceptError, ConnectError, SessionError};
 pub use key_log::KeyLogFile;

@@ -8,7 +8,7 @@ use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use dtls_core::{Error, ExportError, SendError, SessionInfo, SrtpKeys, Stats};
-use dtls_endpoint::Handle;
+use dtls_endpoint::{Handle, Reason};
 
 use crate::error::SessionError;
 use crate::shared::{Ending, Shared};
@@ -268,6 +268,7 @@ pub(crate) struct Inbox {
 pub(crate) enum End {
     Closed,
     Failed(Error),
+    Ended(Reason),
     /// The socket's thread can go on no longer.
     Socket(Arc<io::Error>),
 }
@@ -309,6 +310,7 @@ impl Inbox {
         match &self.end {
             None | Some(End::Closed) => SessionError::Closed,
             Some(End::Failed(error)) => SessionError::Failed(error.clone()),
+            Some(End::Ended(reason)) => SessionError::Ended(*reason),
             Some(End::Socket(error)) => SessionError::EndpointEnded(told_again(error)),
         }
     }

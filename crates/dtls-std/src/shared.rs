@@ -8,8 +8,8 @@ use std::net::UdpSocket;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use dtls_core::{ClientConfig, Error, Event, Instant, Role, SendError, ServerConfig, Stats};
-use dtls_endpoint::{Admission, Handle};
+use dtls_core::{ClientConfig, Error, Instant, Role, SendError, ServerConfig, Stats};
+use dtls_endpoint::{Admission, Event, Handle};
 use rustls_pki_types::ServerName;
 
 use crate::clock::Clock;
@@ -301,7 +301,7 @@ impl State {
 
     /// Whether the thread has nothing left to do, ever.
     pub(crate) fn is_done(&self) -> bool {
-        self.door == Door::Shut && self.endpoint.sessions().len() == 0
+        self.door == Door::Shut && self.endpoint.is_empty()
     }
 
     /// What the thread should wait for.
@@ -457,6 +457,9 @@ impl State {
             Event::Closed => self.over(handle, End::Closed),
             Event::Failed(error) if self.peers.contains_key(&handle) => self.over(handle, End::Failed(error)),
             Event::Failed(error) => self.on_failed_client(handle, address, error),
+            Event::Ended(reason) if self.peers.contains_key(&handle) => self.over(handle, End::Ended(reason)),
+            // A client that nobody has been told of.
+            Event::Ended(_) => drop(self.release(handle)),
             _ => {}
         }
     }
@@ -514,8 +517,7 @@ impl State {
 
     /// Whether a session that is over still has something to say.
     fn is_leaving(&self, handle: Handle) -> bool {
-        let address = self.endpoint.remote_address(handle);
-        address.is_some_and(|address| self.endpoint.session_at(address) == Some(handle))
+        !self.endpoint.is_drained(handle)
     }
 
     /// Ends sessions from our side; what they have to say has left when this returns, unless the socket is full.

@@ -1,0 +1,293 @@
+//! Deadlines, idleness, memory, and what becomes of a session that is over.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use dtls_core::{Connection, Instant, Role};
+
+use super::{Endpoint, Partner, Session};
+use crate::address::Address;
+use crate::event::Reason;
+use crate::sessions::Handle;
+use crate::stats::count;
+
+// --- time ---
+
+impl<A: Address> Endpoint<A> {
+    /// When to call [`handle_timeout`](Self::handle_timeout): the earliest deadline of any session; `None` for never.
+    /// A host that sleeps until then, or until a datagram comes, and does nothing else, works. Changes with every other
+    /// call.
+    ///
+    /// Right once [`poll_transmit`](Self::poll_transmit) has been drained: a flight's timer starts when its last
+    /// datagram has been taken. With [`Limits::idle`](crate::Limits::idle) it may be too early once in that time for each
+    /// session: data does not move a session's place among the idle ones, only the moment that is looked at does.
+    #[must_use]
+    pub fn poll_timeout(&mut self) -> Option<Instant> {
+        self.settle(self.now);
+        let idle = self.limits.idle.and_then(|idle| Some(self.by_idleness.first()?.0 + idle));
+        self.deadlines.first().map(|(deadline, _)| *deadline).into_iter().chain(idle).min()
+    }
+
+    /// Does what is due at `now`. Too early a call does nothing; sessions that are not due are not touched.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.settle(now);
+        let mut due = Vec::new();
+        while let Some((deadline, handle)) = self.deadlines.first().copied() {
+            if deadline > now {
+                break;
+            }
+            self.deadlines.pop_first();
+            due.push(handle);
+        }
+        for handle in due {
+            if let Some(session) = self.sessions.get_mut(handle) {
+                session.deadline = None;
+                session.connection.handle_timeout(now);
+                self.touch(handle);
+            }
+        }
+        if let Some(limit) = self.limits.idle {
+            while let Some(handle) = self.idlest(now, limit) {
+                self.end(handle, Reason::Idle);
+            }
+        }
+    }
+
+    /// The session that has been without application data longest, if for at least `limit`. Sessions that have had some
+    /// since they were last looked at take their right places on the way, so that each costs little for each time it is
+    /// looked at and nothing for each datagram.
+    fn idlest(&mut self, now: Instant, limit: Duration) -> Option<Handle> {
+        while let Some((since, handle)) = self.by_idleness.first().copied() {
+            if now < since + limit {
+                return None;
+            }
+            let Some(session) = self.sessions.get_mut(handle) else {
+                self.by_idleness.pop_first();
+                continue;
+            };
+            if session.active <= since {
+                return Some(handle);
+            }
+            session.idle_since = Some(session.active);
+            self.by_idleness.pop_first();
+            self.by_idleness.insert((session.active, handle));
+        }
+        None
+    }
+}
+
+// --- limits ---
+
+impl<A: Address> Endpoint<A> {
+    pub(super) const fn is_full(&self) -> bool {
+        self.sessions.len() >= self.limits.sessions || self.memory >= self.limits.memory
+    }
+
+    pub(super) fn is_host_full(&self, address: &A) -> bool {
+        // Nothing is looked up where there is no limit.
+        self.limits.per_host != usize::MAX
+            && self.by_host.get(&address.host()).is_some_and(|sessions| *sessions >= self.limits.per_host)
+    }
+
+    /// Whether a session could make room for a new one.
+    pub(super) fn could_evict(&mut self, now: Instant) -> bool {
+        self.limits.evict.is_some_and(|limit| self.idlest(now, limit).is_some())
+    }
+
+    /// Ends the session that has been idle longest if there is no room without.
+    pub(super) fn make_room(&mut self, now: Instant) {
+        let Some(limit) = self.limits.evict.filter(|_| self.is_full()) else { return };
+        if let Some(handle) = self.idlest(now, limit) {
+            self.end(handle, Reason::Evicted);
+        }
+    }
+
+    /// Ends a session for a reason of ours, which its owner is told.
+    pub(super) fn end(&mut self, handle: Handle, reason: Reason) {
+        let Some(session) = self.sessions.get_mut(handle).filter(|session| !session.connection.is_over()) else {
+            return;
+        };
+        session.ended = Some(reason);
+        match reason {
+            Reason::Idle | Reason::Evicted => session.connection.close(),
+            Reason::Replaced | Reason::Memory => session.connection.abort(),
+        }
+        count(match reason {
+            Reason::Idle => &mut self.stats.idle,
+            Reason::Evicted | Reason::Memory => &mut self.stats.evicted,
+            Reason::Replaced => &mut self.stats.replaced,
+        });
+        self.touch(handle);
+    }
+}
+
+// --- beginning and end of a session ---
+
+impl<A: Address> Endpoint<A> {
+    pub(super) fn insert(&mut self, address: A, connection: Connection, role: Role) -> Option<Handle> {
+        let host = address.host();
+        let memory = connection.memory();
+        let handle = self.sessions.insert(Session {
+            address,
+            connection,
+            role,
+            opening: None,
+            partner: None,
+            began: self.now,
+            active: self.now,
+            idle_since: None,
+            deadline: None,
+            memory,
+            ended: None,
+            was_connected: false,
+            is_half_open: false,
+            is_ready: false,
+            has_news: false,
+            was_over: false,
+            is_finished: false,
+            is_released: false,
+        })?;
+        self.unfinished += 1;
+        *self.by_host.entry(host).or_default() += 1;
+        self.memory += memory;
+        Some(handle)
+    }
+
+    /// The successor takes its predecessor's place.
+    pub(super) fn take_over(&mut self, successor: Handle) {
+        let Some(session) = self.sessions.get_mut(successor) else { return };
+        let Some(Partner::Predecessor(predecessor)) = session.partner.take() else { return };
+        self.by_address.insert(session.address.clone(), successor);
+        if let Some(session) = self.sessions.get_mut(predecessor) {
+            session.partner = None;
+        }
+        self.end(predecessor, Reason::Replaced);
+    }
+
+    /// Gives back the address of a session that is over, has nothing to send and no events.
+    pub(super) fn finish_if_drained(&mut self, handle: Handle) {
+        let Some(session) = self.sessions.get_mut(handle) else { return };
+        let is_drained = session.connection.is_over() && !session.is_ready && !session.has_news;
+        if !is_drained || session.is_finished {
+            return;
+        }
+        session.is_finished = true;
+        self.unfinished -= 1;
+        match session.partner.take() {
+            Some(Partner::Successor(successor)) => {
+                self.by_address.insert(session.address.clone(), successor);
+                self.part(successor);
+            }
+            Some(Partner::Predecessor(predecessor)) => self.part(predecessor),
+            None => {
+                if self.by_address.get(&session.address) == Some(&handle) {
+                    self.by_address.remove(&session.address);
+                }
+            }
+        }
+        self.free_if_done(handle);
+    }
+
+    fn part(&mut self, handle: Handle) {
+        if let Some(session) = self.sessions.get_mut(handle) {
+            session.partner = None;
+        }
+    }
+
+    pub(super) fn free_if_done(&mut self, handle: Handle) {
+        let Some(session) = self.sessions.get(handle) else { return };
+        if !session.is_finished || !session.is_released {
+            return;
+        }
+        self.memory -= session.memory;
+        let host = session.address.host();
+        if let Some(sessions) = self.by_host.get_mut(&host) {
+            *sessions -= 1;
+            if *sessions == 0 {
+                self.by_host.remove(&host);
+            }
+        }
+        self.sessions.remove(handle);
+    }
+}
+
+// --- keeping up to date ---
+
+impl<A: Address> Endpoint<A> {
+    /// Whether every queue and index is empty.
+    #[cfg(test)]
+    pub(crate) fn is_bare(&self) -> bool {
+        let held = [self.ready.len(), self.news.len(), self.replies.len(), self.sessions.len(), self.half_open];
+        let indexed = [self.deadlines.len(), self.by_idleness.len(), self.by_address.len(), self.by_host.len()];
+        held == [0; 5] && indexed == [0; 4] && self.memory == 0 && self.incoming.is_none() && self.held_back.is_none()
+    }
+
+    /// Takes note of the time, and looks at what became of the session whose datagram was lent.
+    #[inline]
+    pub(super) fn settle(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+        let Some(lent) = self.lent.take() else { return };
+        let Some(session) = self.sessions.get_mut(lent.handle) else { return };
+        if session.connection.stats().application_records_received != lent.records {
+            session.active = self.now;
+        }
+        self.touch(lent.handle);
+    }
+
+    /// A session may have something new.
+    pub(super) fn touch(&mut self, handle: Handle) {
+        self.refresh(handle);
+        let Some(session) = self.sessions.get_mut(handle) else { return };
+        if !session.is_ready {
+            session.is_ready = true;
+            self.ready.push_back(handle);
+        }
+    }
+
+    /// Brings all that the endpoint knows of a session up to date with it.
+    pub(super) fn refresh(&mut self, handle: Handle) {
+        let Some(session) = self.sessions.get_mut(handle) else { return };
+        let deadline = session.connection.poll_timeout();
+        if deadline != session.deadline {
+            if let Some(before) = session.deadline {
+                self.deadlines.remove(&(before, handle));
+            }
+            if let Some(after) = deadline {
+                self.deadlines.insert((after, handle));
+            }
+            session.deadline = deadline;
+        }
+        // Nothing follows the event that a session is over.
+        if !session.was_over && !session.has_news {
+            session.has_news = true;
+            self.news.push_back(handle);
+        }
+        let is_over = session.connection.is_over();
+        let is_connected = session.connection.info().is_some() && !is_over;
+        let has_turned = (is_connected && !session.was_connected) || (is_over && !session.was_over);
+        session.was_over = is_over;
+        if session.was_connected && !has_turned {
+            return;
+        }
+        let memory = session.connection.memory();
+        self.memory = self.memory - session.memory + memory;
+        session.memory = memory;
+        if is_connected {
+            session.was_connected = true;
+            session.active = self.now;
+            session.idle_since = Some(self.now);
+            self.by_idleness.insert((self.now, handle));
+        } else if let Some(since) = session.idle_since.take() {
+            self.by_idleness.remove(&(since, handle));
+        }
+        if session.is_half_open && (is_connected || is_over) {
+            session.is_half_open = false;
+            self.half_open -= 1;
+        }
+        if is_connected {
+            self.take_over(handle);
+        } else if !is_over && (memory > self.limits.session_memory || self.memory > self.limits.memory) {
+            self.end(handle, Reason::Memory);
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! How much an endpoint takes on, and what it does at its limits.
+
+use core::time::Duration;
+
+/// How much an endpoint takes on. A client beyond it gets silence and is counted: it repeats its hello, and may find
+/// room.
+///
+/// There will be more limits; write `Limits { sessions: 500, ..Limits::default() }`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Sessions of either role, finished handshake or not, and those that are over until they are
+    /// [`release`](crate::Endpoint::release)d. Default: 100,000.
+    pub sessions: usize,
+    /// Server sessions whose handshake is not complete. Default: 1,000.
+    pub half_open: usize,
+    /// Sessions with addresses of one [`Address::Host`](crate::Address::Host). Default: no limit, since thousands of
+    /// people may stand behind one address translator.
+    pub per_host: usize,
+    /// Bytes of memory that one session may take, as [`Connection::memory`](dtls_core::Connection::memory) counts them.
+    /// Only a peer that sends long certificates comes near it. Default: 512 KiB.
+    pub session_memory: usize,
+    /// Bytes of memory that all sessions together may take. Default: 1 GiB.
+    pub memory: usize,
+    /// After how long without application data in either direction a session is ended, with a close_notify and
+    /// [`Reason::Idle`](crate::Reason::Idle). Default: never.
+    pub idle: Option<Duration>,
+    /// Whether a new client that finds no room under [`sessions`](Self::sessions) or [`memory`](Self::memory) takes the
+    /// place of the session that has been without application data longest, if that is at least this long. Default:
+    /// never; the new client waits.
+    pub evict: Option<Duration>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            sessions: 100_000,
+            half_open: 1_000,
+            per_host: usize::MAX,
+            session_memory: 512 << 10,
+            memory: 1 << 30,
+            idle: None,
+            evict: None,
+        }
+    }
+}
+
+/// Whether a client must show that it receives at its address before a server remembers it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CookiePolicy {
+    /// By a cookie, as RFC 6347 section 4.2.1 wants it of everyone who can be reached from anywhere.
+    #[default]
+    Required,
+    /// Something else has shown it, such as the consent of ICE or a closed network: the first ClientHello begins a
+    /// session. On an open network this lets anyone fill the endpoint and aim its flights at others.
+    TrustedPath,
+}
+
+/// Whether new clients are welcome.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Admission {
+    /// They are, within the [`Limits`].
+    #[default]
+    Open,
+    /// Each is put up as an [`Incoming`](crate::Incoming) for the host to accept, refuse or drop.
+    Ask,
+    /// They get silence and are counted.
+    Busy,
+}
+
+/// When a client that begins anew at its address, having lost its state, takes the place of its old session (RFC 6347
+/// section 4.2.8).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Replacement {
+    /// When its new handshake is complete: until then the old session goes on, so that nobody who cannot complete a
+    /// handshake can end it.
+    #[default]
+    AfterHandshake,
+    /// When its cookie was good: sooner, but someone who sees the path can end the session of another by a hello.
+    AfterCookie,
+}

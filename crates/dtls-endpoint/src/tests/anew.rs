@@ -1,0 +1,163 @@
+//! A client that begins anew at its old address: RFC 6347 section 4.2.8.
+
+use dtls_core::Role;
+
+use super::*;
+use crate::{Reason, Replacement};
+
+/// A client at `Host(1)` that is connected and then loses all it knows.
+fn restarted(replacement: Replacement) -> (Network, Handle) {
+    let mut network = Network::new();
+    network.server().set_replacement(replacement);
+    let (_, server) = network.pair(Host(1));
+    network.hosts.remove(&Host(1));
+    network.events.clear();
+    (network, server)
+}
+
+#[test]
+fn a_client_that_has_lost_its_state_gets_a_new_session_and_the_old_one_ends() {
+    for replacement in [Replacement::AfterHandshake, Replacement::AfterCookie] {
+        let (mut network, old) = restarted(replacement);
+        let (client, new) = network.pair(Host(1));
+        assert_ne!(old, new);
+        let mut events = network.events.clone();
+        events.retain(|(at, ..)| *at == SERVER);
+        assert_eq!(events.len(), 2, "{events:?}");
+        assert!(events.contains(&(SERVER, old, Host(1), Event::Ended(Reason::Replaced))), "{events:?}");
+        assert!(events.contains(&(SERVER, new, Host(1), Event::Connected)), "{events:?}");
+        network.send(Host(1), client, b"anew");
+        network.run();
+        assert_eq!(network.payloads, [(SERVER, new, b"anew".to_vec())]);
+        assert_eq!((network.sessions(), network.stats().replaced), (1, 1));
+        for handle in [old, new] {
+            network.server().close(handle);
+            network.server().release(handle);
+        }
+        network.host(Host(1)).release(client);
+        network.run();
+        assert!(network.server().is_bare(), "{:?}", network.server());
+    }
+}
+
+#[test]
+fn until_the_new_handshake_is_complete_the_old_session_goes_on() {
+    let mut network = Network::new();
+    let (client, old) = network.pair(Host(1));
+    let mut rebooted = network.reboot();
+    // Step by step, with data of the old session in between.
+    for step in 0.. {
+        network.send(Host(1), client, &[step]);
+        network.run();
+        assert_eq!(network.payloads.pop(), Some((SERVER, old, vec![step])));
+        let Some(datagram) = network.next_of(&mut rebooted) else { break };
+        network.deliver(Host(1), SERVER, datagram);
+        network.drain_server_to(&mut rebooted);
+        if network.server().session_at(&Host(1)) != Some(old) {
+            assert!(step >= 2, "hello, hello with cookie, flight 5");
+            assert!(network.events.contains(&(SERVER, old, Host(1), Event::Ended(Reason::Replaced))));
+            return;
+        }
+    }
+    panic!("the new session never took over");
+}
+
+#[test]
+fn spoofed_and_repeated_hellos_change_nothing() {
+    let mut network = Network::new();
+    let now = network.now;
+    let mut recorded = Vec::new();
+    let client = network.connect(Host(1));
+    network.drain();
+    while let Some((from, to, datagram)) = network.under_way.pop_front() {
+        if to == SERVER {
+            recorded.push(datagram.clone());
+        }
+        network.deliver(from, to, datagram);
+        network.drain();
+    }
+    let server = network.server().session_at(&Host(1)).unwrap();
+    network.events.clear();
+    // Everything that the client said comes again, in any order, with a stranger's hello.
+    recorded.push(network.hello());
+    for datagram in recorded.iter().chain(recorded.iter().rev()) {
+        network.deliver(Host(1), SERVER, datagram.clone());
+        let mut out = Vec::new();
+        while network.server().poll_transmit(now, &mut out).is_some() {
+            // The answer to a hello without a cookie, or flight 6 for a client that may have missed it.
+            assert!(out.len() <= datagram.len());
+            out.clear();
+        }
+    }
+    network.drain();
+    assert_eq!(network.events, []);
+    assert_eq!((network.sessions(), network.server().half_open()), (1, 0));
+    network.send(Host(1), client, b"still here");
+    network.run();
+    assert_eq!(network.payloads, [(SERVER, server, b"still here".to_vec())]);
+}
+
+#[test]
+fn a_new_handshake_that_comes_to_nothing_is_given_up_and_the_old_session_goes_on() {
+    let mut network = Network::new();
+    let (client, old) = network.pair(Host(1));
+    network.events.clear();
+    // Two that begin anew; the second shows that the first is over.
+    for _ in 0..2 {
+        let mut rebooted = network.reboot();
+        for _ in 0..2 {
+            let datagram = network.next_of(&mut rebooted).unwrap();
+            network.deliver(Host(1), SERVER, datagram);
+            network.drain_server_to(&mut rebooted);
+        }
+        assert_eq!(network.server().half_open(), 1);
+    }
+    let given_up: Vec<Event> = network.events.drain(..).map(|(.., event)| event).collect();
+    assert_eq!(given_up, [Event::Ended(Reason::Replaced)]);
+    while network.server().half_open() > 0 {
+        assert!(network.jump());
+        network.drain();
+        network.under_way.clear();
+    }
+    let failed: Vec<Event> = network.events.drain(..).map(|(.., event)| event).collect();
+    assert_eq!(failed, [Event::Failed(Error::HandshakeTimeout)]);
+    network.send(Host(1), client, b"still here");
+    network.run();
+    assert_eq!(network.payloads, [(SERVER, old, b"still here".to_vec())]);
+}
+
+#[test]
+fn a_client_that_begins_anew_while_its_handshake_is_under_way_is_not_locked_out() {
+    let mut network = Network::new();
+    let mut first = network.reboot();
+    for _ in 0..2 {
+        let datagram = network.next_of(&mut first).unwrap();
+        network.deliver(Host(1), SERVER, datagram);
+        network.drain_server_to(&mut first);
+    }
+    assert_eq!(network.server().half_open(), 1);
+    let (_, server) = network.pair(Host(1));
+    assert_eq!(network.server().info(server).unwrap().role, Role::Server);
+    assert_eq!(network.server().half_open(), 0);
+}
+
+#[test]
+fn when_the_old_session_closes_first_the_address_goes_to_the_new_one() {
+    let mut network = Network::new();
+    let (_, old) = network.pair(Host(1));
+    let mut rebooted = network.reboot();
+    for _ in 0..2 {
+        let datagram = network.next_of(&mut rebooted).unwrap();
+        network.deliver(Host(1), SERVER, datagram);
+        network.drain_server_to(&mut rebooted);
+    }
+    network.server().close(old);
+    network.server().release(old);
+    network.drain_server_to(&mut rebooted);
+    let new = network.server().session_at(&Host(1)).unwrap();
+    assert_ne!(old, new);
+    let datagram = network.next_of(&mut rebooted).unwrap();
+    network.deliver(Host(1), SERVER, datagram);
+    network.drain_server_to(&mut rebooted);
+    assert!(network.server().info(new).is_some());
+}
