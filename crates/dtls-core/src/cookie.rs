@@ -31,9 +31,15 @@ use crate::wire::record::{Epoch, RecordHeader, RecordNumber, split_record};
 /// about any.
 pub struct CookieJar {
     provider: Arc<CryptoProvider>,
-    current: CookieKey,
-    previous: Option<CookieKey>,
+    keys: Keys,
     lifetime: Duration,
+}
+
+enum Keys {
+    /// Nobody else's, changed as often as a cookie lives.
+    Own { current: CookieKey, previous: Option<CookieKey> },
+    /// Known to other jars as well.
+    Shared(CookieKey),
 }
 
 impl CookieJar {
@@ -57,9 +63,22 @@ impl CookieJar {
     /// # Errors
     /// If the provider has no random bytes.
     pub fn with_lifetime(provider: Arc<CryptoProvider>, now: Instant, lifetime: Duration) -> Result<Self, CryptoError> {
-        let current = CookieKey::new(&provider, now)?;
-        Ok(Self { provider, current, previous: None, lifetime: lifetime.max(Self::SHORTEST_LIFETIME) })
+        let keys = Keys::Own { current: CookieKey::new(&provider, now)?, previous: None };
+        Ok(Self { provider, keys, lifetime: lifetime.max(Self::SHORTEST_LIFETIME) })
     }
+
+    /// A jar whose cookies are taken by every other jar with the same `secret` and lifetime, for several servers behind
+    /// one address. Their callers count time from the same origin, the Unix epoch say; clocks may differ by
+    /// [`CookieJar::CLOCK_SKEW`]. The secret must be random and does not change by itself: make a new jar from time to
+    /// time, on all servers at once; clients with cookies of the old one are asked again.
+    #[must_use]
+    pub fn with_shared_secret(provider: Arc<CryptoProvider>, secret: &[u8; 32], lifetime: Duration) -> Self {
+        let key = CookieKey { secret: Box::new(Zeroizing::new(*secret)), since: Instant::ORIGIN };
+        Self { provider, keys: Keys::Shared(key), lifetime: lifetime.max(Self::SHORTEST_LIFETIME) }
+    }
+
+    /// How far the clocks of servers with a shared secret may differ.
+    pub const CLOCK_SKEW: Duration = Duration::from_secs(5);
 
     /// Looks at a datagram from `address`, for which no connection exists.
     ///
@@ -88,11 +107,12 @@ impl CookieJar {
     /// Changes the key when the present one has served its time. Where the provider has no random bytes it goes on
     /// serving: an old secret is still one, and the clients are not to blame.
     fn rotate(&mut self, now: Instant) {
-        if now - self.current.since < self.lifetime {
+        let Keys::Own { current, previous } = &mut self.keys else { return };
+        if now - current.since < self.lifetime {
             return;
         }
         if let Ok(fresh) = CookieKey::new(&self.provider, now) {
-            self.previous = Some(core::mem::replace(&mut self.current, fresh));
+            *previous = Some(core::mem::replace(current, fresh));
         }
     }
 
@@ -102,10 +122,13 @@ impl CookieJar {
             return false;
         }
         let made = Instant::from_origin(Duration::from_millis(u64::from_be_bytes(*stamp)));
-        if made > now || now - made > self.lifetime {
+        let (keys, skew) = match &self.keys {
+            Keys::Own { current, previous } => ([Some(current), previous.as_ref()], Duration::ZERO),
+            Keys::Shared(key) => ([Some(key), None], Self::CLOCK_SKEW),
+        };
+        if made > now + skew || now - made > self.lifetime {
             return false;
         }
-        let keys = [Some(&self.current), self.previous.as_ref()];
         let key = keys.into_iter().flatten().find(|key| key.since <= made);
         key.is_some_and(|key| self.cookie(key, made, address, hello).mac.ct_eq(mac).into())
     }
@@ -141,8 +164,9 @@ impl CookieJar {
     fn write_hello_verify_request(&self, now: Instant, address: &[u8], hello: &FirstFragment<'_>, out: &mut Vec<u8>) {
         // Whole milliseconds, and not before the key began: the stamp tells which key it was.
         let millis = Duration::from_millis(u64::try_from(now.since_origin().as_millis()).unwrap_or(u64::MAX));
-        let made = Instant::from_origin(millis).max(self.current.since);
-        let cookie = self.cookie(&self.current, made, address, &hello.prefix);
+        let (Keys::Own { current: key, .. } | Keys::Shared(key)) = &self.keys;
+        let made = Instant::from_origin(millis).max(key.since);
+        let cookie = self.cookie(key, made, address, &hello.prefix);
         let mut cookie_bytes = [0; 8 + Cookie::MAC_LEN];
         for (to, from) in cookie_bytes.iter_mut().zip(cookie.stamp.iter().chain(&cookie.mac)) {
             *to = *from;
@@ -479,6 +503,18 @@ mod tests {
         let later = Instant::from_origin(CookieJar::DEFAULT_LIFETIME * 3);
         let hello = hello_with_cookie(&mut jar, later);
         assert!(is_verified(&mut jar, later, ADDRESS, &hello));
+    }
+
+    #[test]
+    fn jars_with_one_secret_take_each_others_cookies_and_no_others() {
+        let shared = |secret| CookieJar::with_shared_secret(provider(), &secret, CookieJar::DEFAULT_LIFETIME);
+        let at = |secs| Instant::from_origin(Duration::from_secs(secs));
+        let hello = hello_with_cookie(&mut shared([7; 32]), at(1000));
+        for (now, is_good) in [(994, false), (995, true), (1000, true), (1060, true), (1061, false)] {
+            assert_eq!(is_verified(&mut shared([7; 32]), at(now), ADDRESS, &hello), is_good, "{now}");
+        }
+        assert!(!is_verified(&mut shared([8; 32]), at(1000), ADDRESS, &hello));
+        assert!(!is_verified(&mut shared([7; 32]), at(1000), b"192.0.2.2:5000", &hello));
     }
 
     #[test]

@@ -225,6 +225,14 @@ impl<A: Address> Endpoint<A> {
         self.limits = limits;
     }
 
+    /// Checks cookies by another jar, one whose secret several endpoints share say. Clients with cookies of the jar before
+    /// are asked again. Does nothing at an endpoint that accepts nobody.
+    pub fn set_cookie_jar(&mut self, cookies: CookieJar) {
+        if let Some(server) = &mut self.server {
+            server.cookies = cookies;
+        }
+    }
+
     /// Serves new clients by another configuration; sessions that exist keep theirs. Does nothing at an endpoint that
     /// was made without one.
     pub fn set_server_config(&mut self, config: Arc<ServerConfig>) {

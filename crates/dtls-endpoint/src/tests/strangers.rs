@@ -75,6 +75,33 @@ fn a_cookie_is_good_only_at_the_address_it_was_sent_to() {
 }
 
 #[test]
+fn endpoints_that_share_a_secret_take_each_others_cookies() {
+    for shares in [true, false] {
+        let mut network = Network::new();
+        let provider = Arc::clone(network.configs.server.provider());
+        let lifetime = dtls_core::CookieJar::DEFAULT_LIFETIME;
+        let jar = |secret| dtls_core::CookieJar::with_shared_secret(Arc::clone(&provider), &[secret; 32], lifetime);
+        network.server().set_cookie_jar(jar(1));
+        network.connect(Host(1));
+        network.drain();
+        let (from, to, hello) = network.under_way.pop_front().unwrap();
+        network.deliver(from, to, hello);
+        network.drain();
+        // The next datagram comes to another machine.
+        let config = Arc::clone(&network.configs.server);
+        let mut other = Endpoint::new(network.now, Some(config), CookiePolicy::Required, Limits::default()).unwrap();
+        other.set_cookie_jar(jar(if shares { 1 } else { 2 }));
+        network.hosts.insert(SERVER, other);
+        let (from, to, answer) = network.under_way.pop_front().unwrap();
+        network.deliver(from, to, answer);
+        network.drain();
+        let (from, to, hello) = network.under_way.pop_front().unwrap();
+        network.deliver(from, to, hello);
+        assert_eq!(network.sessions(), usize::from(shares));
+    }
+}
+
+#[test]
 fn a_client_only_endpoint_answers_no_hello() {
     let mut network = Network::new();
     let hello = network.hello();
