@@ -12,10 +12,11 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use dtls_core::config::ClientAuthentication;
-use dtls_core::crypto::{CryptoProvider, PeerVerifier, SuiteAuthentication, WallClock, WebPki, ring};
-use dtls_core::wire::enums::SignatureScheme;
+use dtls_core::crypto::{CryptoProvider, PeerVerifier, SuiteAuthentication, WallClock, WebPki, ccm, ring};
+use dtls_core::wire::enums::{ContentType, SignatureScheme};
 use dtls_core::{CertificateError, ClientConfig, Error, Instant, ServerConfig};
 use dtls_tests::certificates::{self, Leaf};
+use dtls_tests::raw;
 use dtls_tests::scenario::{
     CLIENT, CLIENT_END, SERVER, SERVER_END, Scenario, assert_agreement, assert_data_flows, run_handshake,
 };
@@ -52,6 +53,29 @@ fn every_suite_works_with_every_group_and_every_certificate() {
         }
     }
     assert_eq!(runs, 3 * 3 * (3 + 1) * 4);
+}
+
+#[test]
+fn aes_ccm_works_and_a_connection_with_short_tags_bears_few_forgeries() {
+    let with_ccm = |_| ccm::with_ccm_8(ccm::with_ccm(ring::provider()));
+    let ours = ring::provider().cipher_suites.len();
+    for suite in &with_ccm(0).cipher_suites[ours..] {
+        let scenario = Scenario::new(1).provider(with_ccm).suite(suite.id);
+        let mut world = scenario.connected();
+        let end = world.end_mut(CLIENT_END);
+        assert_eq!(end.connection.info().unwrap().cipher_suite, suite.id);
+        // To the byte what fits in a datagram: header, explicit nonce and tag beside it.
+        assert_eq!(end.connection.max_payload(), 1200 - 13 - 8 - suite.tag_len());
+        assert_data_flows(&mut world, CLIENT_END);
+        let connection = &mut world.end_mut(CLIENT_END).connection;
+        let mut borne = 0;
+        while !connection.is_over() && borne < 1000 {
+            let mut forged = raw::record(ContentType::APPLICATION_DATA, 1, 100_000 + borne, &[0; 40]);
+            drop(connection.receive(Instant::ORIGIN, &mut forged));
+            borne += 1;
+        }
+        assert_eq!(borne, if suite.tag_len() == 8 { 128 } else { 1000 }, "{:?}", suite.id);
+    }
 }
 
 #[test]

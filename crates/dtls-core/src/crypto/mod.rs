@@ -24,6 +24,8 @@ use crate::wire::enums::{CipherSuiteId, NamedGroup, SignatureScheme};
 pub mod aead;
 #[cfg(feature = "aws-lc-rs")]
 pub mod aws_lc;
+#[cfg(feature = "ccm")]
+pub mod ccm;
 mod conformance;
 pub mod fingerprints;
 pub mod hash;

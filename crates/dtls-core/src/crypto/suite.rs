@@ -115,6 +115,10 @@ pub struct AeadLimits {
 impl AeadLimits {
     /// AES-GCM: 2^24.5 records of 2^10 blocks (RFC 8446 section 5.5), 2^36 forgeries (RFC 9147 section 4.5.3).
     pub const AES_GCM: Self = Self { seal_blocks: 24_296_003_999, open_failures: 1 << 36 };
+    /// AES-CCM: 2^23 records of 2^10 blocks, 2^23.5 forgeries (RFC 9147 section 4.5.3).
+    pub const AES_CCM: Self = Self { seal_blocks: 1 << 33, open_failures: 11_863_283 };
+    /// AES-CCM with tags of eight bytes: 2^7 forgeries for the same odds (RFC 9147 appendix B.3).
+    pub const AES_CCM_8: Self = Self { seal_blocks: 1 << 33, open_failures: 1 << 7 };
     /// ChaCha20-Poly1305: the record number runs out first (RFC 8446 section 5.5), 2^36 forgeries (RFC 9147 section
     /// 4.5.3).
     pub const CHACHA20_POLY1305: Self = Self { seal_blocks: u64::MAX, open_failures: 1 << 36 };
