@@ -80,6 +80,10 @@ pub enum ConfigError {
     ApplicationProtocolLength,
     /// `mtu` is not within 256 to 65535.
     Mtu,
+    /// `record_size_limit` is not within 64 to 16384.
+    RecordSizeLimit,
+    /// `max_fragment_length` is not one of the four lengths there are.
+    MaxFragmentLength,
     /// A timeout is zero, or `first_timeout` is longer than `longest_timeout`.
     Timeouts {
         /// The field of [`Settings`].
@@ -113,6 +117,8 @@ impl fmt::Display for ConfigError {
             Self::Duplicate { field } => write!(f, "`{field}` names something twice"),
             Self::TooLong { field } => write!(f, "`{field}` is longer than the protocol allows"),
             Self::ApplicationProtocolLength => f.write_str("`alpn` has a name that is not 1 to 255 bytes long"),
+            Self::RecordSizeLimit => f.write_str("`record_size_limit` is not within 64 to 16384"),
+            Self::MaxFragmentLength => f.write_str("`max_fragment_length` is none of 512, 1024, 2048 and 4096"),
             Self::Mtu => f.write_str("`mtu` must lie within 256 and 65535"),
             Self::Timeouts { field } => write!(f, "`{field}` is zero or longer than what it must stay below"),
             Self::UnknownCipherSuite(suite) => write!(f, "`cipher_suites`: the provider does not have {suite}"),
@@ -138,6 +144,7 @@ mod tests {
     use crate::crypto::verify::{PeerAuthenticated, PresentedPeer};
     use crate::crypto::{Fingerprint, Fingerprints, testing};
     use crate::error::CertificateError;
+    use crate::wire::enums::MaxFragmentLength;
     use alloc::sync::Arc;
     use alloc::vec;
     use core::time::Duration;
@@ -168,7 +175,7 @@ mod tests {
     #[test]
     fn a_field_that_cannot_work_is_named() {
         type Change = fn(&mut Settings);
-        let cases: [(Change, ConfigError); 16] = [
+        let cases: [(Change, ConfigError); 19] = [
             (|s| s.cipher_suites.clear(), ConfigError::Empty { field: "cipher_suites" }),
             (|s| s.groups.clear(), ConfigError::Empty { field: "groups" }),
             (|s| s.signature_schemes.clear(), ConfigError::Empty { field: "signature_schemes" }),
@@ -182,6 +189,9 @@ mod tests {
             (|s| s.srtp_mki = vec![1], ConfigError::Empty { field: "srtp_profiles" }),
             (|s| s.srtp_profiles = vec![SrtpProfile(5)], ConfigError::UnknownSrtpProfile(SrtpProfile(5))),
             (|s| s.mtu = 255, ConfigError::Mtu),
+            (|s| s.record_size_limit = Some(63), ConfigError::RecordSizeLimit),
+            (|s| s.record_size_limit = Some(16_385), ConfigError::RecordSizeLimit),
+            (|s| s.max_fragment_length = Some(MaxFragmentLength(5)), ConfigError::MaxFragmentLength),
             (|s| s.mtu = 65_536, ConfigError::Mtu),
             (|s| s.first_timeout = Duration::ZERO, ConfigError::Timeouts { field: "first_timeout" }),
             (|s| s.handshake_timeout = Duration::ZERO, ConfigError::Timeouts { field: "handshake_timeout" }),

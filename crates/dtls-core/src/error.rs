@@ -69,6 +69,10 @@ pub enum Error {
     ServerHelloChoseUnofferedSrtpProfile,
     /// The server answered with an MKI other than the client's (RFC 5764 section 4.1.3).
     ServerHelloChangedMki,
+    /// The server answered with another max_fragment_length than the client's (RFC 6066 section 4).
+    ServerHelloChangedFragmentLength,
+    /// The server answered both max_fragment_length and record_size_limit (RFC 8449 section 5).
+    ServerHelloLimitsRecordsTwice,
 
     // --- keys and certificates ---
     /// The peer uses a group that was not offered, for its key share or as the curve of its certificate's key (RFC 8422
@@ -124,6 +128,8 @@ impl Error {
             | Self::ServerHelloChoseUnofferedProtocol
             | Self::ServerHelloChoseUnofferedSrtpProfile
             | Self::ServerHelloChangedMki
+            | Self::ServerHelloChangedFragmentLength
+            | Self::ServerHelloLimitsRecordsTwice
             | Self::UnofferedGroup(_)
             | Self::BadKeyShare
             | Self::UnofferedSignatureScheme(_)
@@ -180,6 +186,12 @@ impl fmt::Display for Error {
                 f.write_str("the server chose an SRTP profile that was not offered")
             }
             Self::ServerHelloChangedMki => f.write_str("the server answered with another MKI"),
+            Self::ServerHelloChangedFragmentLength => {
+                f.write_str("the server answered with another max_fragment_length")
+            }
+            Self::ServerHelloLimitsRecordsTwice => {
+                f.write_str("the server answered both max_fragment_length and record_size_limit")
+            }
             Self::UnofferedGroup(group) => write!(f, "the peer used the group {group}, which was not offered"),
             Self::BadKeyShare => f.write_str("the peer's key share is not a valid point"),
             Self::UnofferedSignatureScheme(scheme) => {

@@ -7,7 +7,8 @@ use core::time::Duration;
 
 use super::ConfigError;
 use crate::crypto::CryptoProvider;
-use crate::wire::enums::{CipherSuiteId, NamedGroup, SignatureScheme, SrtpProfile};
+use crate::wire::enums::{CipherSuiteId, MaxFragmentLength, NamedGroup, SignatureScheme, SrtpProfile};
+use crate::wire::extensions::RECORD_SIZE_LIMIT_MIN;
 
 /// The choices that have a safe default, for either role.
 #[derive(Clone, Debug)]
@@ -34,6 +35,15 @@ pub struct Settings {
     /// Whether a server must know secure renegotiation (RFC 5746 section 4.1). No renegotiation ever happens here;
     /// a server that does not know the extension might let an attacker splice one on its side. Default: required.
     pub renegotiation_info: RenegotiationInfo,
+    /// The longest plaintext that we take in a protected record, in bytes, 64 to 16384 (RFC 8449): for devices whose
+    /// buffers hold no more. A client offers it, a server answers it; a peer that does not know it may send more, which
+    /// is dropped. What the peer says of itself is kept to either way. Default: none; a client does not offer it, a
+    /// server answers 16384.
+    pub record_size_limit: Option<u16>,
+    /// For clients: asks that no record of either side carries more plaintext than this (RFC 6066 section 4), of servers
+    /// that do not know [`record_size_limit`](Self::record_size_limit). A server keeps to what it is asked, whatever
+    /// stands here. Default: none.
+    pub max_fragment_length: Option<MaxFragmentLength>,
     /// The largest UDP payload to send, in bytes, 256 to 65535. Default: 1200. Can be changed while connected.
     pub mtu: usize,
     /// How long to wait for an answer before a flight is sent again for the first time. Default: 1 s, as in RFC 6347
@@ -67,6 +77,8 @@ impl Settings {
             srtp_mki: Vec::new(),
             extended_master_secret: ExtendedMasterSecret::Require,
             renegotiation_info: RenegotiationInfo::Require,
+            record_size_limit: None,
+            max_fragment_length: None,
             mtu: 1200,
             first_timeout: Duration::from_secs(1),
             longest_timeout: Duration::from_secs(60),
@@ -114,6 +126,12 @@ impl Settings {
         }
         if !(MTU_MIN..=MTU_MAX).contains(&self.mtu) {
             return Err(ConfigError::Mtu);
+        }
+        if self.record_size_limit.is_some_and(|limit| !(RECORD_SIZE_LIMIT_MIN..=1 << 14).contains(&limit)) {
+            return Err(ConfigError::RecordSizeLimit);
+        }
+        if self.max_fragment_length.is_some_and(|length| length.bytes().is_none()) {
+            return Err(ConfigError::MaxFragmentLength);
         }
         if self.first_timeout.is_zero() || self.first_timeout > self.longest_timeout {
             return Err(ConfigError::Timeouts { field: "first_timeout" });

@@ -123,10 +123,12 @@ impl Connection {
             let outcome = phase.handshake.advance();
             let exchange = &mut phase.handshake.exchange;
             let (write_key, read_key) = (exchange.write_key.take(), exchange.read_key.take());
+            let records = exchange.records;
+            self.outbound.limit_plaintext(records.in_the_clear);
             if let Some(key) = write_key {
-                self.outbound.install(key.sealer, key.blocks_allowed);
+                self.outbound.install(key.sealer, key.blocks_allowed, records.sent);
             }
-            let held = read_key.map(|key| self.inbound.install(key.opener, key.failures_allowed));
+            let held = read_key.map(|key| self.inbound.install(key.opener, key.failures_allowed, records.received));
             match outcome {
                 Ok(Advance::Nothing) => return,
                 Ok(Advance::Used) => {}

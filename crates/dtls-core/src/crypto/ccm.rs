@@ -73,8 +73,10 @@ static AES_256_CCM_8: Aead = Aead { key_len: 32, tag_len: 8, key: key::<Ccm8<Aes
 struct Aead {
     key_len: usize,
     tag_len: usize,
-    key: fn(&[u8]) -> Result<Box<dyn AeadKey>, CryptoError>,
+    key: ExpandKey,
 }
+
+type ExpandKey = fn(&[u8]) -> Result<Box<dyn AeadKey>, CryptoError>;
 
 impl AeadAlgorithm for Aead {
     fn key_len(&self) -> usize {

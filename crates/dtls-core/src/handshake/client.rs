@@ -151,6 +151,7 @@ impl Offer {
             compression_methods: alloc::vec![CompressionMethod::NULL],
             extensions: ClientExtensions {
                 server_name: self.host_name().map(str::as_bytes),
+                max_fragment_length: settings.max_fragment_length,
                 supported_groups: Some(settings.groups.clone()),
                 ec_point_formats: Some(alloc::vec![EcPointFormat::UNCOMPRESSED]),
                 signature_schemes: Some(settings.signature_schemes.clone()),
@@ -158,6 +159,7 @@ impl Offer {
                     .then(|| UseSrtp { profiles: settings.srtp_profiles.clone(), mki: &settings.srtp_mki }),
                 alpn: (!settings.alpn.is_empty()).then(|| settings.alpn.iter().map(Vec::as_slice).collect()),
                 extended_master_secret: settings.extended_master_secret != ExtendedMasterSecret::Off,
+                record_size_limit: settings.record_size_limit,
                 session_ticket: None,
                 renegotiation_info: Some(&[]),
             },
@@ -246,6 +248,7 @@ impl AwaitServerHello {
         );
         x.transcript.add(&message.bytes);
         x.transcript.start_hash(choice.suite.hash);
+        x.records = choice.records;
         let randoms = Randoms { client: offer.random, server: hello.random };
         Ok(Step::Await(AwaitCertificate { session: Session { offer, choice, randoms } }.into()))
     }

@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::flight::Flight;
+use super::negotiate::RecordLimits;
 use super::retransmit::{Expect, Retransmit};
 use super::transcript::Transcript;
 use crate::crypto::aead::{RecordOpener, RecordSealer};
@@ -20,6 +21,7 @@ pub(crate) struct Exchange {
     pub(crate) transcript: Transcript,
     pub(crate) flight: Flight,
     pub(crate) retransmit: Retransmit,
+    pub(crate) records: RecordLimits,
     /// The key that epoch 1 is written with, on its way to the record layer.
     pub(crate) write_key: Option<WriteKey>,
     /// The key that epoch 1 is read with, on its way to the record layer.
@@ -38,6 +40,7 @@ impl Exchange {
             transcript: Transcript::new(),
             flight: Flight::default(),
             retransmit: Retransmit::new(first_timeout, longest_timeout),
+            records: RecordLimits::NONE,
             write_key: None,
             read_key: None,
             next_seq: Some(first_seq),

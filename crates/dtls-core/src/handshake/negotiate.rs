@@ -15,10 +15,10 @@ use crate::error::{CertificateError, Error};
 use crate::event::NegotiatedSrtp;
 use crate::wire::certificate::CertificateRequest;
 use crate::wire::enums::{
-    CipherSuiteId, ClientCertificateType, CompressionMethod, EcPointFormat, ExtensionType, NamedGroup, ProtocolVersion,
-    SignatureScheme,
+    CipherSuiteId, ClientCertificateType, CompressionMethod, EcPointFormat, ExtensionType, MaxFragmentLength,
+    NamedGroup, ProtocolVersion, SignatureScheme,
 };
-use crate::wire::extensions::{ClientExtensions, UseSrtp};
+use crate::wire::extensions::{ClientExtensions, ServerExtensions, UseSrtp};
 use crate::wire::hello::{ClientHello, ServerHello};
 
 // --- the server chooses ---
@@ -33,6 +33,7 @@ pub(crate) struct ServerChoice<'c> {
     pub(crate) extended_master_secret: bool,
     pub(crate) alpn: Option<Vec<u8>>,
     pub(crate) srtp: Option<NegotiatedSrtp>,
+    pub(crate) records: RecordLimits,
     /// Whether the client can be answered with renegotiation_info.
     pub(crate) knows_renegotiation_info: bool,
     /// Whether the name that the client asks for has guided the choice, which the answer then says (RFC 6066 section 3).
@@ -66,6 +67,7 @@ pub(crate) fn choose<'c>(hello: &ClientHello<'_>, config: &'c ServerConfig) -> R
         extended_master_secret,
         alpn: choose_protocol(settings, extensions)?,
         srtp: extensions.use_srtp.as_ref().and_then(|offer| choose_srtp(settings, offer)),
+        records: RecordLimits::of_server(settings, extensions),
         knows_renegotiation_info: extensions.renegotiation_info.is_some()
             || hello.cipher_suites.contains(&CipherSuiteId::TLS_EMPTY_RENEGOTIATION_INFO_SCSV),
         by_name: false,
@@ -145,6 +147,56 @@ fn choose_srtp(settings: &Settings, offer: &UseSrtp<'_>) -> Option<NegotiatedSrt
     Some(NegotiatedSrtp { profile, mki })
 }
 
+// --- how long records may be ---
+
+/// How many bytes of plaintext a record may carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RecordLimits {
+    /// In records that we protect.
+    pub(crate) sent: u16,
+    /// In protected records that we take.
+    pub(crate) received: u16,
+    /// In records that we send in the clear. Only max_fragment_length speaks of those.
+    pub(crate) in_the_clear: u16,
+}
+
+impl RecordLimits {
+    /// What RFC 5246 section 6.2.1 allows.
+    pub(crate) const LARGEST: u16 = 1 << 14;
+    pub(crate) const NONE: Self = Self { sent: Self::LARGEST, received: Self::LARGEST, in_the_clear: Self::LARGEST };
+
+    fn by_size(ours: u16, theirs: u16) -> Self {
+        // RFC 8449 section 4: a peer may say more than this version allows.
+        Self { sent: theirs.min(Self::LARGEST), received: ours, ..Self::NONE }
+    }
+
+    fn by_fragment_length(length: MaxFragmentLength) -> Self {
+        let bytes = length.bytes().unwrap_or(Self::LARGEST);
+        Self { sent: bytes, received: bytes, in_the_clear: bytes }
+    }
+
+    /// RFC 8449 section 5: who knows record_size_limit passes over max_fragment_length where both stand.
+    fn of_server(settings: &Settings, offer: &ClientExtensions<'_>) -> Self {
+        match (offer.record_size_limit, offer.max_fragment_length) {
+            (Some(theirs), _) => Self::by_size(settings.record_size_limit.unwrap_or(Self::LARGEST), theirs),
+            (None, Some(length)) => Self::by_fragment_length(length),
+            (None, None) => Self::NONE,
+        }
+    }
+
+    fn of_client(settings: &Settings, answer: &ServerExtensions<'_>) -> Result<Self, Error> {
+        match (answer.record_size_limit, answer.max_fragment_length) {
+            (Some(_), Some(_)) => Err(Error::ServerHelloLimitsRecordsTwice),
+            (Some(theirs), None) => Ok(Self::by_size(settings.record_size_limit.unwrap_or(Self::LARGEST), theirs)),
+            (None, Some(length)) if settings.max_fragment_length == Some(length) => {
+                Ok(Self::by_fragment_length(length))
+            }
+            (None, Some(_)) => Err(Error::ServerHelloChangedFragmentLength),
+            (None, None) => Ok(Self::NONE),
+        }
+    }
+}
+
 // --- the client checks what was chosen ---
 
 /// What a ServerHello settled.
@@ -154,6 +206,7 @@ pub(crate) struct ClientChoice {
     pub(crate) extended_master_secret: bool,
     pub(crate) alpn: Option<Vec<u8>>,
     pub(crate) srtp: Option<NegotiatedSrtp>,
+    pub(crate) records: RecordLimits,
 }
 
 /// Checks that a server chose only from what `config` offered.
@@ -189,7 +242,8 @@ pub(crate) fn check_choice(
         return Err(Error::ServerHelloChoseUnofferedProtocol);
     }
     let srtp = extensions.use_srtp.as_ref().map(|answer| check_srtp(settings, answer)).transpose()?;
-    Ok(ClientChoice { suite, extended_master_secret: extensions.extended_master_secret, alpn, srtp })
+    let records = RecordLimits::of_client(settings, extensions)?;
+    Ok(ClientChoice { suite, extended_master_secret: extensions.extended_master_secret, alpn, srtp, records })
 }
 
 fn first_unoffered(hello: &ServerHello<'_>, settings: &Settings, server_name_sent: bool) -> Option<ExtensionType> {
@@ -201,6 +255,14 @@ fn first_unoffered(hello: &ServerHello<'_>, settings: &Settings, server_name_sen
         (
             ExtensionType::EXTENDED_MASTER_SECRET,
             extensions.extended_master_secret && settings.extended_master_secret == ExtendedMasterSecret::Off,
+        ),
+        (
+            ExtensionType::RECORD_SIZE_LIMIT,
+            extensions.record_size_limit.is_some() && settings.record_size_limit.is_none(),
+        ),
+        (
+            ExtensionType::MAX_FRAGMENT_LENGTH,
+            extensions.max_fragment_length.is_some() && settings.max_fragment_length.is_none(),
         ),
         (ExtensionType::SESSION_TICKET, extensions.session_ticket),
     ];
@@ -460,7 +522,13 @@ mod tests {
             settings.srtp_profiles = vec![SrtpProfile::AEAD_AES_128_GCM];
             settings.srtp_mki = vec![1];
         });
-        let cases: [(Change, Error); 11] = [
+        let (fragment_length, size_limit) = (ExtensionType::MAX_FRAGMENT_LENGTH, ExtensionType::RECORD_SIZE_LIMIT);
+        let cases: [(Change, Error); 13] = [
+            (
+                |h| h.extensions.max_fragment_length = Some(MaxFragmentLength::BYTES_512),
+                Error::ServerHelloSentUnofferedExtension(fragment_length),
+            ),
+            (|h| h.extensions.record_size_limit = Some(64), Error::ServerHelloSentUnofferedExtension(size_limit)),
             (|h| h.version = ProtocolVersion::DTLS_1_0, Error::UnsupportedVersion(ProtocolVersion::DTLS_1_0)),
             (|h| h.version = ProtocolVersion(0xfefc), Error::UnsupportedVersion(ProtocolVersion(0xfefc))),
             (
@@ -497,6 +565,25 @@ mod tests {
             chosen.extensions.use_srtp = answer;
             assert_eq!(check_choice(&chosen, &config, false).map(|_| ()), expected);
         }
+    }
+
+    #[test]
+    fn a_server_that_changes_a_limit_of_records_or_names_two_is_refused() {
+        let config = client(|settings| {
+            settings.max_fragment_length = Some(MaxFragmentLength::BYTES_512);
+            settings.record_size_limit = Some(1000);
+        });
+        let mut chosen = answer();
+        chosen.extensions.max_fragment_length = Some(MaxFragmentLength::BYTES_1024);
+        assert_eq!(check_choice(&chosen, &config, false).unwrap_err(), Error::ServerHelloChangedFragmentLength);
+        chosen.extensions.max_fragment_length = Some(MaxFragmentLength::BYTES_512);
+        let limits = RecordLimits { sent: 512, received: 512, in_the_clear: 512 };
+        assert_eq!(check_choice(&chosen, &config, false).unwrap().records, limits);
+        chosen.extensions.record_size_limit = Some(u16::MAX);
+        assert_eq!(check_choice(&chosen, &config, false).unwrap_err(), Error::ServerHelloLimitsRecordsTwice);
+        chosen.extensions.max_fragment_length = None;
+        let limits = RecordLimits { received: 1000, ..RecordLimits::NONE };
+        assert_eq!(check_choice(&chosen, &config, false).unwrap().records, limits);
     }
 
     #[test]

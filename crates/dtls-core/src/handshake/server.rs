@@ -137,6 +137,7 @@ impl AwaitClientHello {
         x.restart_numbering_at(message.seq);
         x.transcript.add(&message.bytes);
         x.transcript.start_hash(choice.suite.hash);
+        x.records = choice.records;
         if config.client_authentication.verifier().is_none() {
             x.transcript.drop_messages();
         }
@@ -201,6 +202,7 @@ fn send_flight_4(
 }
 
 fn server_hello<'a>(choice: &'a ServerChoice<'_>, hello: &ClientHello<'_>, random: Random) -> ServerHello<'a> {
+    let limits_records = hello.extensions.record_size_limit.is_some();
     ServerHello {
         version: ProtocolVersion::DTLS_1_2,
         random,
@@ -209,6 +211,7 @@ fn server_hello<'a>(choice: &'a ServerChoice<'_>, hello: &ClientHello<'_>, rando
         compression_method: CompressionMethod::NULL,
         extensions: ServerExtensions {
             server_name: choice.by_name,
+            max_fragment_length: hello.extensions.max_fragment_length.filter(|_| !limits_records),
             ec_point_formats: hello
                 .extensions
                 .ec_point_formats
@@ -217,6 +220,7 @@ fn server_hello<'a>(choice: &'a ServerChoice<'_>, hello: &ClientHello<'_>, rando
             use_srtp: choice.srtp.as_ref().map(|srtp| UseSrtp { profiles: alloc::vec![srtp.profile], mki: &srtp.mki }),
             alpn: choice.alpn.as_deref(),
             extended_master_secret: choice.extended_master_secret,
+            record_size_limit: limits_records.then_some(choice.records.received),
             session_ticket: false,
             renegotiation_info: choice.knows_renegotiation_info.then_some(&[]),
             unmodelled: None,

@@ -26,9 +26,10 @@ impl Inbound {
         Self::Plaintext { held: Vec::new() }
     }
 
-    /// Takes the key of epoch 1 and returns the records that came before it, oldest first.
-    pub(crate) fn install(&mut self, opener: RecordOpener, failures_allowed: u64) -> Vec<HeldRecord> {
-        let read_epoch = ReadEpoch { opener, window: ReplayWindow::new(), failures_allowed };
+    /// Takes the key of epoch 1, whose records carry at most `longest` bytes, and returns the records that came before
+    /// it, oldest first.
+    pub(crate) fn install(&mut self, opener: RecordOpener, failures_allowed: u64, longest: u16) -> Vec<HeldRecord> {
+        let read_epoch = ReadEpoch { opener, window: ReplayWindow::new(), failures_allowed, longest };
         match core::mem::replace(self, Self::Both(read_epoch)) {
             Self::Plaintext { held } => held,
             Self::Both(_) | Self::Protected(_) => Vec::new(),
@@ -118,6 +119,8 @@ pub(crate) struct ReadEpoch {
     opener: RecordOpener,
     window: ReplayWindow,
     failures_allowed: u64,
+    /// The longest plaintext that was agreed on.
+    longest: u16,
 }
 
 impl ReadEpoch {
@@ -141,7 +144,8 @@ impl ReadEpoch {
             self.failures_allowed -= 1;
             return Err(Discard::NotAuthentic);
         };
-        if payload.len() > MAX_PLAINTEXT {
+        // RFC 8449 section 4 lets DTLS choose between this and an alert.
+        if payload.len() > usize::from(self.longest) {
             return Err(Discard::BadLength);
         }
         self.window.accept(header.number);

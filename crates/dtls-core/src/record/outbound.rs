@@ -13,18 +13,25 @@ use crate::wire::record::{Epoch, MAX_PLAINTEXT, RecordHeader, RecordNumber};
 #[derive(Debug)]
 pub(crate) struct Outbound {
     plaintext: Counter,
+    /// The longest payload of a record in the clear.
+    longest_plaintext: u16,
     protected: Option<WriteEpoch>,
 }
 
 impl Outbound {
     /// Begins epoch 0 at `first`: a server mirrors the number of the ClientHello (RFC 6347 section 4.2.1).
     pub(crate) const fn new(first: RecordNumber) -> Self {
-        Self { plaintext: Counter(first.get()), protected: None }
+        Self { plaintext: Counter(first.get()), longest_plaintext: 1 << 14, protected: None }
     }
 
     /// Takes the key of epoch 1, which may seal `blocks_allowed` blocks of 16 bytes.
-    pub(crate) fn install(&mut self, sealer: RecordSealer, blocks_allowed: u64) {
-        self.protected = Some(WriteEpoch { sealer, counter: Counter(0), blocks_allowed });
+    pub(crate) fn install(&mut self, sealer: RecordSealer, blocks_allowed: u64, longest: u16) {
+        self.protected = Some(WriteEpoch { sealer, counter: Counter(0), blocks_allowed, longest });
+    }
+
+    /// The peer takes no more than this in a record in the clear (RFC 6066 section 4).
+    pub(crate) const fn limit_plaintext(&mut self, longest: u16) {
+        self.longest_plaintext = longest;
     }
 
     /// The epoch that alerts belong to once epoch 1 is in use.
@@ -34,16 +41,21 @@ impl Outbound {
 
     /// How many bytes a record of this epoch takes beyond its payload.
     pub(crate) fn overhead(&self, epoch: Epoch) -> usize {
-        let protection = match &self.protected {
-            Some(write_epoch) if epoch == Epoch::ONE => write_epoch.sealer.overhead(),
-            _ => 0,
+        self.overhead_and_longest(epoch).0
+    }
+
+    fn overhead_and_longest(&self, epoch: Epoch) -> (usize, usize) {
+        let (protection, longest) = match &self.protected {
+            Some(write_epoch) if epoch == Epoch::ONE => (write_epoch.sealer.overhead(), write_epoch.longest),
+            _ => (0, self.longest_plaintext),
         };
-        RecordHeader::LEN + protection
+        (RecordHeader::LEN + protection, usize::from(longest))
     }
 
     /// How many payload bytes a record of this epoch can carry in a datagram of `mtu` bytes, `used` of which are taken.
     pub(crate) fn room(&self, epoch: Epoch, mtu: usize, used: usize) -> usize {
-        mtu.saturating_sub(self.overhead(epoch)).saturating_sub(used).min(MAX_PLAINTEXT)
+        let (overhead, longest) = self.overhead_and_longest(epoch);
+        mtu.saturating_sub(overhead).saturating_sub(used).min(longest)
     }
 
     /// How many bytes stand before the payload in a record of epoch 1: header and explicit nonce.
@@ -155,6 +167,8 @@ struct WriteEpoch {
     sealer: RecordSealer,
     counter: Counter,
     blocks_allowed: u64,
+    /// The longest payload that the peer takes.
+    longest: u16,
 }
 
 impl WriteEpoch {
@@ -211,7 +225,7 @@ mod tests {
         let suite = provider.cipher_suites[0];
         let sealer = RecordSealer::new(&suite, &[7; 16], &[9; 4]).unwrap();
         let mut outbound = Outbound::new(RecordNumber::ZERO);
-        outbound.install(sealer, blocks_allowed);
+        outbound.install(sealer, blocks_allowed, 1 << 14);
         outbound
     }
 

@@ -236,12 +236,39 @@ registry! {
         ENCRYPT_THEN_MAC = 22 "encrypt_then_mac",
         /// RFC 7627 section 5.1.
         EXTENDED_MASTER_SECRET = 23 "extended_master_secret",
+        /// RFC 8449 section 4.
+        RECORD_SIZE_LIMIT = 28 "record_size_limit",
         /// RFC 5077 section 3.2.
         SESSION_TICKET = 35 "session_ticket",
         /// RFC 9146 section 3.
         CONNECTION_ID = 54 "connection_id",
         /// RFC 5746 section 3.2.
         RENEGOTIATION_INFO = 0xff01 "renegotiation_info",
+    }
+}
+
+registry! {
+    /// The longest plaintext of a record that a client asks for (RFC 6066 section 4).
+    MaxFragmentLength(u8) {
+        /// 512 bytes.
+        BYTES_512 = 1 "512",
+        /// 1024 bytes.
+        BYTES_1024 = 2 "1024",
+        /// 2048 bytes.
+        BYTES_2048 = 3 "2048",
+        /// 4096 bytes.
+        BYTES_4096 = 4 "4096",
+    }
+}
+
+impl MaxFragmentLength {
+    /// How many bytes it stands for; `None` if it is not one of the four.
+    #[must_use]
+    pub const fn bytes(self) -> Option<u16> {
+        match self {
+            Self::BYTES_512 | Self::BYTES_1024 | Self::BYTES_2048 | Self::BYTES_4096 => Some(256 << self.0),
+            _ => None,
+        }
     }
 }
 

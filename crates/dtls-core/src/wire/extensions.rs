@@ -20,7 +20,7 @@
 use alloc::vec::Vec;
 
 use super::codec::{Decode, DecodeError, Encode, Reader, put_vector};
-use super::enums::{EcPointFormat, ExtensionType, NamedGroup, SignatureScheme, SrtpProfile};
+use super::enums::{EcPointFormat, ExtensionType, MaxFragmentLength, NamedGroup, SignatureScheme, SrtpProfile};
 
 /// What a ClientHello says beyond its fixed fields. Extensions without a field here are skipped.
 ///
@@ -31,6 +31,8 @@ pub struct ClientExtensions<'a> {
     /// The DNS name of the server the client wants to reach, as bytes that are not checked to be a name
     /// (RFC 6066 section 3). Names of another kind are ignored; `None` if there is no other.
     pub server_name: Option<&'a [u8]>,
+    /// The longest record plaintext that the client asks for (RFC 6066 section 4); one of the four there are.
+    pub max_fragment_length: Option<MaxFragmentLength>,
     /// The groups the client can use, its favourite first (RFC 8422 section 5.1.1).
     pub supported_groups: Option<Vec<NamedGroup>>,
     /// How the client can read points (RFC 8422 section 5.1.2).
@@ -44,6 +46,8 @@ pub struct ClientExtensions<'a> {
     pub alpn: Option<Vec<&'a [u8]>>,
     /// Whether the client can bind the master secret to the handshake (RFC 7627 section 5.1).
     pub extended_master_secret: bool,
+    /// The longest record plaintext that the client takes, in bytes, 64 at least (RFC 8449 section 4).
+    pub record_size_limit: Option<u16>,
     /// A ticket, or nothing within `Some` to ask for one (RFC 5077 section 3.2).
     pub session_ticket: Option<&'a [u8]>,
     /// `renegotiated_connection`; nothing within `Some` in a first handshake (RFC 5746 section 3.2).
@@ -55,6 +59,9 @@ impl Encode for ClientExtensions<'_> {
         put_block(out, |out| {
             if let Some(host_name) = self.server_name {
                 put_extension(out, ExtensionType::SERVER_NAME, |out| put_server_name(out, host_name));
+            }
+            if let Some(length) = self.max_fragment_length {
+                put_extension(out, ExtensionType::MAX_FRAGMENT_LENGTH, |out| out.push(length.0));
             }
             if let Some(groups) = &self.supported_groups {
                 let numbers = groups.iter().map(|group| group.0);
@@ -76,6 +83,9 @@ impl Encode for ClientExtensions<'_> {
             if self.extended_master_secret {
                 put_extension(out, ExtensionType::EXTENDED_MASTER_SECRET, |_| {});
             }
+            if let Some(limit) = self.record_size_limit {
+                put_extension(out, ExtensionType::RECORD_SIZE_LIMIT, |out| out.extend_from_slice(&limit.to_be_bytes()));
+            }
             if let Some(ticket) = self.session_ticket {
                 put_extension(out, ExtensionType::SESSION_TICKET, |out| out.extend_from_slice(ticket));
             }
@@ -93,6 +103,7 @@ impl<'a> Decode<'a> for ClientExtensions<'a> {
         decode_block(reader, |typ, data| {
             match typ {
                 ExtensionType::SERVER_NAME => extensions.server_name = server_name(data)?,
+                ExtensionType::MAX_FRAGMENT_LENGTH => extensions.max_fragment_length = Some(max_fragment_length(data)?),
                 ExtensionType::SUPPORTED_GROUPS => {
                     extensions.supported_groups = Some(number_list(data.vector_u16()?, NamedGroup)?);
                 }
@@ -109,6 +120,7 @@ impl<'a> Decode<'a> for ClientExtensions<'a> {
                     extensions.alpn = Some(protocols);
                 }
                 ExtensionType::EXTENDED_MASTER_SECRET => extensions.extended_master_secret = true,
+                ExtensionType::RECORD_SIZE_LIMIT => extensions.record_size_limit = Some(record_size_limit(data)?),
                 ExtensionType::SESSION_TICKET => extensions.session_ticket = Some(data.rest()),
                 ExtensionType::RENEGOTIATION_INFO => extensions.renegotiation_info = Some(data.vector_u8()?),
                 _ => skip(data),
@@ -126,6 +138,8 @@ impl<'a> Decode<'a> for ClientExtensions<'a> {
 pub struct ServerExtensions<'a> {
     /// Whether the server has used the name it was given (RFC 6066 section 3).
     pub server_name: bool,
+    /// The client's own value, if the server keeps to it (RFC 6066 section 4).
+    pub max_fragment_length: Option<MaxFragmentLength>,
     /// How the server can read points (RFC 8422 section 5.2).
     pub ec_point_formats: Option<Vec<EcPointFormat>>,
     /// The SRTP profile the server has chosen: exactly one (RFC 5764 section 4.1.1).
@@ -134,6 +148,8 @@ pub struct ServerExtensions<'a> {
     pub alpn: Option<&'a [u8]>,
     /// Whether the master secret is bound to the handshake (RFC 7627 section 5.1).
     pub extended_master_secret: bool,
+    /// The longest record plaintext that the server takes, in bytes, 64 at least (RFC 8449 section 4).
+    pub record_size_limit: Option<u16>,
     /// Whether the server is going to send a NewSessionTicket (RFC 5077 section 3.2).
     pub session_ticket: bool,
     /// `renegotiated_connection`; nothing within `Some` in a first handshake (RFC 5746 section 3.2).
@@ -152,6 +168,9 @@ impl Encode for ServerExtensions<'_> {
             if self.server_name {
                 put_extension(out, ExtensionType::SERVER_NAME, |_| {});
             }
+            if let Some(length) = self.max_fragment_length {
+                put_extension(out, ExtensionType::MAX_FRAGMENT_LENGTH, |out| out.push(length.0));
+            }
             if let Some(formats) = &self.ec_point_formats {
                 put_extension(out, ExtensionType::EC_POINT_FORMATS, |out| put_ec_point_formats(out, formats));
             }
@@ -163,6 +182,9 @@ impl Encode for ServerExtensions<'_> {
             }
             if self.extended_master_secret {
                 put_extension(out, ExtensionType::EXTENDED_MASTER_SECRET, |_| {});
+            }
+            if let Some(limit) = self.record_size_limit {
+                put_extension(out, ExtensionType::RECORD_SIZE_LIMIT, |out| out.extend_from_slice(&limit.to_be_bytes()));
             }
             if self.session_ticket {
                 put_extension(out, ExtensionType::SESSION_TICKET, |_| {});
@@ -181,6 +203,7 @@ impl<'a> Decode<'a> for ServerExtensions<'a> {
         decode_block(reader, |typ, data| {
             match typ {
                 ExtensionType::SERVER_NAME => extensions.server_name = true,
+                ExtensionType::MAX_FRAGMENT_LENGTH => extensions.max_fragment_length = Some(max_fragment_length(data)?),
                 ExtensionType::EC_POINT_FORMATS => extensions.ec_point_formats = Some(ec_point_formats(data)?),
                 ExtensionType::USE_SRTP => {
                     let use_srtp = UseSrtp::decode(data)?;
@@ -194,6 +217,7 @@ impl<'a> Decode<'a> for ServerExtensions<'a> {
                     _ => return Err(DecodeError::ForbiddenValue),
                 },
                 ExtensionType::EXTENDED_MASTER_SECRET => extensions.extended_master_secret = true,
+                ExtensionType::RECORD_SIZE_LIMIT => extensions.record_size_limit = Some(record_size_limit(data)?),
                 ExtensionType::SESSION_TICKET => extensions.session_ticket = true,
                 ExtensionType::RENEGOTIATION_INFO => extensions.renegotiation_info = Some(data.vector_u8()?),
                 ExtensionType::SUPPORTED_GROUPS => skip(data),
@@ -320,6 +344,21 @@ fn server_name<'a>(data: &mut Reader<'a>) -> Result<Option<&'a [u8]>, DecodeErro
     }
     Ok(host_name)
 }
+
+/// RFC 6066 section 4 has other values refused.
+fn max_fragment_length(data: &mut Reader<'_>) -> Result<MaxFragmentLength, DecodeError> {
+    let length = MaxFragmentLength(data.u8()?);
+    if length.bytes().is_some() { Ok(length) } else { Err(DecodeError::ForbiddenValue) }
+}
+
+/// RFC 8449 section 4 has values below 64 refused.
+fn record_size_limit(data: &mut Reader<'_>) -> Result<u16, DecodeError> {
+    let limit = data.u16()?;
+    if limit >= RECORD_SIZE_LIMIT_MIN { Ok(limit) } else { Err(DecodeError::ForbiddenValue) }
+}
+
+/// Less would not hold the shortest messages of a handshake.
+pub(crate) const RECORD_SIZE_LIMIT_MIN: u16 = 64;
 
 fn put_server_name(out: &mut Vec<u8>, host_name: &[u8]) {
     put_vector::<2>(out, |out| {

@@ -167,3 +167,69 @@ fn a_certificate_that_fills_a_datagram_of_any_mtu_arrives_whole() {
         assert_eq!(client.poll_event(), Some(Event::Connected), "{mtu}");
     }
 }
+
+#[test]
+fn each_side_keeps_to_the_record_size_limit_of_the_other() {
+    let pair = Pair {
+        client_settings: |settings| settings.record_size_limit = Some(100),
+        server_settings: |settings| settings.record_size_limit = Some(64),
+        ..Pair::new()
+    };
+    let (mut client, mut server) = pair.connect();
+    assert_eq!((client.max_payload(), server.max_payload()), (64, 100));
+    assert_eq!(client.send(&[0; 65], &mut vec![]), Err(SendError::TooLong { max: 64 }));
+    assert_eq!(ping(&mut client, &mut server), [b"ping"]);
+    // What is longer all the same is dropped, and the session goes on.
+    for (len, taken) in [(100, 1), (101, 0)] {
+        let record = sealed_record(&mut server, ContentType::APPLICATION_DATA, &vec![7; len]);
+        assert_eq!(deliver(vec![record], &mut client, START).len(), taken);
+    }
+    assert_eq!(client.stats().discarded(Discard::BadLength), 1);
+    assert_eq!(ping(&mut server, &mut client), [b"ping"]);
+}
+
+#[test]
+fn a_server_without_a_limit_of_its_own_keeps_to_its_clients() {
+    let pair = Pair { client_settings: |settings| settings.record_size_limit = Some(512), ..Pair::new() };
+    let (client, server) = pair.connect();
+    assert_eq!((client.max_payload(), server.max_payload()), (1200 - 13 - 24, 512));
+    // Nor does one that has a limit speak of it to clients that do not.
+    let pair = Pair { server_settings: |settings| settings.record_size_limit = Some(512), ..Pair::new() };
+    let (client, server) = pair.connect();
+    assert_eq!((client.max_payload(), server.max_payload()), (1200 - 13 - 24, 1200 - 13 - 24));
+}
+
+#[test]
+fn max_fragment_length_holds_for_both_sides_and_for_the_handshake() {
+    let pair = Pair {
+        client_settings: |settings| {
+            settings.max_fragment_length = Some(MaxFragmentLength::BYTES_512);
+            settings.mtu = 16_000;
+        },
+        server_settings: |settings| settings.mtu = 16_000,
+        certificates: 3,
+        ..Pair::new()
+    };
+    let (mut client, mut server) = pair.build();
+    deliver(drain(&mut client, START), &mut server, START);
+    let flight = drain(&mut server, START);
+    assert_eq!(flight.len(), 1, "several records, one datagram");
+    let lengths: Vec<u16> = Records::new(&flight[0]).map(|record| record.unwrap().header.length).collect();
+    assert!(lengths.len() > 5 && lengths.iter().all(|length| *length <= 512), "{lengths:?}");
+    deliver(flight, &mut client, START);
+    exchange(&mut client, &mut server, START);
+    assert_eq!((client.max_payload(), server.max_payload()), (512, 512));
+}
+
+#[test]
+fn of_two_limits_the_server_takes_the_newer_kind() {
+    let pair = Pair {
+        client_settings: |settings| {
+            settings.max_fragment_length = Some(MaxFragmentLength::BYTES_512);
+            settings.record_size_limit = Some(1000);
+        },
+        ..Pair::new()
+    };
+    let (client, server) = pair.connect();
+    assert_eq!((client.max_payload(), server.max_payload()), (1200 - 13 - 24, 1000));
+}

@@ -19,7 +19,7 @@ use crate::crypto::{CryptoProvider, Fingerprint, Fingerprints, Identity, PeerVer
 use crate::discard::Discard;
 use crate::error::CertificateError;
 use crate::wire::codec::Decode as _;
-use crate::wire::enums::{ContentType, HandshakeType, ProtocolVersion, SrtpProfile};
+use crate::wire::enums::{ContentType, HandshakeType, MaxFragmentLength, ProtocolVersion, SrtpProfile};
 use crate::wire::fragment::{FragmentHeader, Fragments};
 use crate::wire::hello::{ClientHello, ServerHello};
 use crate::wire::record::{Epoch, RecordHeader, Records};
@@ -35,6 +35,8 @@ struct Pair {
     trusted: Option<Fingerprint>,
     client_authentication: ClientAuthentication,
     client_has_identity: bool,
+    /// How often the server shows its certificate, to be long-winded.
+    certificates: usize,
 }
 
 impl Pair {
@@ -46,6 +48,7 @@ impl Pair {
             trusted: None,
             client_authentication: ClientAuthentication::None,
             client_has_identity: false,
+            certificates: 1,
         }
     }
 
@@ -57,7 +60,7 @@ impl Pair {
     fn build(&self) -> (Connection, Connection) {
         let (certificate, key) = testing::self_signed();
         let fingerprint = self.trusted.unwrap_or_else(|| Fingerprint::of(&self.provider, &certificate));
-        let identity = Identity::new(&self.provider, vec![certificate], key).unwrap();
+        let identity = Identity::new(&self.provider, vec![certificate; self.certificates], key).unwrap();
         let server = ServerConfig::builder(Arc::clone(&self.provider))
             .identity(identity)
             .client_authentication(self.client_authentication.clone())

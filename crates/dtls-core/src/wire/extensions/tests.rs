@@ -29,12 +29,14 @@ fn server_fault(typ: ExtensionType, data: &[u8]) -> Option<DecodeError> {
 fn full_client() -> ClientExtensions<'static> {
     ClientExtensions {
         server_name: Some(b"example.com"),
+        max_fragment_length: Some(MaxFragmentLength::BYTES_1024),
         supported_groups: Some(vec![NamedGroup::X25519, NamedGroup(0x0a0a)]),
         ec_point_formats: Some(vec![EcPointFormat::UNCOMPRESSED, EcPointFormat(1)]),
         signature_schemes: Some(vec![SignatureScheme::ECDSA_SECP256R1_SHA256, SignatureScheme(0xfefe)]),
         use_srtp: Some(UseSrtp { profiles: vec![SrtpProfile::AEAD_AES_128_GCM, SrtpProfile(9)], mki: &[1, 2] }),
         alpn: Some(vec![b"coap", b"h2"]),
         extended_master_secret: true,
+        record_size_limit: Some(500),
         session_ticket: Some(&[3, 4, 5]),
         renegotiation_info: Some(&[]),
     }
@@ -43,10 +45,12 @@ fn full_client() -> ClientExtensions<'static> {
 fn full_server() -> ServerExtensions<'static> {
     ServerExtensions {
         server_name: true,
+        max_fragment_length: Some(MaxFragmentLength::BYTES_4096),
         ec_point_formats: Some(vec![EcPointFormat::UNCOMPRESSED]),
         use_srtp: Some(UseSrtp { profiles: vec![SrtpProfile::AEAD_AES_128_GCM], mki: &[] }),
         alpn: Some(b"coap"),
         extended_master_secret: true,
+        record_size_limit: Some(64),
         session_ticket: true,
         renegotiation_info: Some(&[]),
         unmodelled: None,
@@ -67,12 +71,14 @@ fn no_extension_is_no_block_at_all() {
 fn client_extensions_are_written_in_the_order_of_their_types() {
     let expected = block(&[
         (ExtensionType(0), b"\0\x0e\0\0\x0bexample.com"),
+        (ExtensionType(1), &[2]),
         (ExtensionType(10), &[0, 4, 0, 29, 0x0a, 0x0a]),
         (ExtensionType(11), &[2, 0, 1]),
         (ExtensionType(13), &[0, 4, 4, 3, 0xfe, 0xfe]),
         (ExtensionType(14), &[0, 4, 0, 7, 0, 9, 2, 1, 2]),
         (ExtensionType(16), b"\0\x08\x04coap\x02h2"),
         (ExtensionType(23), &[]),
+        (ExtensionType(28), &[1, 244]),
         (ExtensionType(35), &[3, 4, 5]),
         (ExtensionType(0xff01), &[0]),
     ]);
@@ -84,10 +90,12 @@ fn client_extensions_are_written_in_the_order_of_their_types() {
 fn server_extensions_are_written_in_the_order_of_their_types() {
     let expected = block(&[
         (ExtensionType(0), &[]),
+        (ExtensionType(1), &[4]),
         (ExtensionType(11), &[1, 0]),
         (ExtensionType(14), &[0, 2, 0, 7, 0]),
         (ExtensionType(16), b"\0\x05\x04coap"),
         (ExtensionType(23), &[]),
+        (ExtensionType(28), &[0, 64]),
         (ExtensionType(35), &[]),
         (ExtensionType(0xff01), &[0]),
     ]);
@@ -198,6 +206,26 @@ fn flag_extensions_with_a_body_are_refused() {
     assert_eq!(server_fault(ExtensionType::SERVER_NAME, &[0]), trailing);
     assert_eq!(server_fault(ExtensionType::SERVER_NAME, b"\0\x04\0\0\x01a"), trailing);
     assert_eq!(server_fault(ExtensionType::SESSION_TICKET, &[0]), trailing);
+}
+
+#[test]
+fn limits_of_records_that_no_rfc_knows_are_refused() {
+    for value in [0, 5, 255] {
+        assert_eq!(client_fault(ExtensionType::MAX_FRAGMENT_LENGTH, &[value]), Some(DecodeError::ForbiddenValue));
+        assert_eq!(server_fault(ExtensionType::MAX_FRAGMENT_LENGTH, &[value]), Some(DecodeError::ForbiddenValue));
+    }
+    for value in [&[0, 0][..], &[0, 63]] {
+        assert_eq!(client_fault(ExtensionType::RECORD_SIZE_LIMIT, value), Some(DecodeError::ForbiddenValue));
+        assert_eq!(server_fault(ExtensionType::RECORD_SIZE_LIMIT, value), Some(DecodeError::ForbiddenValue));
+    }
+    for (typ, longer) in
+        [(ExtensionType::MAX_FRAGMENT_LENGTH, &[1, 1][..]), (ExtensionType::RECORD_SIZE_LIMIT, &[1, 1, 1])]
+    {
+        assert_eq!(client_fault(typ, &[]), Some(DecodeError::Truncated));
+        assert_eq!(server_fault(typ, longer), Some(DecodeError::TrailingBytes));
+    }
+    let bytes = [1, 2, 3, 4].map(|value| MaxFragmentLength(value).bytes());
+    assert_eq!(bytes, [Some(512), Some(1024), Some(2048), Some(4096)]);
 }
 
 #[test]
@@ -341,6 +369,8 @@ proptest! {
         srtp in option::of((vec_of(any::<u16>().prop_map(SrtpProfile), 1..5), vec_of(any::<u8>(), 0..=255))),
         alpn in option::of(vec_of(vec_of(any::<u8>(), 1..=255), 1..4)),
         extended_master_secret: bool,
+        max_fragment_length in option::of((1_u8..=4).prop_map(MaxFragmentLength)),
+        record_size_limit in option::of(64_u16..),
         session_ticket in option::of(vec_of(any::<u8>(), 0..300)),
         renegotiation_info in option::of(vec_of(any::<u8>(), 0..=255)),
     ) {
@@ -352,6 +382,8 @@ proptest! {
             use_srtp: srtp.as_ref().map(|(profiles, mki)| UseSrtp { profiles: profiles.clone(), mki }),
             alpn: alpn.as_ref().map(|names| names.iter().map(Vec::as_slice).collect()),
             extended_master_secret,
+            max_fragment_length,
+            record_size_limit,
             session_ticket: session_ticket.as_deref(),
             renegotiation_info: renegotiation_info.as_deref(),
         };
@@ -368,6 +400,8 @@ proptest! {
         srtp in option::of((any::<u16>().prop_map(SrtpProfile), vec_of(any::<u8>(), 0..=255))),
         alpn in option::of(vec_of(any::<u8>(), 1..=255)),
         extended_master_secret: bool,
+        max_fragment_length in option::of((1_u8..=4).prop_map(MaxFragmentLength)),
+        record_size_limit in option::of(64_u16..),
         session_ticket: bool,
         renegotiation_info in option::of(vec_of(any::<u8>(), 0..=255)),
     ) {
@@ -377,6 +411,8 @@ proptest! {
             use_srtp: srtp.as_ref().map(|(profile, mki)| UseSrtp { profiles: vec![*profile], mki }),
             alpn: alpn.as_deref(),
             extended_master_secret,
+            max_fragment_length,
+            record_size_limit,
             session_ticket,
             renegotiation_info: renegotiation_info.as_deref(),
             unmodelled: None,
