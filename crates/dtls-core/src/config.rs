@@ -17,7 +17,7 @@ use crate::crypto::suite::CipherSuite;
 use crate::wire::enums::{CipherSuiteId, NamedGroup, SignatureScheme, SrtpProfile};
 pub use client::{ClientConfig, ClientConfigBuilder, ReadyClient, WantsIdentity, WantsTrust};
 pub use server::{
-    ClientAuthentication, ReadyServer, SelectConfig, ServerConfig, ServerConfigBuilder, ServerNames,
+    ClientAuthentication, ReadyServer, SelectConfig, Selected, ServerConfig, ServerConfigBuilder, ServerNames,
     WantsServerIdentity,
 };
 pub use settings::{Exporters, ExtendedMasterSecret, KeyLog, RenegotiationInfo, Settings};

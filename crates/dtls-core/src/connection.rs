@@ -36,8 +36,8 @@ use crate::wire::record::RecordNumber;
 use crate::wire::small::Alert;
 use established::Established;
 pub use receiving::Received;
-use sending::Mtu;
 pub use sending::SendError;
+use sending::{Mtu, QueuedAlert};
 
 /// One DTLS 1.2 association, client or server.
 ///
@@ -54,7 +54,7 @@ pub struct Connection {
     outbound: Outbound,
     mtu: Mtu,
     /// An alert that has been sealed and not yet taken.
-    alert: Option<Box<[u8]>>,
+    alert: Option<QueuedAlert>,
     events: Events,
     /// Warnings in a row, without application data between them.
     warnings: u8,
@@ -325,7 +325,7 @@ impl Connection {
             Phase::Over => 0,
         };
         let keys = if self.outbound.is_protected() { KEYS } else { 0 };
-        size_of::<Self>() + phase + keys + self.inbound.held() + self.alert.as_ref().map_or(0, |alert| alert.len())
+        size_of::<Self>() + phase + keys + self.inbound.held() + self.alert.as_ref().map_or(0, QueuedAlert::held)
     }
 
     /// Fills `out` with keying material for another protocol (RFC 5705). The same arguments give the same bytes on

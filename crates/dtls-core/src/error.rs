@@ -40,6 +40,8 @@ pub enum Error {
     NoCommonCipherSuite,
     /// The client asks for no name that is served here (RFC 6066 section 3).
     UnrecognizedName,
+    /// The client asks for no name at all, and only names are served here.
+    ServerNameMissing,
     /// The client supports no group that the configuration allows.
     NoCommonGroup,
     /// The client accepts no signature that our keys can make, does not say what it accepts, or does not support the
@@ -114,6 +116,7 @@ impl Error {
             Self::UnsupportedVersion(_) => AlertDescription::PROTOCOL_VERSION,
             Self::NoCommonCipherSuite
             | Self::NoCommonGroup
+            | Self::ServerNameMissing
             | Self::NoCommonSignatureScheme
             | Self::ExtendedMasterSecretMissing
             | Self::RenegotiationInfoMissing
@@ -166,6 +169,7 @@ impl fmt::Display for Error {
             Self::UnsupportedVersion(version) => write!(f, "the peer wants {version}, only DTLSv1.2 is spoken here"),
             Self::NoCommonCipherSuite => f.write_str("the client offers no cipher suite that is enabled here"),
             Self::UnrecognizedName => f.write_str("the client asks for no name that is served here"),
+            Self::ServerNameMissing => f.write_str("the client does not say which name it wants"),
             Self::NoCommonGroup => f.write_str("the client supports no group that is enabled here"),
             Self::NoCommonSignatureScheme => f.write_str("the client takes no signature that our keys can make"),
             Self::NoCommonApplicationProtocol => f.write_str("the client offers no application protocol spoken here"),

@@ -244,7 +244,8 @@ impl<A: Address> Endpoint<A> {
 
 // --- ending, changing and asking ---
 
-/// Of a handle whose session has been released nothing is known: calls that change do nothing, questions have no answer.
+/// Of a handle whose session has been released and is over nothing is known: calls that change do nothing, questions have
+/// no answer.
 impl<A: Address> Endpoint<A> {
     /// Closes a session in good order: [`poll_transmit`](Self::poll_transmit) has a close_notify for its peer. Emits
     /// no event.

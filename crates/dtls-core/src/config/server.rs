@@ -6,6 +6,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
+use rustls_pki_types::DnsName;
+
 use super::{ConfigError, Settings, check_identities, resolve};
 use crate::crypto::CryptoProvider;
 use crate::crypto::sign::Identity;
@@ -45,11 +47,20 @@ impl ServerConfig {
 
 /// Picks a configuration for each client, by the name that it asks for say; see [`ServerNames`].
 pub trait SelectConfig: Send + Sync + fmt::Debug {
-    /// The configuration for the client that says `hello`; `None` refuses it with `unrecognized_name`. Nothing in the
-    /// hello is proven.
+    /// The configuration for the client that says `hello`; `None` refuses it, with `unrecognized_name` if it asks for a
+    /// name. Nothing in the hello is proven. Called while a datagram is being handled: it must not block.
     ///
     /// A selector of the configuration returned is not asked.
-    fn select(&self, hello: &ClientHello<'_>) -> Option<Arc<ServerConfig>>;
+    fn select(&self, hello: &ClientHello<'_>) -> Option<Selected>;
+}
+
+/// What a selector has picked.
+#[derive(Clone, Debug)]
+pub struct Selected {
+    /// The configuration that serves the client.
+    pub config: Arc<ServerConfig>,
+    /// Whether the name that the client asks for has decided, which it is then told (RFC 6066 section 3).
+    pub by_name: bool,
 }
 
 /// Configurations by the host name that clients ask for (RFC 6066 section 3), and one for all others.
@@ -66,10 +77,9 @@ impl ServerNames {
         Self::default()
     }
 
-    /// Serves clients that ask for `name` by `config`. Names are compared without regard to case; a trailing dot does
-    /// not count.
+    /// Serves clients that ask for exactly this name, without regard to case, by `config`. There are no wildcards.
     #[must_use]
-    pub fn with(mut self, name: &str, config: Arc<ServerConfig>) -> Self {
+    pub fn with(mut self, name: &DnsName<'_>, config: Arc<ServerConfig>) -> Self {
         self.by_name.insert(Self::key(name), config);
         self
     }
@@ -81,16 +91,20 @@ impl ServerNames {
         self
     }
 
-    fn key(name: &str) -> String {
-        name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
+    fn key(name: &DnsName<'_>) -> String {
+        name.as_ref().to_ascii_lowercase()
     }
 }
 
 impl SelectConfig for ServerNames {
-    fn select(&self, hello: &ClientHello<'_>) -> Option<Arc<ServerConfig>> {
-        let asked = hello.extensions.server_name.and_then(|name| core::str::from_utf8(name).ok());
-        let found = asked.and_then(|name| self.by_name.get(&Self::key(name)));
-        found.or(self.otherwise.as_ref()).cloned()
+    fn select(&self, hello: &ClientHello<'_>) -> Option<Selected> {
+        let asked = hello.extensions.server_name.and_then(|name| DnsName::try_from(name).ok());
+        let found = asked.and_then(|name| self.by_name.get(&Self::key(&name)));
+        match (found, &self.otherwise) {
+            (Some(config), _) => Some(Selected { config: Arc::clone(config), by_name: true }),
+            (None, Some(config)) => Some(Selected { config: Arc::clone(config), by_name: false }),
+            (None, None) => None,
+        }
     }
 }
 

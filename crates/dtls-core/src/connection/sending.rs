@@ -1,5 +1,6 @@
 //! What leaves a connection: application data, flights and alerts, each in one datagram of at most the MTU.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
@@ -103,7 +104,7 @@ impl Connection {
     pub fn poll_transmit(&mut self, now: Instant, out: &mut Vec<u8>) -> bool {
         let start = out.len();
         if let Some(alert) = self.alert.take() {
-            out.extend_from_slice(&alert);
+            out.extend_from_slice(&alert.datagram);
         } else if let Err(fault) = self.write_flight(now, out) {
             out.truncate(start);
             self.fail(match fault {
@@ -120,8 +121,8 @@ impl Connection {
 
     fn poll_transmit_alert(&mut self, out: &mut Vec<u8>) -> bool {
         let Some(alert) = self.alert.take() else { return false };
-        out.extend_from_slice(&alert);
-        self.count_sent(alert.len());
+        out.extend_from_slice(&alert.datagram);
+        self.count_sent(alert.datagram.len());
         true
     }
 
@@ -153,7 +154,8 @@ impl Connection {
     /// has not left.
     pub(super) fn queue_alert(&mut self, alert: Alert) {
         let epoch = if self.outbound.is_protected() { Epoch::ONE } else { Epoch::ZERO };
-        let mut datagram = Vec::new();
+        // What an earlier alert took along must leave all the same.
+        let mut datagram = self.alert.take().map_or_else(Vec::new, QueuedAlert::into_flight);
         // The last flight goes first if it has not left: without it the peer has no use for the alert. The two together
         // are shorter than the smallest MTU.
         if let Phase::Established(established) = &mut self.phase {
@@ -162,9 +164,29 @@ impl Connection {
             }
         }
         // Where even an alert cannot be sealed, silence is all that is left.
+        let flight_len = datagram.len();
         if self.outbound.write(epoch, ContentType::ALERT, &[&alert.to_bytes()], &mut datagram).is_ok() {
-            self.alert = Some(datagram.into_boxed_slice());
+            self.alert = Some(QueuedAlert { datagram: datagram.into_boxed_slice(), flight_len });
         }
+    }
+}
+
+/// An alert that has been sealed and not yet taken, behind what was left of the last flight.
+#[derive(Debug)]
+pub(super) struct QueuedAlert {
+    datagram: Box<[u8]>,
+    flight_len: usize,
+}
+
+impl QueuedAlert {
+    pub(super) fn held(&self) -> usize {
+        self.datagram.len()
+    }
+
+    fn into_flight(self) -> Vec<u8> {
+        let mut flight = self.datagram.into_vec();
+        flight.truncate(self.flight_len);
+        flight
     }
 }
 

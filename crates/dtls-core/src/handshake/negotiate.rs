@@ -40,18 +40,23 @@ pub(crate) struct ServerChoice<'c> {
     pub(crate) by_name: bool,
 }
 
-/// Picks from what a client offers.
-pub(crate) fn choose<'c>(hello: &ClientHello<'_>, config: &'c ServerConfig) -> Result<ServerChoice<'c>, Error> {
-    let settings = &config.settings;
-    let extensions = &hello.extensions;
+/// Refuses what no configuration could serve.
+pub(crate) fn check_hello(hello: &ClientHello<'_>) -> Result<(), Error> {
     check_client_version(hello.version)?;
     if !hello.compression_methods.contains(&CompressionMethod::NULL) {
         return Err(Error::NullCompressionNotOffered);
     }
-    check_point_formats(extensions.ec_point_formats.as_deref())?;
-    if extensions.renegotiation_info.is_some_and(|info| !info.is_empty()) {
+    check_point_formats(hello.extensions.ec_point_formats.as_deref())?;
+    if hello.extensions.renegotiation_info.is_some_and(|info| !info.is_empty()) {
         return Err(Error::RenegotiationInfoNotEmpty);
     }
+    Ok(())
+}
+
+/// Picks from what a client offers in a hello that [`check_hello`] has let through.
+pub(crate) fn choose<'c>(hello: &ClientHello<'_>, config: &'c ServerConfig) -> Result<ServerChoice<'c>, Error> {
+    let settings = &config.settings;
+    let extensions = &hello.extensions;
     let extended_master_secret = match (settings.extended_master_secret, extensions.extended_master_secret) {
         (ExtendedMasterSecret::Require, false) => return Err(Error::ExtendedMasterSecretMissing),
         (ExtendedMasterSecret::Require | ExtendedMasterSecret::Prefer, offered) => offered,
@@ -488,7 +493,7 @@ mod tests {
         for (change, error) in cases {
             let mut offer = hello();
             change(&mut offer);
-            assert_eq!(choose(&offer, &config).unwrap_err(), error);
+            assert_eq!(check_hello(&offer).and_then(|()| choose(&offer, &config)).unwrap_err(), error);
         }
     }
 

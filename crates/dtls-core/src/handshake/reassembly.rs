@@ -13,8 +13,9 @@
 //! stays: what has been counted is never altered.
 //!
 //! Fragments of one message agree on its type and length (RFC 6347 section 4.2.3). Those that do not may be forged, as
-//! may those that came before them, so a slot keeps two candidates; a third takes the place of the poorer one. To keep
-//! an honest message out for good, a forger would have to send as much as its sender does.
+//! may those that came before them, so a slot keeps two candidates; a third takes the place of the poorer one. One
+//! forgery therefore costs nothing, and no forgery lasts; a forger who goes on, and has shown more of a message than its
+//! sender, keeps the sender's from becoming whole for as long as that.
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -41,8 +42,12 @@ impl Reassembly {
     /// ServerHello may answer a hello that was followed by some more.
     const WINDOW: u16 = 10;
 
-    /// How many bytes the messages behind the next one may hold together.
+    /// How many bytes the messages behind the next one may hold together, beyond the share of each.
     const AHEAD_BUDGET: usize = 64 * 1024;
+
+    /// How many bytes each candidate may hold whatever the others do: what is ahead of `next` may yet be the message that
+    /// is waited for, a ServerHello that answers one of several hellos, and no forger may take its room.
+    const SHARE: usize = 4 * 1024;
 
     pub(crate) const fn new(next: MessageSeq) -> Self {
         Self { next, slots: VecDeque::new() }
@@ -72,14 +77,12 @@ impl Reassembly {
         if ahead >= Self::WINDOW {
             return Err(Discard::MessageOutOfBounds);
         }
-        if ahead > 0 && self.bytes_ahead() + fragment.body.len() > Self::AHEAD_BUDGET {
-            return Err(Discard::MessageOutOfBounds);
-        }
+        let room = if ahead == 0 { usize::MAX } else { Self::AHEAD_BUDGET.saturating_sub(self.bytes_ahead()) };
         let index = usize::from(ahead);
         if self.slots.len() <= index {
             self.slots.resize_with(index + 1, Slot::default);
         }
-        self.slots.get_mut(index).ok_or(Discard::MessageOutOfBounds)?.place(epoch, fragment)
+        self.slots.get_mut(index).ok_or(Discard::MessageOutOfBounds)?.place(epoch, fragment, room)
     }
 
     /// Type and epoch of a message, if it is complete.
@@ -121,8 +124,10 @@ impl Reassembly {
         bytes + self.slots.capacity() * size_of::<Slot>()
     }
 
+    /// What the messages behind the next one hold beyond their shares.
     fn bytes_ahead(&self) -> usize {
-        self.slots.iter().skip(1).flat_map(Slot::candidates).map(Candidate::held).sum()
+        let ahead = self.slots.iter().skip(1).flat_map(Slot::candidates);
+        ahead.map(|candidate| candidate.held().saturating_sub(Self::SHARE)).sum()
     }
 }
 
@@ -158,7 +163,8 @@ impl Slot {
         self.0.iter_mut().find(|place| place.as_ref().is_some_and(Candidate::is_complete))?.take()
     }
 
-    fn place(&mut self, epoch: Epoch, fragment: &Fragment<'_>) -> Result<(), Discard> {
+    /// Puts a fragment where it belongs, if that takes no more than `room` beyond the candidate's share.
+    fn place(&mut self, epoch: Epoch, fragment: &Fragment<'_>, room: usize) -> Result<(), Discard> {
         if self.candidates().any(|candidate| candidate.epoch > epoch) {
             return Err(Discard::BadFragment);
         }
@@ -170,7 +176,11 @@ impl Slot {
         let index = self.0.iter().position(belongs).unwrap_or_else(|| self.poorest());
         let place = self.0.get_mut(index).ok_or(Discard::MessageOutOfBounds)?;
         place.take_if(|candidate| !candidate.owns(&fragment.header));
-        place.get_or_insert_with(|| Candidate::new(epoch, &fragment.header)).fill(fragment)
+        let candidate = place.get_or_insert_with(|| Candidate::new(epoch, &fragment.header));
+        if fragment.body.len() > room && candidate.held() + fragment.body.len() > Reassembly::SHARE {
+            return Err(Discard::MessageOutOfBounds);
+        }
+        candidate.fill(fragment)
     }
 
     /// The place of the candidate of which least has come.
@@ -244,6 +254,7 @@ impl Candidate {
         if self.is_complete() {
             return Err(Discard::RepeatedMessage);
         }
+        let (held, seen) = (self.held(), usize::try_from(self.seen()).unwrap_or(usize::MAX));
         let Content::Pages { pages, missing } = &mut self.content else { return Err(Discard::RepeatedMessage) };
         if fragment.header.fragment_length == self.length && pages.is_empty() {
             let mut bytes = Vec::with_capacity(FragmentHeader::LEN + fragment.body.len());
@@ -251,6 +262,10 @@ impl Candidate {
             bytes.extend_from_slice(fragment.body);
             self.content = Content::Whole(bytes);
             return Ok(());
+        }
+        // Bytes here and there would take a page each.
+        if held > SPARSE_FACTOR * seen + SPARSE_START {
+            return Err(Discard::MessageOutOfBounds);
         }
         let mut at = usize::try_from(fragment.header.fragment_offset).map_err(|_| Discard::BadFragment)?;
         let mut rest = fragment.body;
@@ -286,6 +301,11 @@ impl Candidate {
         bytes
     }
 }
+
+/// How many bytes a message under way may hold for each of its bytes that has come, beside what it may begin with.
+/// Pieces of the size that the smallest MTU leaves, in any order, take three.
+const SPARSE_FACTOR: usize = 4;
+const SPARSE_START: usize = 8 * 1024;
 
 /// A stretch of a message, from byte `index * Page::LEN` on, and which of its bytes have arrived.
 struct Page {
@@ -469,6 +489,64 @@ mod tests {
             }
         }
         assert_eq!(take_next(&mut reassembly).unwrap().body(), &honest[..]);
+    }
+
+    #[test]
+    fn a_forger_who_goes_on_keeps_a_message_out_only_for_as_long() {
+        let honest = pattern(900);
+        let piece = |offset: usize| certificate(900, u32::try_from(offset).unwrap(), &honest[offset..offset + 300]);
+        let mut reassembly = Reassembly::new(SEQ);
+        reassembly.place(Epoch::ZERO, &certificate(70_000, 0, &[0xbd; 16_000])).unwrap();
+        for offset in [0, 300, 600] {
+            reassembly.place(Epoch::ZERO, &piece(offset)).unwrap();
+            reassembly
+                .place(Epoch::ZERO, &certificate(5000 + piece(offset).header.fragment_offset, 0, &[0xbd]))
+                .unwrap();
+        }
+        assert_eq!(reassembly.peek(SEQ), None, "what has come was evicted by single bytes");
+        for offset in [0, 300, 600] {
+            reassembly.place(Epoch::ZERO, &piece(offset)).unwrap();
+        }
+        assert_eq!(take_next(&mut reassembly).unwrap().body(), &honest[..], "a retransmission repairs it");
+    }
+
+    #[test]
+    fn whatever_fills_the_room_ahead_a_short_message_there_is_taken() {
+        for ahead in 1..Reassembly::WINDOW {
+            let mut reassembly = Reassembly::new(SEQ);
+            for forged in (1..Reassembly::WINDOW).rev() {
+                for offset in (0..130_000).step_by(512) {
+                    let part = fragment(HandshakeType::CERTIFICATE, SEQ.0 + forged, 1 << 17, offset, &[1; 400]);
+                    let _ = reassembly.place(Epoch::ZERO, &part);
+                }
+            }
+            let full = fragment(HandshakeType::CERTIFICATE, SEQ.0 + 1, 1 << 17, 0, &[1; 5000]);
+            assert_eq!(reassembly.place(Epoch::ZERO, &full), Err(Discard::MessageOutOfBounds));
+            let hello = pattern(3000);
+            for (piece, offset) in hello.chunks(200).zip((0..).step_by(200)) {
+                let part = fragment(HandshakeType::SERVER_HELLO, SEQ.0 + ahead, 3000, offset, piece);
+                reassembly.place(Epoch::ZERO, &part).unwrap();
+            }
+            let seq = MessageSeq(SEQ.0 + ahead);
+            assert_eq!(reassembly.peek(seq), Some((HandshakeType::SERVER_HELLO, Epoch::ZERO)), "{ahead}");
+        }
+    }
+
+    #[test]
+    fn bytes_here_and_there_take_no_page_each_for_long() {
+        let mut reassembly = Reassembly::new(SEQ);
+        for offset in (0..1 << 17).step_by(512) {
+            let _ = reassembly.place(Epoch::ZERO, &certificate(1 << 17, offset, &[1]));
+        }
+        assert!(reassembly.held() < 16 * 1024, "{}", reassembly.held());
+        // What an honest sender cuts as small as it may, in any order, is taken.
+        let body = pattern(20_000);
+        let mut pieces: Vec<_> = body.chunks(200).zip((0..).step_by(200)).collect();
+        pieces.sort_by_key(|(_, offset)| offset % 1400);
+        for (piece, offset) in pieces {
+            reassembly.place(Epoch::ZERO, &certificate(20_000, offset, piece)).unwrap();
+        }
+        assert_eq!(take_next(&mut reassembly).unwrap().body(), &body[..]);
     }
 
     #[test]

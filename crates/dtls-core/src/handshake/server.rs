@@ -31,7 +31,7 @@ use super::parsed::Parsed;
 use super::reassembly::Message;
 use super::retransmit::Expect;
 use super::{Completed, PeerProof, State, Step};
-use crate::config::{ClientAuthentication, ServerConfig};
+use crate::config::{ClientAuthentication, Selected, ServerConfig};
 use crate::crypto::kx::KeyExchange;
 use crate::crypto::secrets::MasterSecret;
 use crate::crypto::suite::CipherSuite;
@@ -122,10 +122,13 @@ impl AwaitClientHello {
     const NEWER_HELLOS_MAX: u16 = 4;
 
     fn on_client_hello(self, hello: &ClientHello<'_>, message: &Message, x: &mut Exchange) -> Result<Step, Error> {
-        let by_name = self.config.selector.is_some() && hello.extensions.server_name.is_some();
-        let config = match &self.config.selector {
-            None => self.config,
-            Some(selector) => selector.select(hello).ok_or(Error::UnrecognizedName)?,
+        negotiate::check_hello(hello)?;
+        let Selected { config, by_name } = match &self.config.selector {
+            None => Selected { config: self.config, by_name: false },
+            Some(selector) => selector.select(hello).ok_or(match hello.extensions.server_name {
+                Some(_) => Error::UnrecognizedName,
+                None => Error::ServerNameMissing,
+            })?,
         };
         let choice = ServerChoice { by_name, ..negotiate::choose(hello, &config)? };
         let mut server = Random([0; 32]);

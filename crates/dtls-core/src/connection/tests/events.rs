@@ -1,6 +1,12 @@
 //! What an owner is told and lent.
 
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+use rustls_pki_types::DnsName;
+
 use super::*;
+use crate::config::KeyLog;
+use crate::crypto::{PeerAuthenticated, PresentedPeer};
 
 #[test]
 fn application_data_is_lent_record_by_record_and_dropping_the_iterator_handles_the_rest() {
@@ -94,7 +100,9 @@ fn a_server_of_many_names_shows_the_certificate_of_the_one_that_is_asked_for() {
     };
     let ((one, one_config), (two, two_config)) = (config(b"one"), config(b"two"));
     let (one_config, two_config) = (Arc::new(one_config.build().unwrap()), Arc::new(two_config.build().unwrap()));
-    let strict = ServerNames::new().with("One.Example.", one_config).with("two.example", Arc::clone(&two_config));
+    let name = |name: &'static str| DnsName::try_from(name).unwrap();
+    let strict = ServerNames::new().with(&name("One.Example"), one_config);
+    let strict = strict.with(&name("two.example"), Arc::clone(&two_config));
     let lenient = strict.clone().otherwise(two_config);
     let meet = |names: &ServerNames, asked: Option<&'static str>| {
         let server = config(b"nobody").1.select(Arc::new(names.clone())).build().unwrap();
@@ -113,7 +121,8 @@ fn a_server_of_many_names_shows_the_certificate_of_the_one_that_is_asked_for() {
     assert_eq!(meet(&strict, Some("two.example")), Ok((b"two".to_vec(), two.clone())));
     for asked in [None, Some("three.example"), Some("x.one.example")] {
         assert_eq!(meet(&lenient, asked), Ok((b"two".to_vec(), two.clone())));
-        assert_eq!(meet(&strict, asked), Err(Event::Failed(Error::UnrecognizedName)));
+        let error = if asked.is_some() { Error::UnrecognizedName } else { Error::ServerNameMissing };
+        assert_eq!(meet(&strict, asked), Err(Event::Failed(error)));
     }
 }
 
@@ -124,11 +133,15 @@ fn a_name_that_guided_the_choice_is_acknowledged_and_no_other() {
     let identity = Identity::new(&provider, vec![certificate], key).unwrap();
     let server = || ServerConfig::builder(Arc::clone(&provider)).identity(identity.clone());
     let plain = Arc::new(server().build().unwrap());
-    let names = Arc::new(ServerNames::new().otherwise(Arc::clone(&plain)));
+    let names = ServerNames::new().with(&DnsName::try_from("a.example").unwrap(), Arc::clone(&plain));
+    let names = Arc::new(names.otherwise(Arc::clone(&plain)));
     let by_name = Arc::new(server().select(names).build().unwrap());
-    for (config, asked, acknowledged) in
-        [(&plain, Some("a.example"), false), (&by_name, Some("a.example"), true), (&by_name, None, false)]
-    {
+    for (config, asked, acknowledged) in [
+        (&plain, Some("a.example"), false),
+        (&by_name, Some("a.example"), true),
+        (&by_name, Some("b.example"), false),
+        (&by_name, None, false),
+    ] {
         let client =
             ClientConfig::builder(Arc::clone(&provider)).trust(Pair::new().verifier(Fingerprint::new([1; 32])));
         let client = Arc::new(client.without_identity().build().unwrap());
@@ -141,5 +154,58 @@ fn a_name_that_guided_the_choice_is_acknowledged_and_no_other() {
         let fragment = Fragments::new(record.body).next().unwrap().unwrap();
         let hello = ServerHello::decode_all(fragment.body).unwrap();
         assert_eq!(hello.extensions.server_name, acknowledged);
+    }
+}
+
+#[test]
+fn what_a_configuration_says_counts_for_the_one_that_was_selected() {
+    #[derive(Debug, Default)]
+    struct Lines(AtomicUsize);
+    impl KeyLog for Lines {
+        fn log(&self, _: &str, _: &[u8; 32], _: &[u8]) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    let provider = Arc::new(testing::providers().swap_remove(0));
+    let lines = Arc::new(Lines::default());
+    let server = || {
+        let (certificate, key) = testing::self_signed();
+        ServerConfig::builder(Arc::clone(&provider)).identity(Identity::new(&provider, vec![certificate], key).unwrap())
+    };
+    let trust = Pair::new().verifier(Fingerprint::new([0; 32]));
+    let strict = server().client_authentication(ClientAuthentication::Require(trust));
+    let strict = strict.configure(|settings| settings.key_log = Some(Arc::<Lines>::clone(&lines)));
+    let old = server().configure(|settings| {
+        settings.extended_master_secret = ExtendedMasterSecret::Off;
+        settings.exporters = Exporters::Allowed;
+    });
+    let names = ServerNames::new()
+        .with(&DnsName::try_from("strict.example").unwrap(), Arc::new(strict.build().unwrap()))
+        .with(&DnsName::try_from("old.example").unwrap(), Arc::new(old.build().unwrap()));
+    let base = Arc::new(server().select(Arc::new(names)).build().unwrap());
+    let meet = |name: &'static str, ems| {
+        let client = ClientConfig::builder(Arc::clone(&provider)).trust(Arc::new(Anyone)).without_identity();
+        let client = client.configure(|settings| settings.extended_master_secret = ems).build().unwrap();
+        let name = ServerName::try_from(name).unwrap();
+        let mut client = Connection::connect(Arc::new(client), Some(name), START).unwrap();
+        let mut server = Connection::accept_on_trusted_path(Arc::clone(&base), START);
+        exchange(&mut client, &mut server, START);
+        server
+    };
+    let mut server = meet("strict.example", ExtendedMasterSecret::Require);
+    assert_eq!(server.poll_event(), Some(Event::Failed(Error::CertificateMissing)));
+    let server = meet("old.example", ExtendedMasterSecret::Prefer);
+    assert!(!server.info().unwrap().extended_master_secret);
+    assert_eq!(server.export(b"EXPERIMENTAL", None, &mut [0; 8]), Ok(()));
+    assert_eq!(lines.0.load(Ordering::Relaxed), 0, "the strict one did not come so far");
+}
+
+/// Believes everyone.
+#[derive(Debug)]
+struct Anyone;
+
+impl PeerVerifier for Anyone {
+    fn verify(&self, _: &PresentedPeer<'_>) -> Result<PeerAuthenticated, CertificateError> {
+        Ok(PeerAuthenticated::dangerous_assertion())
     }
 }

@@ -20,7 +20,7 @@ use crate::discard::Discard;
 use crate::error::CertificateError;
 use crate::wire::codec::Decode as _;
 use crate::wire::enums::{ContentType, HandshakeType, MaxFragmentLength, ProtocolVersion, SrtpProfile};
-use crate::wire::fragment::{FragmentHeader, Fragments};
+use crate::wire::fragment::{FragmentHeader, Fragments, MessageSeq};
 use crate::wire::hello::{ClientHello, ServerHello};
 use crate::wire::record::{Epoch, RecordHeader, Records};
 

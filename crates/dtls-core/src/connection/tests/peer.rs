@@ -86,6 +86,22 @@ fn a_server_that_closes_before_its_last_flight_has_left_sends_both() {
 }
 
 #[test]
+fn an_alert_that_takes_the_place_of_another_leaves_the_last_flight_aboard() {
+    let (mut client, mut server) = Pair::new().build();
+    deliver(drain(&mut client, START), &mut server, START);
+    deliver(drain(&mut server, START), &mut client, START);
+    deliver(drain(&mut client, START), &mut server, START);
+    // A wish to renegotiate behind the Finished is answered by a warning, and then the owner closes.
+    let hello = [&FragmentHeader::whole(HandshakeType::CLIENT_HELLO, MessageSeq(7), 0).to_bytes()[..], &[]].concat();
+    let wish = sealed_record(&mut client, ContentType::HANDSHAKE, &hello);
+    deliver(vec![wish], &mut server, START);
+    server.close();
+    deliver(drain(&mut server, START), &mut client, START);
+    assert_eq!(client.poll_event(), Some(Event::Connected));
+    assert_eq!(client.poll_event(), Some(Event::Closed));
+}
+
+#[test]
 fn after_an_orderly_close_both_ends_can_still_be_asked_what_was_agreed_on() {
     let (mut client, mut server) = Pair::new().connect();
     client.close();
