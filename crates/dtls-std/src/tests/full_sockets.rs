@@ -1,0 +1,87 @@
+//! Sockets without room.
+
+use super::*;
+
+/// A session whose socket has no room for so many attempts once the flag is set; its endpoint and its other end.
+fn pair_with_full_socket(party: &Party, fulls: usize) -> (Session, Arc<AtomicBool>, Endpoint, Session) {
+    let endpoint = party.listen();
+    let (mut tap, _) = TestTap::new();
+    tap.fulls = fulls;
+    let is_full = Arc::clone(&tap.is_full);
+    let options = Options { tap: Some(Box::new(tap)), ..Options::default() };
+    let client = connect_with(endpoint.local_addr(), None, party.client(), options).unwrap();
+    let server = accept(&endpoint);
+    (client, is_full, endpoint, server)
+}
+
+#[test]
+fn what_a_full_socket_does_not_take_is_sent_when_it_has_room() {
+    let party = Party::new();
+    let (client, is_full, _endpoint, server) = pair_with_full_socket(&party, 3);
+    is_full.store(true, Ordering::SeqCst);
+    client.send(b"first").unwrap();
+    client.send(b"second").unwrap();
+    assert_eq!((receive(&server), receive(&server)), (b"first".to_vec(), b"second".to_vec()));
+    assert_eq!(client.stats().datagrams_sent, server.stats().datagrams_received + 1);
+}
+
+#[test]
+fn a_goodbye_leaves_also_where_the_socket_was_full() {
+    let party = Party::new();
+    type Close = fn(Session);
+    let close: Close = |session| {
+        session.close();
+        // It has waited: all is done.
+        UdpSocket::bind(session.local_addr()).unwrap();
+    };
+    let ways: [Close; 2] = [close, drop];
+    for close in ways {
+        let (client, is_full, _endpoint, server) = pair_with_full_socket(&party, 3);
+        is_full.store(true, Ordering::SeqCst);
+        close(client);
+        assert!(matches!(ending(&server), SessionError::Closed));
+    }
+}
+
+#[test]
+fn an_endpoint_whose_socket_is_full_says_goodbye_to_everyone() {
+    let party = Party::new();
+    let (mut tap, _) = TestTap::new();
+    tap.fulls = 3;
+    let is_full = Arc::clone(&tap.is_full);
+    let options = Options { tap: Some(Box::new(tap)), ..Options::default() };
+    let endpoint = listen_with("127.0.0.1:0", party.server(), options).unwrap();
+    let pairs = [(); 3].map(|()| party.pair(&endpoint));
+    is_full.store(true, Ordering::SeqCst);
+    endpoint.close();
+    UdpSocket::bind(endpoint.local_addr()).unwrap();
+    for (client, _) in &pairs {
+        assert!(matches!(ending(client), SessionError::Closed));
+    }
+}
+
+#[test]
+fn a_socket_that_stays_full_is_given_up() {
+    let party = Party::new();
+    let (client, is_full, _endpoint, server) = pair_with_full_socket(&party, usize::MAX);
+    is_full.store(true, Ordering::SeqCst);
+    // The first is kept, for a while; the second waits as long, and says that it was not sent.
+    client.send(b"kept").unwrap();
+    let sent = client.send(b"not kept");
+    assert!(matches!(&sent, Err(SessionError::Socket(error)) if error.kind() == io::ErrorKind::WouldBlock), "{sent:?}");
+    client.close();
+    UdpSocket::bind(client.local_addr()).unwrap();
+    assert!(server.recv_vec_timeout(SHORT).unwrap().is_none());
+}
+
+#[test]
+fn destroying_does_not_wait_for_a_full_socket() {
+    let party = Party::new();
+    let (client, is_full, _endpoint, server) = pair_with_full_socket(&party, usize::MAX);
+    is_full.store(true, Ordering::SeqCst);
+    client.send(b"kept").unwrap();
+    client.destroy();
+    assert!(matches!(ending(&client), SessionError::Closed));
+    is_full.store(false, Ordering::SeqCst);
+    assert_eq!(receive(&server), b"kept");
+}
