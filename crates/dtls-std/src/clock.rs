@@ -7,7 +7,7 @@ use dtls_core::crypto::WallClock;
 use rustls_pki_types::UnixTime;
 
 /// The monotonic clock of one socket. Its origin is when it was made.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
     origin: SystemInstant,
 }
@@ -16,6 +16,11 @@ impl Clock {
     #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     pub(crate) fn new() -> Self {
         Self { origin: SystemInstant::now() }
+    }
+
+    /// The system's name for a moment.
+    pub(crate) fn at(self, moment: Instant) -> SystemInstant {
+        self.origin + moment.since_origin()
     }
 
     pub(crate) fn now(&self) -> Instant {

@@ -8,45 +8,13 @@ use std::net::{ToSocketAddrs, UdpSocket};
 use std::sync::Arc;
 
 use dtls_core::{ClientConfig, Error, ServerConfig};
-use dtls_endpoint::{CookiePolicy, Limits, Stats};
+use dtls_endpoint::{Limits, Stats};
 use rustls_pki_types::ServerName;
 
 use crate::error::{AcceptError, ConnectError};
+use crate::options::{Options, SocketOptions};
 use crate::session::{End, Peer, Session, told_again};
 use crate::shared::{Arrival, Ending, Shared, Whom};
-use crate::tap::Tap;
-
-/// What has a default and can be chosen for a socket. Write `Options { cookies, ..Options::default() }`.
-pub struct Options {
-    /// Sees every datagram; one of the [callbacks](crate#callbacks). Default: nobody does.
-    pub tap: Option<Box<dyn Tap>>,
-    /// Whether clients must show that they receive at their address. Default: they must.
-    pub cookies: CookiePolicy,
-    /// How much to take on.
-    pub limits: Limits,
-    /// How many connected clients wait to be accepted, as with listen(2); 0 is taken as 1. Default: 128.
-    ///
-    /// While so many wait, new clients get silence and are counted in [`Stats::busy`]: they repeat their hello, and may
-    /// find room. Handshakes that are under way by then are completed, so that up to [`Limits::half_open`] more can
-    /// wait.
-    pub backlog: usize,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { tap: None, cookies: CookiePolicy::default(), limits: Limits::default(), backlog: 128 }
-    }
-}
-
-impl fmt::Debug for Options {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Options")
-            .field("cookies", &self.cookies)
-            .field("limits", &self.limits)
-            .field("backlog", &self.backlog)
-            .finish_non_exhaustive()
-    }
-}
 
 /// Binds a socket to `addr` and accepts clients there. What the configuration calls back has to keep to
 /// [a few rules](crate#callbacks).
@@ -62,7 +30,7 @@ pub fn listen(addr: impl ToSocketAddrs, config: Arc<ServerConfig>) -> io::Result
 /// # Errors
 /// As [`listen`].
 pub fn listen_with(addr: impl ToSocketAddrs, config: Arc<ServerConfig>, options: Options) -> io::Result<Endpoint> {
-    let shared = Shared::start(UdpSocket::bind(addr)?, Some(config), options)?;
+    let shared = Shared::start(options.socket.bind(addr)?, Some(config), options)?;
     Ok(Endpoint { door: Arc::new(Doorkeeper { shared }) })
 }
 
@@ -98,7 +66,7 @@ pub fn connect_with(
     let mut fault = ConnectError::Socket(io::ErrorKind::AddrNotAvailable.into());
     while let Some(address) = addresses.next().map(as_peer) {
         let patience = if addresses.peek().is_some() { Patience::UntilRefused } else { Patience::UntilTimeout };
-        let socket = match own_socket(address) {
+        let socket = match own_socket(address, &options.socket) {
             Ok(socket) => socket,
             Err(error) => {
                 fault = error.into();
@@ -114,7 +82,7 @@ pub fn connect_with(
             outcome => return outcome,
         }
         endpoint.destroy();
-        options.tap = shared.lock().tap.take();
+        options.tap = shared.lock().hub.take_tap();
     }
     Err(fault)
 }
@@ -144,11 +112,16 @@ fn is_no_answer(error: &ConnectError) -> bool {
 /// A socket that is connected to the peer, so that the system chooses our address, passes nobody else's datagrams,
 /// and says when nothing listens there. Not where a connected socket refuses to be told an address again, as BSD's do:
 /// taps send by address.
-fn own_socket(to: SocketAddr) -> io::Result<UdpSocket> {
-    let socket = match to {
-        SocketAddr::V4(_) => UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?,
-        SocketAddr::V6(_) => UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0))?,
+fn own_socket(to: SocketAddr, options: &SocketOptions) -> io::Result<UdpSocket> {
+    let anywhere = match to {
+        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
     };
+    let from = options.bind.unwrap_or(anywhere);
+    if from.is_ipv4() != to.is_ipv4() {
+        return Err(io::ErrorKind::AddrNotAvailable.into());
+    }
+    let socket = options.bind(from)?;
     if cfg!(any(target_os = "linux", target_os = "android", windows)) {
         socket.connect(to)?;
     }
@@ -246,14 +219,13 @@ impl Endpoint {
         server_name: Option<ServerName<'static>>,
         config: Arc<ClientConfig>,
     ) -> Result<Session, ConnectError> {
-        let suits = |address: &SocketAddr| address.is_ipv4() == self.local_addr().is_ipv4();
-        let address = addr.to_socket_addrs()?.find(suits).ok_or(io::ErrorKind::AddrNotAvailable);
-        self.connect_patiently(
-            address.map(as_peer).map_err(io::Error::from)?,
-            server_name,
-            config,
-            Patience::UntilTimeout,
-        )
+        let addresses = addr.to_socket_addrs()?;
+        let address = {
+            let state = self.shared().lock();
+            addresses.into_iter().find_map(|address| state.hub.peer_at(address))
+        };
+        let address = address.ok_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable))?;
+        self.connect_patiently(address, server_name, config, Patience::UntilTimeout)
     }
 
     fn connect_patiently(

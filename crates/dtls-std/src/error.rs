@@ -131,3 +131,9 @@ impl fmt::Display for SessionError {
 }
 
 impl core::error::Error for SessionError {}
+
+impl From<SendError> for SessionError {
+    fn from(error: SendError) -> Self {
+        if error == SendError::Closed { Self::Closed } else { Self::NotSent(error) }
+    }
+}

@@ -58,9 +58,12 @@
 mod clock;
 mod endpoint;
 mod error;
+mod hub;
 mod key_log;
+mod options;
 mod session;
 mod shared;
+mod socket;
 mod tap;
 #[cfg(test)]
 mod tests;
@@ -72,10 +75,11 @@ pub use dtls_core::{
     ClientConfig, Error, ExportError, SendError, ServerConfig, SessionInfo, Settings, SrtpKeys, Stats,
 };
 pub use dtls_endpoint;
-pub use dtls_endpoint::{CookiePolicy, Limits, Reason, Stats as EndpointStats};
-pub use endpoint::{Endpoint, Incoming, Options, connect, connect_with, listen, listen_with};
+pub use dtls_endpoint::{Admission, CookiePolicy, Event, Handle, Limits, Reason, Replacement, Stats as EndpointStats};
+pub use endpoint::{Endpoint, Incoming, connect, connect_with, listen, listen_with};
 pub use error::{AcceptError, ConnectError, SessionError};
 pub use key_log::KeyLogFile;
+pub use options::{Batching, Fragmentation, Ipv6, Options, SocketOptions};
 pub use rustls_pki_types::ServerName;
 pub use session::Session;
 pub use tap::Tap;

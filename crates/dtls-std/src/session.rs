@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use dtls_core::{Error, ExportError, SendError, SessionInfo, SrtpKeys, Stats};
+use dtls_core::{Error, ExportError, SessionInfo, SrtpKeys, Stats};
 use dtls_endpoint::{Handle, Reason};
 
 use crate::error::SessionError;
@@ -36,17 +36,40 @@ impl Session {
     /// and while it waits, so does whoever sends the next. What a socket has not taken for five seconds is lost.
     ///
     /// # Errors
-    /// See [`SessionError`]. [`SendError::TooLong`] names what fits; see also [`max_payload`](Self::max_payload).
+    /// See [`SessionError`]. [`SendError::TooLong`](dtls_core::SendError::TooLong) names what fits; see also
+    /// [`max_payload`](Self::max_payload). Where the socket finds a datagram too long for the way it would have to take
+    /// (EMSGSIZE), the session's MTU becomes smaller, and the error says what fits now.
     pub fn send(&self, payload: &[u8]) -> Result<(), SessionError> {
-        let sent = self.shared.send(self.peer.handle, payload);
+        self.sent(self.shared.send(self.peer.handle, [payload])).map(|_| ())
+    }
+
+    /// Sends several datagrams, in one call of the system where [`Batching`](crate::Batching) can do it: worth it where
+    /// they are of one length. Returns how many were sent; all of them, unless the session ends or the socket fails
+    /// meanwhile.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send), if not even the first was sent.
+    pub fn send_batch(&self, payloads: &[impl AsRef<[u8]>]) -> Result<usize, SessionError> {
+        let mut done = 0;
+        while let Some(rest) = payloads.get(done..).filter(|rest| !rest.is_empty()) {
+            match self.sent(self.shared.send(self.peer.handle, rest.iter().map(AsRef::as_ref))) {
+                Ok(sent) => done += sent,
+                Err(error) if done == 0 => return Err(error),
+                Err(_) => break,
+            }
+        }
+        Ok(done)
+    }
+
+    fn sent(&self, sent: Result<usize, SessionError>) -> Result<usize, SessionError> {
         match sent {
-            Ok(sent) => sent.map_err(SessionError::Socket),
-            Err(SendError::Closed) => Err(self.peer.inbox().ending()),
-            Err(error) => {
+            Err(SessionError::Closed) => Err(self.peer.inbox().ending()),
+            Err(SessionError::NotSent(error)) => {
                 // Record numbers that are used up end the session; this says so to whoever waits.
                 self.shared.act(|_, _| ());
                 Err(SessionError::NotSent(error))
             }
+            sent => sent,
         }
     }
 

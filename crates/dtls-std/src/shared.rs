@@ -7,16 +7,19 @@ use std::io;
 use std::net::UdpSocket;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Instant as SystemInstant;
 
-use dtls_core::{ClientConfig, Error, Instant, Role, SendError, ServerConfig, Stats};
+use dtls_core::{ClientConfig, Error, Instant, Role, ServerConfig, Stats};
 use dtls_endpoint::{Admission, Event, Handle};
 use rustls_pki_types::ServerName;
 
 use crate::clock::Clock;
-use crate::endpoint::Options;
-use crate::error::{AcceptError, ConnectError};
+use crate::endpoint::as_peer;
+use crate::error::{AcceptError, ConnectError, SessionError};
+use crate::hub::Hub;
+use crate::options::Options;
 use crate::session::{End, Peer, told_again};
-use crate::tap::{self, Tap};
+use crate::socket::Intake;
 use crate::worker::Worker;
 
 /// One socket, its sessions and its thread.
@@ -40,30 +43,24 @@ impl Shared {
         server: Option<Arc<ServerConfig>>,
         options: Options,
     ) -> io::Result<Arc<Self>> {
-        socket.set_nonblocking(true)?;
-        let local_addr = socket.local_addr()?;
-        let clock = Clock::new();
-        let endpoint = dtls_endpoint::Endpoint::new(clock.now(), server, options.cookies, options.limits)
-            .map_err(io::Error::other)?;
-        let (worker, waker) = Worker::new(socket.try_clone()?)?;
+        let backlog_max = options.backlog.max(1);
+        let hub = Hub::new(socket, server, options)?;
+        let (local_addr, clock) = (hub.local_addr(), hub.clock());
+        let (worker, waker) = Worker::new(hub.intake(Worker::BATCH)?)?;
         let (arrived, room) = (Arc::new(Condvar::new()), Arc::new(Condvar::new()));
         let state = State {
-            endpoint,
-            socket: Some(socket),
-            tap: options.tap,
+            hub,
             door: Door::Open,
+            is_busy: false,
+            ended: None,
             fault: None,
             peers: BTreeMap::new(),
             early: None,
             backlog: VecDeque::new(),
-            backlog_max: options.backlog.max(1),
+            backlog_max,
             arrived: Arc::clone(&arrived),
-            send_fault: None,
-            blocked: None,
-            full_since: None,
             room: Arc::clone(&room),
             wait: Wait::default(),
-            out: Vec::new(),
         };
         let thread = Mutex::new(None);
         let shared = Arc::new(Self { state: Mutex::new(state), arrived, room, waker, clock, local_addr, thread });
@@ -84,6 +81,11 @@ impl Shared {
 
     pub(crate) const fn local_addr(&self) -> SocketAddr {
         self.local_addr
+    }
+
+    /// The system's name for a moment.
+    pub(crate) fn at(&self, moment: Instant) -> SystemInstant {
+        self.clock.at(moment)
     }
 
     /// Lets `change` happen, sends what comes of it, and interrupts the thread's wait if it must not last as long as
@@ -120,18 +122,20 @@ impl Shared {
         self.act(|state, now| state.begin(now, to, server_name, config))
     }
 
-    /// Seals and sends one datagram of a user; waits while the socket has no room.
-    pub(crate) fn send(&self, handle: Handle, payload: &[u8]) -> Result<io::Result<()>, SendError> {
+    /// Seals and sends datagrams of a user; waits while the socket has no room. Says how many were sent, or why the first
+    /// was not.
+    pub(crate) fn send<'p>(
+        &self,
+        handle: Handle,
+        payloads: impl IntoIterator<Item = &'p [u8]>,
+    ) -> Result<usize, SessionError> {
         let mut state = self.lock();
-        if state.blocked.is_some() {
-            let waited = self.room.wait_timeout_while(state, State::PATIENCE, |state| state.blocked.is_some());
+        if state.hub.wants_room() {
+            let waited = self.room.wait_timeout_while(state, Hub::PATIENCE, |state| state.hub.wants_room());
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
-            if state.blocked.is_some() {
-                return Ok(Err(io::ErrorKind::WouldBlock.into()));
-            }
         }
-        let sent = state.send(handle, payload, || self.now());
-        if state.blocked.is_some() {
+        let sent = state.hub.send(handle, payloads);
+        if state.hub.wants_room() {
             self.interrupt_if_needed(&mut state);
         }
         sent
@@ -184,7 +188,7 @@ impl Shared {
     pub(crate) fn proceed(&self) -> Option<Wait> {
         let mut state = self.lock();
         let now = self.now();
-        state.endpoint.handle_timeout(now);
+        state.hub.endpoint_mut().handle_timeout(now);
         state.flush(now);
         state.wait = state.next_wait();
         if state.is_done() { None } else { Some(state.wait) }
@@ -254,11 +258,12 @@ pub(crate) enum Door {
 
 /// Everything behind the lock.
 pub(crate) struct State {
-    endpoint: dtls_endpoint::Endpoint<SocketAddr>,
-    /// `None` once the thread has ended.
-    socket: Option<UdpSocket>,
-    pub(crate) tap: Option<Box<dyn Tap>>,
+    pub(crate) hub: Hub,
     door: Door,
+    /// Whether the user wants no new clients.
+    is_busy: bool,
+    /// When the thread ended.
+    pub(crate) ended: Option<Instant>,
     /// Why the thread has ended before its time.
     fault: Option<Arc<io::Error>>,
     /// Sessions that somebody has an interest in, handshakes that we began and all that were established, until they
@@ -271,152 +276,70 @@ pub(crate) struct State {
     /// How many of them can be sessions before new clients are not welcome.
     backlog_max: usize,
     arrived: Arc<Condvar>,
-    /// The last datagram that the socket did not take, and why.
-    send_fault: Option<(SocketAddr, io::Error)>,
-    /// A datagram that the socket had no room for. Nothing else is taken from the sessions before it has left.
-    blocked: Option<(SocketAddr, Vec<u8>)>,
-    /// Since when the socket has taken nothing.
-    full_since: Option<Instant>,
     room: Arc<Condvar>,
     /// What the thread waits for.
     wait: Wait,
-    /// Kept for its capacity.
-    out: Vec<u8>,
 }
 
 impl State {
     /// Failed handshakes that wait to be reported at most. Only a client whose address was verified can make one.
     const FAILURES_MAX: usize = 64;
-    /// How long a full socket is waited for. What it has not taken by then is lost, and so is all that comes after
-    /// until it takes something again.
-    const PATIENCE: Duration = if cfg!(test) { Duration::from_millis(300) } else { Duration::from_secs(5) };
-
     pub(crate) const fn endpoint(&self) -> &dtls_endpoint::Endpoint<SocketAddr> {
-        &self.endpoint
+        self.hub.endpoint()
     }
 
     pub(crate) const fn endpoint_mut(&mut self) -> &mut dtls_endpoint::Endpoint<SocketAddr> {
-        &mut self.endpoint
+        self.hub.endpoint_mut()
     }
 
     /// Whether the thread has nothing left to do, ever.
     pub(crate) fn is_done(&self) -> bool {
-        self.door == Door::Shut && self.endpoint.is_empty()
+        self.door == Door::Shut && self.endpoint().is_empty()
     }
 
     /// What the thread should wait for.
     fn next_wait(&mut self) -> Wait {
-        let given_up = self.full_since.filter(|_| self.blocked.is_some()).map(|since| since + Self::PATIENCE);
-        let until = self.endpoint.poll_timeout().into_iter().chain(given_up).min();
-        Wait { until, for_room: self.blocked.is_some() }
+        Wait { until: self.hub.next_deadline(), for_room: self.hub.wants_room() }
     }
 
     // --- datagrams ---
 
-    pub(crate) fn receive(&mut self, now: Instant, from: SocketAddr, datagram: &mut [u8]) {
-        // Deadlines come also while datagrams do.
-        if self.endpoint.poll_timeout().is_some_and(|deadline| deadline <= now) {
-            self.endpoint.handle_timeout(now);
+    /// Takes the datagrams of one call of the system.
+    pub(crate) fn receive(&mut self, now: Instant, intake: &mut Intake) {
+        for (from, datagram) in intake.datagrams() {
+            let from = as_peer(from);
+            self.early = None;
+            let (peers, early) = (&self.peers, &mut self.early);
+            self.hub.receive(now, from, datagram, |handle, payload| {
+                let known = peers.get(&handle);
+                let peer = known.unwrap_or_else(|| early.get_or_insert_with(|| Arc::new(Peer::new(handle, from))));
+                peer.change(|inbox| inbox.push(payload));
+            });
+            self.flush(now);
         }
-        if let Some(tap) = &mut self.tap {
-            tap.received(from, datagram);
-        }
-        self.early = None;
-        for (handle, payload) in self.endpoint.receive(now, from, datagram) {
-            let early = &mut self.early;
-            let known = self.peers.get(&handle);
-            let peer = known.unwrap_or_else(|| early.get_or_insert_with(|| Arc::new(Peer::new(handle, from))));
-            peer.change(|inbox| inbox.push(payload));
-        }
-        self.flush(now);
     }
 
-    /// The socket tells of an earlier datagram (ICMP). Anyone can forge that, so it ends nothing; all that is noted is
-    /// that nothing listens where a connected socket sends to.
-    pub(crate) fn on_socket_error(&self, error: &io::Error) {
-        // Windows has the second for it.
-        if !matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset) {
-            return;
-        }
-        let peer_addr = self.socket.as_ref().and_then(|socket| socket.peer_addr().ok());
-        let handle = peer_addr.and_then(|address| self.endpoint.session_at(&address));
-        if let Some(peer) = handle.and_then(|handle| self.peers.get(&handle)) {
+    pub(crate) fn on_socket_error(&mut self, error: &io::Error) {
+        self.hub.on_socket_error(error);
+        self.tell_refused();
+    }
+
+    fn tell_refused(&mut self) {
+        if let Some(peer) = self.hub.poll_refused().and_then(|handle| self.peers.get(&handle)) {
             peer.change(|inbox| inbox.is_refused = true);
-        }
-    }
-
-    fn send(
-        &mut self,
-        handle: Handle,
-        payload: &[u8],
-        now: impl FnOnce() -> Instant,
-    ) -> Result<io::Result<()>, SendError> {
-        let mut out = core::mem::take(&mut self.out);
-        out.clear();
-        let sent = self.endpoint.send(handle, payload, &mut out).map(|to| self.transmit(to, &out, now));
-        self.out = out;
-        sent
-    }
-
-    /// Sends a datagram, or keeps it until the socket has room.
-    fn transmit(&mut self, to: SocketAddr, datagram: &[u8], now: impl FnOnce() -> Instant) -> io::Result<()> {
-        match self.try_transmit(to, datagram) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                let now = now();
-                if now >= *self.full_since.get_or_insert(now) + Self::PATIENCE {
-                    return Err(error);
-                }
-                self.blocked = Some((to, datagram.to_vec()));
-                Ok(())
-            }
-            outcome => {
-                self.full_since = None;
-                outcome
-            }
-        }
-    }
-
-    fn try_transmit(&mut self, to: SocketAddr, datagram: &[u8]) -> io::Result<()> {
-        match self.transmit_once(to, datagram) {
-            // This may be what became of an earlier datagram (ICMP): the present one has not been tried.
-            Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
-                self.on_socket_error(&error);
-                self.transmit_once(to, datagram)
-            }
-            sent => sent,
-        }
-    }
-
-    fn transmit_once(&mut self, to: SocketAddr, datagram: &[u8]) -> io::Result<()> {
-        let socket = self.socket.as_ref().ok_or(io::ErrorKind::NotConnected)?;
-        match &mut self.tap {
-            Some(tap) => tap.send(socket, to, datagram),
-            None => tap::send(socket, to, datagram),
         }
     }
 
     /// Sends what there is to send, and tells who waits for what has happened.
     fn flush(&mut self, now: Instant) {
-        if let Some((to, datagram)) = self.blocked.take() {
-            self.transmit_or_lose(to, &datagram, now);
+        let wanted_room = self.hub.wants_room();
+        self.hub.flush(now);
+        if wanted_room {
             self.room.notify_all();
         }
-        let mut out = core::mem::take(&mut self.out);
-        while self.blocked.is_none() {
-            out.clear();
-            let Some(to) = self.endpoint.poll_transmit(now, &mut out) else { break };
-            self.transmit_or_lose(to, &out, now);
-        }
-        self.out = out;
-        while let Some((handle, address, event)) = self.endpoint.poll_event() {
+        self.tell_refused();
+        while let Some((handle, address, event)) = self.hub.poll_event() {
             self.on_event(handle, address, event);
-        }
-    }
-
-    /// An error is as if the datagram were lost on its way: what matters is sent again.
-    fn transmit_or_lose(&mut self, to: SocketAddr, datagram: &[u8], now: Instant) {
-        if let Err(error) = self.transmit(to, datagram, || now) {
-            self.send_fault = Some((to, error));
         }
     }
 
@@ -435,20 +358,11 @@ impl State {
         if self.door == Door::Shut {
             return Err(ConnectError::Closed);
         }
-        let handle = self.endpoint.connect(now, to, config, server_name)?;
+        let handle = self.hub.connect(to, server_name, config)?;
         let peer = Arc::new(Peer::new(handle, to));
         self.peers.insert(handle, Arc::clone(&peer));
-        self.send_fault = None;
         self.flush(now);
-        match self.send_fault.take() {
-            // No route, say: repeating the flight would not help.
-            Some((at, error)) if at == to && !is_passing(&error) => {
-                self.end(&[handle], Ending::Abort, now);
-                self.release(handle);
-                Err(ConnectError::Socket(error))
-            }
-            _ => Ok(peer),
-        }
+        Ok(peer)
     }
 
     fn on_event(&mut self, handle: Handle, address: SocketAddr, event: Event) {
@@ -465,9 +379,9 @@ impl State {
     }
 
     fn on_connected(&mut self, handle: Handle, address: SocketAddr) {
-        let Some(info) = self.endpoint.info(handle).cloned() else { return };
+        let Some(info) = self.endpoint().info(handle).cloned() else { return };
         // One copy is enough.
-        drop(self.endpoint.take_peer_certificates(handle));
+        drop(self.endpoint_mut().take_peer_certificates(handle));
         let role = info.role;
         let early = self.early.take().filter(|early| early.handle == handle);
         let peer = self.peers.entry(handle);
@@ -483,8 +397,17 @@ impl State {
     /// New clients are welcome while the door is open and they can be accepted in time.
     fn update_admission(&mut self) {
         let waiting = self.backlog.iter().filter(|arrival| matches!(arrival, Arrival::Connected(_))).count();
-        let is_welcome = self.door == Door::Open && waiting < self.backlog_max;
-        self.endpoint.set_admission(if is_welcome { Admission::Open } else { Admission::Busy });
+        let is_welcome = self.door == Door::Open && !self.is_busy && waiting < self.backlog_max;
+        self.endpoint_mut().set_admission(if is_welcome { Admission::Open } else { Admission::Busy });
+    }
+
+    pub(crate) fn set_busy(&mut self, is_busy: bool) {
+        self.is_busy = is_busy;
+        self.update_admission();
+    }
+
+    pub(crate) const fn is_busy(&self) -> bool {
+        self.is_busy
     }
 
     fn on_failed_client(&mut self, handle: Handle, peer: SocketAddr, error: Error) {
@@ -504,28 +427,28 @@ impl State {
     }
 
     pub(crate) fn session_stats(&self, handle: Handle) -> Stats {
-        self.endpoint.session_stats(handle).cloned().unwrap_or_default()
+        self.endpoint().session_stats(handle).cloned().unwrap_or_default()
     }
 
     /// Nothing more will be asked of a session; gives what it has counted.
     fn release(&mut self, handle: Handle) -> Stats {
         let stats = self.session_stats(handle);
-        self.endpoint.release(handle);
+        self.endpoint_mut().release(handle);
         self.peers.remove(&handle);
         stats
     }
 
     /// Whether a session that is over still has something to say.
     fn is_leaving(&self, handle: Handle) -> bool {
-        !self.endpoint.is_drained(handle)
+        !self.endpoint().is_drained(handle)
     }
 
     /// Ends sessions from our side; what they have to say has left when this returns, unless the socket is full.
     fn end(&mut self, handles: &[Handle], ending: Ending, now: Instant) {
         for handle in handles {
             match ending {
-                Ending::Close => self.endpoint.close(*handle),
-                Ending::Abort => self.endpoint.abort(*handle),
+                Ending::Close => self.endpoint_mut().close(*handle),
+                Ending::Abort => self.endpoint_mut().abort(*handle),
             }
         }
         self.flush(now);
@@ -539,10 +462,10 @@ impl State {
         let waiting: Vec<Handle> = self.backlog.drain(..).filter_map(Arrival::handle).collect();
         self.update_admission();
         let is_claimed = |handle: &Handle| self.peers.contains_key(handle) && !waiting.contains(handle);
-        let (claimed, mut unclaimed): (Vec<_>, Vec<_>) = self.endpoint.sessions().partition(is_claimed);
+        let (claimed, mut unclaimed): (Vec<_>, Vec<_>) = self.endpoint().sessions().partition(is_claimed);
         if let Whom::All = whom {
             if let Ending::Abort = ending {
-                self.blocked = None;
+                self.hub.forget_blocked();
             }
             self.end(&claimed, ending, now);
         }
@@ -557,13 +480,14 @@ impl State {
 
     fn retire(&mut self, fault: Option<io::Error>, now: Instant) {
         self.door = Door::Shut;
-        self.socket = None;
+        self.hub.close_socket();
+        self.ended = Some(now);
         self.fault = fault.map(Arc::new);
         let end = self.fault.clone().map_or(End::Closed, End::Socket);
         for handle in self.peers.keys() {
             self.over(*handle, end.clone());
         }
-        let handles: Vec<Handle> = self.endpoint.sessions().collect();
+        let handles: Vec<Handle> = self.endpoint().sessions().collect();
         self.end(&handles, Ending::Close, now);
         self.arrived.notify_all();
     }
@@ -585,10 +509,4 @@ impl Arrival {
             Self::Failed(_) => None,
         }
     }
-}
-
-/// Whether the same datagram may well be taken a little later.
-fn is_passing(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionRefused, ConnectionReset, Interrupted, WouldBlock};
-    matches!(error.kind(), WouldBlock | Interrupted | ConnectionRefused | ConnectionReset)
 }

@@ -1,16 +1,16 @@
 //! The thread of one socket: waits for a datagram, for the next deadline, or to be woken.
 
 use std::io;
-use std::net::UdpSocket;
 
 use mio::{Events, Interest, Poll, Token, Waker};
 
-use crate::endpoint::as_peer;
 use crate::shared::{Shared, Wait};
+use crate::socket::Intake;
 
 pub(crate) struct Worker {
     poll: Poll,
     socket: mio::net::UdpSocket,
+    intake: Intake,
     is_watching_room: bool,
 }
 
@@ -20,14 +20,16 @@ impl Worker {
     /// Errors of the socket in a row after which to wait for it again. They tell of earlier datagrams (ICMP), and
     /// behind them may stand datagrams of which nothing else would tell.
     const ERRORS_MAX: usize = 64;
+    /// Datagrams, or trains of datagrams, in one call of the system.
+    pub(crate) const BATCH: usize = 32;
 
     /// The socket must not block. What is given back wakes the thread.
-    pub(crate) fn new(socket: UdpSocket) -> io::Result<(Self, Waker)> {
+    pub(crate) fn new(intake: Intake) -> io::Result<(Self, Waker)> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), Self::WAKER)?;
-        let mut socket = mio::net::UdpSocket::from_std(socket);
+        let mut socket = mio::net::UdpSocket::from_std(intake.udp().try_clone()?);
         poll.registry().register(&mut socket, Self::SOCKET, Interest::READABLE)?;
-        Ok((Self { poll, socket, is_watching_room: false }, waker))
+        Ok((Self { poll, socket, intake, is_watching_room: false }, waker))
     }
 
     pub(crate) fn run(mut self, shared: &Shared) {
@@ -40,8 +42,6 @@ impl Worker {
 
     fn serve(&mut self, shared: &Shared) -> io::Result<()> {
         let mut events = Events::with_capacity(4);
-        // Longer than any UDP payload.
-        let mut buffer = vec![0; 1 << 16];
         loop {
             let Some(wait) = shared.proceed() else { return Ok(()) };
             self.watch(wait)?;
@@ -50,7 +50,7 @@ impl Worker {
                 _ => {}
             }
             if events.iter().any(|event| event.token() == Self::SOCKET) {
-                self.receive_all(shared, &mut buffer);
+                self.receive_all(shared);
             }
         }
     }
@@ -67,15 +67,14 @@ impl Worker {
     }
 
     /// Takes what has come, until there is no more: only then does the system say again that something has.
-    fn receive_all(&self, shared: &Shared, buffer: &mut [u8]) {
+    fn receive_all(&mut self, shared: &Shared) {
         let mut errors = 0;
         while errors < Self::ERRORS_MAX {
-            match self.socket.recv_from(buffer) {
-                Ok((len, from)) => {
+            match self.socket.try_io(|| self.intake.fill()) {
+                Ok(()) => {
                     errors = 0;
                     let mut state = shared.lock();
-                    let now = shared.now();
-                    state.receive(now, as_peer(from), buffer.get_mut(..len).unwrap_or_default());
+                    state.receive(shared.now(), &mut self.intake);
                     if state.is_done() {
                         return;
                     }
