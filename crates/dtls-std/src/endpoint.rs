@@ -6,6 +6,7 @@ use core::time::Duration;
 use std::io;
 use std::net::{ToSocketAddrs, UdpSocket};
 use std::sync::Arc;
+use std::time::Instant as SystemInstant;
 
 use dtls_core::{ClientConfig, Error, ServerConfig};
 use dtls_endpoint::{Limits, Stats};
@@ -279,7 +280,52 @@ impl Endpoint {
         self.shared().join();
     }
 
+    // --- changing ---
+
+    /// Serves new clients by another configuration, with renewed certificates for example; sessions that exist keep
+    /// theirs. Does nothing at an endpoint that was made without one, of [`connect`].
+    pub fn set_server_config(&self, config: Arc<ServerConfig>) {
+        self.shared().act(|state, _| state.endpoint_mut().set_server_config(config));
+    }
+
+    /// Changes the limits. Sessions beyond new ones go on.
+    pub fn set_limits(&self, limits: Limits) {
+        self.shared().act(|state, _| state.endpoint_mut().set_limits(limits));
+    }
+
+    /// While it is `true`, new clients get silence and are counted in [`Stats::busy`]; sessions that exist go on.
+    /// They repeat their hello, and may find it `false`.
+    pub fn set_busy(&self, is_busy: bool) {
+        self.shared().act(|state, _| state.set_busy(is_busy));
+    }
+
+    /// What [`set_busy`](Self::set_busy) has been told last.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.shared().lock().is_busy()
+    }
+
     // --- asking ---
+
+    /// How many sessions there are, of either role, finished handshake or not.
+    #[must_use]
+    pub fn sessions(&self) -> usize {
+        self.shared().lock().endpoint().len()
+    }
+
+    /// When the endpoint was made.
+    #[must_use]
+    pub fn created(&self) -> SystemInstant {
+        self.shared().at(self.stats().created)
+    }
+
+    /// When the endpoint ended: it was closed or destroyed, or had to end, and its last session is over. `None` until
+    /// then.
+    #[must_use]
+    pub fn destroyed(&self) -> Option<SystemInstant> {
+        let ended = self.shared().lock().ended;
+        ended.map(|ended| self.shared().at(ended))
+    }
 
     /// What has been counted so far, over all sessions.
     #[must_use]

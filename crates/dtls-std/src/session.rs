@@ -7,8 +7,10 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use dtls_core::wire::enums::{CipherSuiteId, ProtocolVersion, SrtpProfile};
 use dtls_core::{Error, ExportError, SessionInfo, SrtpKeys, Stats};
 use dtls_endpoint::{Handle, Reason};
+use rustls_pki_types::CertificateDer;
 
 use crate::error::SessionError;
 use crate::shared::{Ending, Shared};
@@ -142,6 +144,51 @@ impl Session {
     #[must_use]
     pub fn info(&self) -> SessionInfo {
         SessionInfo::clone(&self.info)
+    }
+
+    /// The protocol version: DTLS 1.2.
+    #[must_use]
+    pub fn protocol(&self) -> ProtocolVersion {
+        self.info.version
+    }
+
+    /// The cipher suite.
+    #[must_use]
+    pub fn cipher(&self) -> CipherSuiteId {
+        self.info.cipher_suite
+    }
+
+    /// The application protocol, if one was negotiated (RFC 7301).
+    #[must_use]
+    pub fn alpn_protocol(&self) -> Option<&[u8]> {
+        self.info.alpn.as_deref()
+    }
+
+    /// The SRTP profile, if one was negotiated (RFC 5764); see [`srtp_keys`](Self::srtp_keys).
+    #[must_use]
+    pub fn srtp_profile(&self) -> Option<SrtpProfile> {
+        self.info.srtp.as_ref().map(|srtp| srtp.profile)
+    }
+
+    /// The host name that the client asked for (RFC 6066 section 3), in bytes as sent.
+    #[must_use]
+    pub fn server_name(&self) -> Option<&[u8]> {
+        self.info.server_name.as_deref()
+    }
+
+    /// The peer's own certificate; `None` if it is a client that showed none. The others of its chain are in
+    /// [`info`](Self::info).
+    #[must_use]
+    pub fn peer_certificate(&self) -> Option<&CertificateDer<'static>> {
+        self.info.peer_certificates.first()
+    }
+
+    /// Whether the peer has shown who it is: it has a certificate, holds the key of it, and was accepted by the
+    /// verifier of the configuration. A server always has; a client, where it was asked to. What that is worth is for
+    /// the verifier to say: see the [choices of trust](crate#trust).
+    #[must_use]
+    pub fn authorized(&self) -> bool {
+        self.peer_certificate().is_some()
     }
 
     /// Where the peer is.
