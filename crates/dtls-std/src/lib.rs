@@ -43,6 +43,9 @@
 //!                                            └───────┘ ◀── the socket's thread ◀── datagrams, deadlines
 //! ```
 //!
+//! Those who have a loop of their own, or an async runtime, take a [`Driver`] instead, or the endpoint without I/O of
+//! [`dtls_endpoint`].
+//!
 //! # Callbacks
 //!
 //! What you hand in and is called back, a [`Tap`], a [`KeyLog`](dtls_core::config::KeyLog), a verifier of one's own or a
@@ -56,6 +59,7 @@
 //!   in the course of which it came may not complete. Locks are not poisoned: the other sessions go on.
 
 mod clock;
+mod driver;
 mod endpoint;
 mod error;
 mod hub;
@@ -70,6 +74,7 @@ mod tests;
 mod worker;
 
 pub use clock::SystemClock;
+pub use driver::{Driver, Unread};
 pub use dtls_core;
 pub use dtls_core::{
     ClientConfig, Error, ExportError, SendError, ServerConfig, SessionInfo, Settings, SrtpKeys, Stats,
