@@ -11,7 +11,7 @@ use dtls_core::config::KeyLog;
 /// Appends one line a handshake to a file, in the form that Wireshark and others read (RFC 9850).
 ///
 /// Whoever reads the file reads the traffic. Nothing makes one unless it is put into
-/// [`Settings::key_log`](dtls_core::Settings::key_log); the environment is not asked. The line is written while the
+/// [`Settings::key_log`](dtls_core::Settings::key_log); only [`from_env`](Self::from_env) asks the environment. The line is written while the
 /// sessions of the socket wait, as with all [callbacks](crate#callbacks): a file that blocks, such as a pipe, stops them.
 #[derive(Debug)]
 pub struct KeyLogFile {
@@ -29,6 +29,16 @@ impl KeyLogFile {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         Ok(Self { file: Mutex::new(options.open(path)?) })
+    }
+
+    /// As [`append`](Self::append), to the file that the environment variable `SSLKEYLOGFILE` names, as other libraries
+    /// do unasked; `None` where it is not set or empty.
+    ///
+    /// # Errors
+    /// If the file cannot be opened.
+    pub fn from_env() -> io::Result<Option<Self>> {
+        let path = std::env::var_os("SSLKEYLOGFILE").filter(|path| !path.is_empty());
+        path.map(Self::append).transpose()
     }
 }
 

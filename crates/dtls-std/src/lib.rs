@@ -46,6 +46,45 @@
 //! Those who have a loop of their own, or an async runtime, take a [`Driver`] instead, or the endpoint without I/O of
 //! [`dtls_endpoint`].
 //!
+//! # Identities
+//!
+//! A server shows a certificate: [`load_identity`] reads it and its key from PEM files. With several
+//! [`ServerNames`](dtls_core::config::ServerNames) it shows each client the one of the name that it asks for:
+//!
+//! ```no_run
+//! # use std::sync::Arc;
+//! # use dtls_std::{ServerConfig, load_identity};
+//! # use dtls_std::dtls_core::{config::ServerNames, crypto::ring};
+//! # fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let provider = Arc::new(ring::provider());
+//! let load = |name: &str| -> Result<Arc<ServerConfig>, Box<dyn std::error::Error>> {
+//!     let identity = load_identity(&provider, format!("{name}/cert.pem"), format!("{name}/key.pem"))?;
+//!     Ok(Arc::new(ServerConfig::builder(Arc::clone(&provider)).identity(identity).build()?))
+//! };
+//! let names = ServerNames::new().with("one.example", load("one.example")?).with("two.example", load("two.example")?);
+//! // All others are refused with unrecognized_name, unless .otherwise(..) says what they are shown.
+//! let fallback = load_identity(&provider, "one.example/cert.pem", "one.example/key.pem")?;
+//! let builder = ServerConfig::builder(Arc::clone(&provider)).identity(fallback);
+//! let endpoint = dtls_std::listen("[::]:4433", Arc::new(builder.select(Arc::new(names)).build()?))?;
+//! # Ok(()) }
+//! ```
+//!
+//! Renewed certificates are loaded the same way and handed to [`Endpoint::set_server_config`]: who comes then is shown
+//! them, and no session is dropped.
+//!
+//! # Trust
+//!
+//! Nobody is trusted by default, and no list of roots comes with this crate or is taken from the system. A
+//! [`ClientConfig`] cannot be built without saying whom to trust: by chain and name
+//! ([`WebPki`](dtls_core::crypto::WebPki), with roots from [`load_certificates`] and [`SystemClock`]), by fingerprint
+//! ([`Fingerprints`](dtls_core::crypto::Fingerprints)), by the certificate itself
+//! ([`PinnedCertificates`](dtls_core::crypto::PinnedCertificates)), or by a verifier of one's own. A server asks clients
+//! for nothing unless [`ClientAuthentication`](dtls_core::config::ClientAuthentication) says so; one that shows a
+//! certificate must then be accepted by the verifier, or the handshake fails. There is no way to look at a certificate
+//! first and to decide later; [`Session::authorized`] says whether one was shown.
+//!
+//! No secret is written anywhere unless a key log is put into the settings: [`KeyLogFile`].
+//!
 //! # Callbacks
 //!
 //! What you hand in and is called back, a [`Tap`], a [`KeyLog`](dtls_core::config::KeyLog), a verifier of one's own or a
@@ -63,6 +102,7 @@ mod driver;
 mod endpoint;
 mod error;
 mod hub;
+mod identity;
 mod key_log;
 mod options;
 mod session;
@@ -83,6 +123,7 @@ pub use dtls_endpoint;
 pub use dtls_endpoint::{Admission, CookiePolicy, Event, Handle, Limits, Reason, Replacement, Stats as EndpointStats};
 pub use endpoint::{Endpoint, Incoming, connect, connect_with, listen, listen_with};
 pub use error::{AcceptError, ConnectError, SessionError};
+pub use identity::{Content, LoadError, load_certificates, load_identity};
 pub use key_log::KeyLogFile;
 pub use options::{Batching, Fragmentation, Ipv6, Options, SocketOptions};
 pub use rustls_pki_types::ServerName;
