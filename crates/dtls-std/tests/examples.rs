@@ -1,0 +1,49 @@
+//! The examples run to their end by themselves, and say what they are meant to say.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// Where Cargo puts an example: beside the folder of this test.
+fn example(name: &str) -> io::Result<PathBuf> {
+    let mut path = std::env::current_exe()?;
+    path.pop();
+    path.pop();
+    path.push("examples");
+    path.push(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    assert!(path.exists(), "{} is missing; run `cargo build -p dtls-std --examples` first", path.display());
+    Ok(path)
+}
+
+fn output(name: &str) -> io::Result<String> {
+    let ran = Command::new(example(name)?).output()?;
+    assert!(ran.status.success(), "{name}: {}", String::from_utf8_lossy(&ran.stderr));
+    Ok(String::from_utf8_lossy(&ran.stdout).into_owned())
+}
+
+#[test]
+fn an_echo_server_on_threads_echoes() -> io::Result<()> {
+    assert_eq!(output("echo_server")?, "hello\n");
+    Ok(())
+}
+
+#[test]
+fn an_echo_client_gets_its_echo() -> io::Result<()> {
+    assert_eq!(output("echo_client")?, "hello\n");
+    Ok(())
+}
+
+#[cfg(unix)]
+#[test]
+fn a_loop_of_mio_drives_both_ends() -> io::Result<()> {
+    let said = output("driver_mio")?;
+    assert!(said.contains("is connected\n") && said.contains("client: hello\n") && said.contains("Closed"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn tasks_of_tokio_drive_both_ends() -> io::Result<()> {
+    let said = output("tokio")?;
+    assert!(said.contains("client: hello\n") && said.contains("Closed"), "{said}");
+    Ok(())
+}
