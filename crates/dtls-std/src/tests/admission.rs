@@ -75,3 +75,35 @@ fn nothing_that_is_over_stands_in_the_way_of_new_sessions_once_nobody_holds_it()
     drop((client, server));
     caller.connect(endpoint.local_addr(), None, party.client()).unwrap();
 }
+
+#[test]
+fn a_busy_endpoint_is_silent_until_it_is_no_longer() {
+    let party = Party::new();
+    let endpoint = party.listen();
+    let (client, server) = party.pair(&endpoint);
+    endpoint.set_busy(true);
+    assert!(endpoint.is_busy());
+    let impatient = party.client_with(|settings| settings.handshake_timeout = SHORT);
+    let silence = connect(endpoint.local_addr(), None, impatient);
+    assert!(matches!(silence, Err(ConnectError::Handshake { error: Error::HandshakeTimeout, .. })), "{silence:?}");
+    assert!(endpoint.stats().busy >= 1);
+    client.send(b"still there?").unwrap();
+    assert_eq!(receive(&server), b"still there?");
+    endpoint.set_busy(false);
+    assert!(!endpoint.is_busy());
+    party.pair(&endpoint);
+}
+
+#[test]
+fn limits_can_change_while_sessions_go_on() {
+    let party = Party::new();
+    let endpoint = party.listen();
+    let (client, server) = party.pair(&endpoint);
+    endpoint.set_limits(Limits { sessions: 1, ..Limits::default() });
+    let impatient = party.client_with(|settings| settings.handshake_timeout = SHORT);
+    assert!(connect(endpoint.local_addr(), None, impatient).is_err());
+    assert!(endpoint.stats().refused >= 1, "{:?}", endpoint.stats());
+    client.send(b"still there?").unwrap();
+    assert_eq!(receive(&server), b"still there?");
+    assert_eq!(endpoint.sessions(), 1);
+}

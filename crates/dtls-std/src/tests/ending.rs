@@ -142,3 +142,16 @@ fn no_thread_is_left_behind() {
     endpoint.close();
     assert!(settles_at(&names, [0, 0]));
 }
+
+#[test]
+fn an_endpoint_knows_when_it_was_made_and_when_it_ended() {
+    let party = Party::new();
+    let endpoint = party.listen();
+    let later = party.listen();
+    assert!(endpoint.created() < later.created());
+    let _pair = party.pair(&endpoint);
+    assert_eq!(endpoint.destroyed(), None);
+    endpoint.close();
+    assert!(endpoint.destroyed().unwrap() > later.created());
+    assert_eq!(later.destroyed(), None);
+}

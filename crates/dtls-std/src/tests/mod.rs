@@ -2,12 +2,15 @@
 
 mod admission;
 mod connecting;
+mod drivers;
 mod ending;
 mod failing;
 mod full_sockets;
+mod identities;
 mod key_logs;
 mod receiving;
 mod sessions;
+mod sockets;
 mod taps;
 
 use core::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
@@ -26,8 +29,8 @@ use dtls_core::{CertificateError, Error, ExportError, Role, SendError};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::{
-    AcceptError, ClientConfig, ConnectError, CookiePolicy, Endpoint, KeyLogFile, Limits, Options, ServerConfig,
-    Session, SessionError, Settings, SystemClock, Tap, connect, connect_with, listen, listen_with,
+    AcceptError, Batching, ClientConfig, ConnectError, CookiePolicy, Endpoint, KeyLogFile, Limits, Options,
+    ServerConfig, Session, SessionError, Settings, SystemClock, Tap, connect, connect_with, listen, listen_with,
 };
 
 /// Longer than anything takes here; only a test that fails waits for it.

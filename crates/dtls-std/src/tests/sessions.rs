@@ -86,6 +86,48 @@ fn both_sides_agree_on_what_was_negotiated() {
 }
 
 #[test]
+fn a_session_answers_in_the_words_of_node() {
+    let party = Party::new();
+    let choose = |settings: &mut Settings| {
+        settings.alpn = vec![b"coap".to_vec()];
+        settings.srtp_profiles = vec![SrtpProfile::AEAD_AES_128_GCM];
+    };
+    let endpoint = listen(("127.0.0.1", 0), party.server_with(choose)).unwrap();
+    let name = "localhost".try_into().unwrap();
+    let client = connect(endpoint.local_addr(), Some(name), party.client_with(choose)).unwrap();
+    let server = accept(&endpoint);
+    for session in [&client, &server] {
+        let info = session.info();
+        assert_eq!((session.protocol(), session.cipher()), (info.version, info.cipher_suite));
+        assert_eq!(session.alpn_protocol(), Some(&b"coap"[..]));
+        assert_eq!(session.srtp_profile(), Some(SrtpProfile::AEAD_AES_128_GCM));
+        assert_eq!(session.server_name(), Some(&b"localhost"[..]));
+    }
+    assert_eq!((client.peer_certificate(), client.authorized()), (Some(&party.certificate), true));
+    assert_eq!((server.peer_certificate(), server.authorized()), (None, false));
+    let (client, _server) = party.pair(&party.listen());
+    assert_eq!((client.alpn_protocol(), client.srtp_profile(), client.server_name()), (None, None, None));
+}
+
+#[test]
+fn a_batch_of_payloads_arrives_whole_and_in_order() {
+    let party = Party::new();
+    for batching in [Batching::WherePossible, Batching::Off] {
+        let endpoint = party.listen();
+        let options = Options { batching, ..Options::default() };
+        let client = connect_with(endpoint.local_addr(), None, party.client(), options).unwrap();
+        let server = accept(&endpoint);
+        let payloads: Vec<Vec<u8>> = (0..100).map(|number: u8| vec![number; 500]).collect();
+        assert_eq!(client.send_batch(&payloads).unwrap(), 100);
+        assert!(payloads.iter().all(|payload| receive(&server) == *payload), "{batching:?}");
+        assert_eq!(client.send_batch(&payloads[..0]).unwrap(), 0);
+        client.close();
+        let sent = client.send_batch(&payloads);
+        assert!(matches!(sent, Err(SessionError::Closed)), "{sent:?}");
+    }
+}
+
+#[test]
 fn the_system_clock_is_past_the_day_this_was_written() {
     assert!(SystemClock.unix_time().unwrap().as_secs() > 1_750_000_000);
 }
