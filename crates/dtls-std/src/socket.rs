@@ -87,8 +87,10 @@ impl Intake {
     /// Takes what has come, or as much of it as there is room for.
     pub(crate) fn fill(&mut self) -> io::Result<()> {
         self.filled = 0;
-        // Zeroes that nobody has written to cost no memory.
-        self.buffer.resize(self.metas.len() * Self::SLOT, 0);
+        if self.buffer.is_empty() {
+            // Zeroes that come from the system cost no memory until they are written to.
+            self.buffer = vec![0; self.metas.len() * Self::SLOT];
+        }
         let Some(state) = &self.batches else {
             let (len, addr) = self.socket.recv_from(&mut self.buffer)?;
             if let Some(meta) = self.metas.first_mut() {
