@@ -36,7 +36,11 @@ fn while_the_backlog_is_full_new_clients_get_silence() {
     let endpoint = listen_with("127.0.0.1:0", server, Options { backlog: 2, ..Options::default() }).unwrap();
     let impatient = party.client_with(|settings| settings.handshake_timeout = SHORT);
     // Word of those who failed takes nobody's place.
-    let stranger = party.client_with(|settings| settings.alpn = vec![b"other".to_vec()]);
+    let stranger = party.client_with(|settings| {
+        settings.alpn = vec![b"other".to_vec()];
+        // It must not begin anew before it believes that it was refused.
+        settings.first_timeout = Duration::from_secs(5);
+    });
     let failed = connect(endpoint.local_addr(), None, stranger);
     assert!(matches!(failed, Err(ConnectError::Handshake { .. })), "{failed:?}");
     let _waiting = [(); 2].map(|()| connect(endpoint.local_addr(), None, party.client()).unwrap());
