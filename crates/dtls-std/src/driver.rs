@@ -189,7 +189,7 @@ impl Driver {
     ///
     /// # Errors
     /// [`SessionError::NotSent`]: the payload was not sealed, or is too long for the way it would have to take;
-    /// [`SendError::TooLong`] names what fits. [`SessionError::Closed`]: the session is over.
+    /// [`SendError::TooLong`](dtls_core::SendError::TooLong) names what fits. [`SessionError::Closed`]: the session is over.
     /// [`SessionError::Socket`]: the socket did not take it; [`io::ErrorKind::WouldBlock`] while it
     /// [wants room](Self::wants_room).
     pub fn send(&mut self, handle: Handle, payload: &[u8]) -> Result<(), SessionError> {
