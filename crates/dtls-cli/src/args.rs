@@ -13,9 +13,8 @@ use dtls_core::wire::record::MAX_PLAINTEXT;
 
 use crate::usage::{Refusal, UsageError, here, refusal};
 use crate::values::{
-    ExportRequest, HexBytes, HostPort, cipher_suite, first_timeout, handshake_timeout, listen_address,
-    milliseconds_or_none, mtu, named_group, payload_size, positive, probability, protocol_name, signature_scheme,
-    srtp_profile,
+    ExportRequest, HexBytes, HostPort, cipher_suite, first_timeout, listen_address, milliseconds_or_none, mtu,
+    named_group, payload_size, positive, probability, protocol_name, seconds, signature_scheme, srtp_profile,
 };
 
 /// DTLS 1.2: see it work, look inside a session, debug a peer.
@@ -40,7 +39,8 @@ pub(crate) enum Command {
     /// Accept clients and send every datagram back to its sender
     ///
     /// Prints LISTENING once bound, then for each session CONNECTED or FAILED, EXPORT, RECEIVED and SENT for each
-    /// datagram, CLOSED and STATS. A failed session's STATS come before FAILED. Ctrl-C and SIGTERM close every session
+    /// datagram, CLOSED and STATS. A failed session's STATS come before FAILED. CLOSED says why: close_notify of either
+    /// side, idle_timeout, or replaced by a new session of a client that has lost its own. Ctrl-C and SIGTERM close every session
     /// with close_notify and exit with 0; the second one exits at once, with 130.
     ///
     /// verified=yes: the client's certificate is one that --ca, --pin or --fingerprint trusts. verified=no: it was
@@ -153,6 +153,13 @@ pub(crate) struct ServerArgs {
     /// Leave clients beyond so many sessions at a time unanswered; each session has a thread
     #[arg(long, value_name = "N", default_value = "1024", value_parser = positive)]
     pub(crate) max_sessions: usize,
+    /// Leave clients of a host that has so many sessions already unanswered: of an IPv4 address, or of an IPv6 /64.
+    /// Default: no such limit
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub(crate) max_sessions_per_host: Option<usize>,
+    /// Close sessions in which nothing has come or gone for so many seconds. Default: never
+    #[arg(long, value_name = "S", value_parser = seconds)]
+    pub(crate) idle_timeout: Option<Duration>,
     /// Exit after so many sessions have ended; a handshake that fails counts as one. The exit code is that of the last
     /// one that failed, else 0
     #[arg(long, value_name = "N", value_parser = positive)]
@@ -234,6 +241,9 @@ pub(crate) struct ClientArgs {
     /// anything that comes is an answer
     #[arg(long, value_name = "MS", default_value = "2000", value_parser = milliseconds_or_none, allow_negative_numbers = true)]
     pub(crate) wait: Duration,
+    /// Close the session when nothing has come or gone for so many seconds. Default: never
+    #[arg(long, value_name = "S", value_parser = seconds)]
+    pub(crate) idle_timeout: Option<Duration>,
     #[command(flatten)]
     pub(crate) common: CommonArgs,
     /// What --send, --send-hex and --send-size ask for, in their order.
@@ -333,7 +343,7 @@ pub(crate) struct CommonArgs {
     #[arg(long, value_name = "MS", default_value = "1000", value_parser = first_timeout)]
     pub(crate) first_timeout: Duration,
     /// Give up a handshake after so many seconds
-    #[arg(long, value_name = "S", default_value = "60", value_parser = handshake_timeout)]
+    #[arg(long, value_name = "S", default_value = "60", value_parser = seconds)]
     pub(crate) handshake_timeout: Duration,
     /// Print exported keying material (RFC 5705): LABEL:LEN or LABEL:LEN:HEXCONTEXT; repeatable
     #[arg(long, value_name = "LABEL:LEN[:HEXCONTEXT]")]
@@ -584,7 +594,14 @@ mod tests {
             let option = line.split(' ').next().unwrap();
             assert!(text.starts_with(&format!("{option}: \"")), "{text}");
         }
-        for line in ["--count 0", "--max-sessions 0", "--listen 4433", "--client-auth maybe"] {
+        for line in [
+            "--count 0",
+            "--max-sessions 0",
+            "--max-sessions-per-host 0",
+            "--idle-timeout 0",
+            "--listen 4433",
+            "--client-auth maybe",
+        ] {
             let text = mistake(&format!("server --self-signed a {line}"));
             let option = line.split(' ').next().unwrap();
             assert!(text.starts_with(&format!("{option}: \"")), "{text}");

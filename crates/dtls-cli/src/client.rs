@@ -16,7 +16,7 @@ use std::time::Instant;
 
 use dtls_core::wire::record::MAX_PLAINTEXT;
 use dtls_core::{CertificateError, Error, SendError};
-use dtls_std::{ConnectError, Options, Session, SessionError, connect_with};
+use dtls_std::{ConnectError, Limits, Options, Session, SessionError, connect_with};
 
 use crate::args::{ClientArgs, Datagram};
 use crate::clock::now;
@@ -49,7 +49,9 @@ pub(crate) fn run(args: &ClientArgs) -> Result<Outcome, UsageError> {
         None => drop(interrupted.send(Happening::Interrupted)),
     })?;
     let tap = weather::tap(&args.common.weather, args.common.trace.then_some(Peers::One));
-    let thread = spawn_session(setup, addresses.clone(), tap, sender.clone(), begun)?;
+    let limits = Limits { idle: args.idle_timeout, ..Limits::default() };
+    let options = Options { tap, limits, ..Options::default() };
+    let thread = spawn_session(setup, addresses.clone(), options, sender.clone(), begun)?;
     let outcome = match first(&happenings) {
         First::Connected(session) => Client::new(args, report, session, happenings).run(sender),
         First::NotConnected(error) => Ok(not_connected(args, &report, &addresses, &error)),
@@ -85,11 +87,10 @@ enum Happening {
 fn spawn_session(
     setup: ClientSetup,
     addresses: Vec<SocketAddr>,
-    tap: Option<Box<dyn dtls_std::Tap>>,
+    options: Options,
     happenings: SyncSender<Happening>,
     begun: Begun,
 ) -> Result<JoinHandle<()>, UsageError> {
-    let options = Options { tap, ..Options::default() };
     let run = move || {
         let session = match connect_with(addresses.as_slice(), setup.server_name, setup.config, options) {
             Ok(session) => Arc::new(session),
@@ -254,7 +255,9 @@ impl<'a> Client<'a> {
                 Err(Stop::Usage(UsageError::new(source, problem)))
             }
             // What came before the end is still to be told.
-            Err(SessionError::Closed | SessionError::Failed(_)) => Err(Stop::Ended(self.last_words())),
+            Err(SessionError::Closed | SessionError::Failed(_) | SessionError::Ended(_)) => {
+                Err(Stop::Ended(self.last_words()))
+            }
             Err(fault) => {
                 self.session.close();
                 let _ = self.last_words();

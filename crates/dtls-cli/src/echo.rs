@@ -16,7 +16,12 @@ pub(crate) fn echo(session: &Session, mut tell: impl FnMut(Echo<'_>)) -> Session
         match session.send(&payload) {
             Ok(()) => tell(Echo::Sent(&payload)),
             // The next call that receives nothing says so.
-            Err(SessionError::Closed | SessionError::Failed(_) | SessionError::EndpointEnded(_)) => {}
+            Err(
+                SessionError::Closed
+                | SessionError::Failed(_)
+                | SessionError::Ended(_)
+                | SessionError::EndpointEnded(_),
+            ) => {}
             Err(error) => tell(Echo::NotSent(&error)),
         }
     }

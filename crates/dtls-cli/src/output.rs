@@ -93,7 +93,7 @@ pub(crate) enum Line<'a> {
     /// A datagram went.
     Sent(&'a [u8]),
     /// A session ended in good order.
-    Closed(SocketAddr),
+    Closed(SocketAddr, Goodbye),
     /// A handshake or a session ended for a reason.
     Failed(&'a Failed),
     /// What a session has counted.
@@ -116,7 +116,9 @@ impl Line<'_> {
             }
             Self::Received(payload) => payload_json("received", payload),
             Self::Sent(payload) => payload_json("sent", payload),
-            Self::Closed(peer) => Object::new("closed").with("peer", peer.to_string()).with("reason", CLOSE_NOTIFY),
+            Self::Closed(peer, goodbye) => {
+                Object::new("closed").with("peer", peer.to_string()).with("reason", goodbye.as_str())
+            }
             Self::Failed(failed) => Object::new("failed")
                 .with("peer", failed.peer.map(|peer| peer.to_string()))
                 .with("reason", failed.reason.as_str())
@@ -146,7 +148,7 @@ impl Display for Line<'_> {
             }
             Self::Received(payload) => write!(f, "RECEIVED {} {}", payload.len(), escape::payload(payload)),
             Self::Sent(payload) => write!(f, "SENT {} {}", payload.len(), escape::payload(payload)),
-            Self::Closed(peer) => write!(f, "CLOSED peer={peer} reason={CLOSE_NOTIFY}"),
+            Self::Closed(peer, goodbye) => write!(f, "CLOSED peer={peer} reason={}", goodbye.as_str()),
             Self::Failed(failed) => write!(
                 f,
                 "FAILED peer={} reason={} alert_sent={} alert_received={}",
@@ -369,8 +371,26 @@ impl Failed {
     }
 }
 
-/// The only way for a session to end in good order.
-const CLOSE_NOTIFY: &str = "close_notify";
+/// How a session ended in good order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Goodbye {
+    /// One side has closed it.
+    CloseNotify,
+    /// Nothing came or went for as long as `--idle-timeout` says: it was closed for that.
+    IdleTimeout,
+    /// The client has begun anew from its address, having lost the session (RFC 6347 section 4.2.8).
+    Replaced,
+}
+
+impl Goodbye {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::CloseNotify => "close_notify",
+            Self::IdleTimeout => "idle_timeout",
+            Self::Replaced => "replaced",
+        }
+    }
+}
 
 fn or_dash(value: Option<impl Display>) -> String {
     value.map_or_else(|| ABSENT.to_owned(), |value| value.to_string())
@@ -503,7 +523,7 @@ mod tests {
         let stats = Stats::default();
         for output in [Output::Text, Output::Json] {
             let mut calls = Calls::default();
-            output.print_to(&mut calls, &[Line::Closed(peer()), Line::Stats(&stats)]);
+            output.print_to(&mut calls, &[Line::Closed(peer(), Goodbye::CloseNotify), Line::Stats(&stats)]);
             let [written] = &calls.0[..] else { panic!("{:?}", calls.0) };
             assert_eq!(written.lines().count(), 2);
             assert!(written.ends_with('\n'));
@@ -594,7 +614,12 @@ mod tests {
                 json!({ "event": "export", "label": "EXTRACTOR-dtls_srtp", "material": "0123ab" }),
             ),
             (
-                Line::Closed(peer()),
+                Line::Closed(peer(), Goodbye::IdleTimeout),
+                "CLOSED peer=127.0.0.1:51000 reason=idle_timeout".to_owned(),
+                json!({ "event": "closed", "peer": "127.0.0.1:51000", "reason": "idle_timeout" }),
+            ),
+            (
+                Line::Closed(peer(), Goodbye::CloseNotify),
                 "CLOSED peer=127.0.0.1:51000 reason=close_notify".to_owned(),
                 json!({ "event": "closed", "peer": "127.0.0.1:51000", "reason": "close_notify" }),
             ),

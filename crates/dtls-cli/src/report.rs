@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use dtls_core::crypto::CryptoProvider;
 use dtls_core::{Error, ExportError};
-use dtls_std::{Session, SessionError};
+use dtls_std::{Reason, Session, SessionError};
 
-use crate::output::{Checks, Connected, Failed, Line, Output};
+use crate::output::{Checks, Connected, Failed, Goodbye, Line, Output};
 use crate::values::ExportRequest;
 
 /// How a run came out; the exit code.
@@ -81,14 +81,14 @@ impl Report {
     /// is on the last line.
     pub(crate) fn ended(&self, session: &Session, end: &SessionError, exported: Result<(), Failed>) -> Outcome {
         let peer = session.remote_addr();
-        let (failed, outcome) = match (end, exported) {
-            (SessionError::Closed, Ok(())) => {
-                self.output.print_together(&[Line::Closed(peer), Line::Stats(&session.stats())]);
+        let (failed, outcome) = match (end, goodbye(end), exported) {
+            (_, Some(goodbye), Ok(())) => {
+                self.output.print_together(&[Line::Closed(peer, goodbye), Line::Stats(&session.stats())]);
                 return Outcome::Done;
             }
-            (SessionError::Closed, Err(failed)) => (failed, Outcome::Failed),
-            (SessionError::Failed(error), _) => (Failed::of(peer, error), Outcome::of(error)),
-            (other, _) => (Failed::because(peer, other), Outcome::Failed),
+            (_, Some(_), Err(failed)) => (failed, Outcome::Failed),
+            (SessionError::Failed(error), ..) => (Failed::of(peer, error), Outcome::of(error)),
+            (other, ..) => (Failed::because(peer, other), Outcome::Failed),
         };
         self.output.print_together(&[Line::Stats(&session.stats()), Line::Failed(&failed)]);
         outcome
@@ -99,6 +99,17 @@ impl Report {
         let failed = Failed::because(session.remote_addr(), reason);
         self.output.print_together(&[Line::Stats(&session.stats()), Line::Failed(&failed)]);
         Outcome::Failed
+    }
+}
+
+/// How a session ended, if that was in good order. One that made room for others did not: nobody who took part in it
+/// wanted that.
+const fn goodbye(end: &SessionError) -> Option<Goodbye> {
+    match end {
+        SessionError::Closed => Some(Goodbye::CloseNotify),
+        SessionError::Ended(Reason::Idle) => Some(Goodbye::IdleTimeout),
+        SessionError::Ended(Reason::Replaced) => Some(Goodbye::Replaced),
+        _ => None,
     }
 }
 
@@ -122,6 +133,14 @@ mod tests {
         let missed = || Err(Failed::because(server.remote_addr(), "missed"));
         assert_eq!(report.ended(&server, &SessionError::Closed, missed()), Outcome::Failed);
         assert_eq!(report.ended(&server, &SessionError::Closed, Ok(())), Outcome::Done);
+        for (reason, outcome) in [
+            (Reason::Idle, Outcome::Done),
+            (Reason::Replaced, Outcome::Done),
+            (Reason::Evicted, Outcome::Failed),
+            (Reason::Memory, Outcome::Failed),
+        ] {
+            assert_eq!(report.ended(&server, &SessionError::Ended(reason), Ok(())), outcome, "{reason}");
+        }
         // Why a session failed matters more than what was missed for it.
         let end = SessionError::Failed(Error::HandshakeTimeout);
         assert_eq!(report.ended(&server, &end, missed()), Outcome::NoAnswer);

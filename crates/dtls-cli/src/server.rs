@@ -19,7 +19,12 @@ use crate::weather;
 /// Does what `dtls server` is asked to do.
 pub(crate) fn run(args: &ServerArgs) -> Result<Outcome, UsageError> {
     let setup = ServerSetup::new(args)?;
-    let limits = Limits { sessions: args.max_sessions, ..Limits::default() };
+    let limits = Limits {
+        sessions: args.max_sessions,
+        per_host: args.max_sessions_per_host.unwrap_or(usize::MAX),
+        idle: args.idle_timeout,
+        ..Limits::default()
+    };
     let cookies = if args.no_cookie { CookiePolicy::TrustedPath } else { CookiePolicy::Required };
     let tap = weather::tap(&args.common.weather, args.common.trace.then_some(Peers::Named));
     let options = Options { tap, cookies, limits, ..Options::default() };

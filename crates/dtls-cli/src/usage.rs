@@ -113,12 +113,10 @@ fn context_text(value: &ContextValue) -> String {
 pub(crate) const SUBCOMMANDS_TO_COME: [&str; 2] = ["tunnel", "bench"];
 
 /// Options that the command is going to have when the engine has what they ask for.
-pub(crate) const OPTIONS_TO_COME: [&str; 16] = [
+pub(crate) const OPTIONS_TO_COME: [&str; 14] = [
     "--cid",
     "--forward",
-    "--idle-timeout",
     "--max-fragment-length",
-    "--max-sessions-per-host",
     "--no-tickets",
     "--psk",
     "--psk-hint",

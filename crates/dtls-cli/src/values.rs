@@ -211,7 +211,7 @@ pub(crate) fn milliseconds_or_none(text: &str) -> Result<Duration, BadValue> {
     millis.map(Duration::from_millis).ok_or_else(|| BadValue::new(text, "write milliseconds from 0 to 86400000"))
 }
 
-pub(crate) fn handshake_timeout(text: &str) -> Result<Duration, BadValue> {
+pub(crate) fn seconds(text: &str) -> Result<Duration, BadValue> {
     let fits = |seconds: &f64| (0.001..=86_400.0).contains(seconds);
     let seconds = text.parse().ok().filter(fits);
     seconds.map(Duration::from_secs_f64).ok_or_else(|| BadValue::new(text, "write seconds from 0.001 to 86400"))

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends where its run went wrong")]
 
+#[allow(dead_code, reason = "each file of tests uses its part")]
 mod process;
 
 use std::collections::BTreeSet;
