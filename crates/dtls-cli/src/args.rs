@@ -13,8 +13,9 @@ use dtls_core::wire::record::MAX_PLAINTEXT;
 
 use crate::usage::{Refusal, UsageError, here, refusal};
 use crate::values::{
-    ExportRequest, HexBytes, HostPort, cipher_suite, first_timeout, listen_address, milliseconds_or_none, mtu,
-    named_group, payload_size, positive, probability, protocol_name, seconds, signature_scheme, srtp_profile,
+    ExportRequest, HexBytes, HostPort, NamedCertificate, cipher_suite, first_timeout, listen_address,
+    milliseconds_or_none, mtu, named_group, payload_size, positive, probability, protocol_name, seconds,
+    signature_scheme, srtp_profile,
 };
 
 /// DTLS 1.2: see it work, look inside a session, debug a peer.
@@ -147,6 +148,11 @@ pub(crate) struct ServerArgs {
     /// if it is said whom to trust, else `none`
     #[arg(long, value_name = "POLICY")]
     pub(crate) client_auth: Option<ClientAuth>,
+    /// Show this certificate to clients that ask for this name; '*' stands for all names that are not given. Repeatable,
+    /// also for one name: then the suite decides. Without '*', clients that ask for another name are refused with
+    /// unrecognized_name. Clients that ask for none are shown --cert or --self-signed, or else what '*' has
+    #[arg(long, value_name = "NAME=CERT,KEY")]
+    pub(crate) sni: Vec<NamedCertificate>,
     /// Answer the first ClientHello without asking the client to prove its address (RFC 6347 section 4.2.1)
     #[arg(long)]
     pub(crate) no_cookie: bool,
@@ -182,10 +188,10 @@ impl ServerArgs {
     }
 
     fn check(&self) -> Result<(), UsageError> {
-        if self.common.cert.is_empty() && self.common.self_signed.is_none() {
+        if self.common.cert.is_empty() && self.common.self_signed.is_none() && self.sni.is_empty() {
             return Err(UsageError::new(
                 "--cert",
-                "a server needs a certificate; give --cert and --key, or --self-signed",
+                "a server needs a certificate; give --cert and --key, --self-signed or --sni",
             ));
         }
         match (self.client_auth, self.common.trust.source()) {

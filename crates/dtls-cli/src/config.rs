@@ -1,14 +1,16 @@
 //! From options to the engine's configurations.
 
 use core::fmt::Display;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use dtls_core::config::{ClientAuthentication, ExtendedMasterSecret};
+use dtls_core::config::{ClientAuthentication, ExtendedMasterSecret, SelectConfig, ServerNames};
 use dtls_core::crypto::{
     CertificateError, CryptoProvider, Fingerprints, Identity, PeerAuthenticated, PeerRole, PeerVerifier,
     PinnedCertificates, PresentedPeer, WebPki, ring,
 };
+use dtls_core::wire::hello::ClientHello;
 use dtls_core::{ClientConfig, ConfigError, ServerConfig, Settings};
 use dtls_std::{KeyLogFile, SystemClock};
 use rustls_pki_types::pem::{self, PemObject as _};
@@ -18,6 +20,7 @@ use crate::args::{ClientArgs, ClientAuth, CommonArgs, Ems, KeyType, ServerArgs, 
 use crate::cert::SelfSigned;
 use crate::output::{Checks, note};
 use crate::usage::UsageError;
+use crate::values::NamedCertificate;
 
 /// What a client needs to connect.
 pub(crate) struct ClientSetup {
@@ -63,12 +66,6 @@ impl ServerSetup {
     pub(crate) fn new(args: &ServerArgs) -> Result<Self, UsageError> {
         let provider = Arc::new(ring::provider());
         let common = &args.common;
-        let mut identities = identities(common, &provider)?.into_iter();
-        let first = identities.next().ok_or_else(|| UsageError::new("--cert", "a server needs a certificate"))?;
-        let mut builder = ServerConfig::builder(Arc::clone(&provider)).identity(first);
-        for identity in identities {
-            builder = builder.identity(identity);
-        }
         let trust = common.trust.source();
         let verifier = || match trust {
             Some(trust) => verifier(&provider, trust),
@@ -80,10 +77,65 @@ impl ServerSetup {
             ClientAuth::Require => ClientAuthentication::Require(verifier()?),
         };
         let change = settings(common)?;
-        let builder = builder.client_authentication(authentication).configure(change);
-        let config = builder.build().map_err(|error| blame(&error))?;
-        Ok(Self { provider, config: Arc::new(config), checks: trust.map_or(Checks::Nothing, checks) })
+        let build = |identities: Vec<Identity>, selector: Option<Arc<dyn SelectConfig>>| {
+            let mut identities = identities.into_iter();
+            let first = identities.next().ok_or_else(|| UsageError::new("--cert", "a server needs a certificate"))?;
+            let mut builder = ServerConfig::builder(Arc::clone(&provider)).identity(first);
+            for identity in identities {
+                builder = builder.identity(identity);
+            }
+            if let Some(selector) = selector {
+                builder = builder.select(selector);
+            }
+            let builder = builder.client_authentication(authentication.clone()).configure(&change);
+            builder.build().map(Arc::new).map_err(|error| blame(&error))
+        };
+        let plain = identities(common, &provider)?;
+        let config = if args.sni.is_empty() {
+            build(plain, None)?
+        } else {
+            let nameless = if plain.is_empty() { None } else { Some(build(plain, None)?) };
+            let mut names = Names { names: ServerNames::new(), nameless };
+            for (name, given) in by_name(&args.sni) {
+                let identities = given.iter().map(|each| identity(&provider, SNI, (&each.cert, &each.key)));
+                let config = build(identities.collect::<Result<_, _>>()?, None)?;
+                names.names = match name {
+                    Some(name) => names.names.with(name, config),
+                    None => names.names.otherwise(config),
+                };
+            }
+            // Before a client is known somebody has to be there, who is not shown to anyone.
+            let first = args.sni.first().map(|each| identity(&provider, SNI, (&each.cert, &each.key)));
+            build(first.into_iter().collect::<Result<_, _>>()?, Some(Arc::new(names)))?
+        };
+        Ok(Self { provider, config, checks: trust.map_or(Checks::Nothing, checks) })
     }
+}
+
+/// What `--sni` says: configurations by name, and another for clients that ask for none.
+#[derive(Debug)]
+struct Names {
+    names: ServerNames,
+    /// Of `--cert` or `--self-signed`, if given.
+    nameless: Option<Arc<ServerConfig>>,
+}
+
+impl SelectConfig for Names {
+    fn select(&self, hello: &ClientHello<'_>) -> Option<Arc<ServerConfig>> {
+        match (&self.nameless, hello.extensions.server_name) {
+            (Some(config), None) => Some(Arc::clone(config)),
+            _ => self.names.select(hello),
+        }
+    }
+}
+
+/// All that is given for each name, in the order of the options.
+fn by_name(given: &[NamedCertificate]) -> BTreeMap<Option<&str>, Vec<&NamedCertificate>> {
+    let mut by_name = BTreeMap::<_, Vec<_>>::new();
+    for each in given {
+        by_name.entry(each.name.as_deref()).or_default().push(each);
+    }
+    by_name
 }
 
 // --- names ---
@@ -186,16 +238,27 @@ fn identities(common: &CommonArgs, provider: &CryptoProvider) -> Result<Vec<Iden
         return Ok(vec![made.identity("--self-signed", provider)?]);
     }
     let pairs = common.cert.iter().zip(&common.key);
-    pairs.map(|(cert, key)| identity(provider, cert, key)).collect()
+    pairs.map(|pair| identity(provider, ("--cert", "--key"), pair)).collect()
 }
 
-fn identity(provider: &CryptoProvider, cert: &Path, key: &Path) -> Result<Identity, UsageError> {
-    let chain = certificates("--cert", cert)?;
+/// The `options` that gave the two files are blamed for them.
+fn identity<P: AsRef<Path>>(
+    provider: &CryptoProvider,
+    options: (&str, &str),
+    (cert, key): (P, P),
+) -> Result<Identity, UsageError> {
+    let (cert, key) = (cert.as_ref(), key.as_ref());
+    let chain = certificates(options.0, cert)?;
     let private_key =
-        PrivateKeyDer::from_pem_file(key).map_err(|error| pem_problem("--key", key, "PRIVATE KEY", error))?;
-    Identity::new(provider, chain, private_key)
-        .map_err(|error| UsageError::new("--cert", format!("{} with --key {}: {error}", cert.display(), key.display())))
+        PrivateKeyDer::from_pem_file(key).map_err(|error| pem_problem(options.1, key, "PRIVATE KEY", error))?;
+    Identity::new(provider, chain, private_key).map_err(|error| {
+        let with = if options.0 == options.1 { "key" } else { options.1 };
+        UsageError::new(options.0, format!("{} with {with} {}: {error}", cert.display(), key.display()))
+    })
 }
+
+/// One option for both files.
+const SNI: (&str, &str) = ("--sni", "--sni");
 
 // --- files ---
 
@@ -224,7 +287,7 @@ fn file_problem(option: &str, file: &Path, problem: &dyn Display) -> UsageError 
 // --- settings ---
 
 /// What the options change.
-fn settings(common: &CommonArgs) -> Result<impl FnOnce(&mut Settings), UsageError> {
+fn settings(common: &CommonArgs) -> Result<impl Fn(&mut Settings), UsageError> {
     let key_log = match common.keylog() {
         Some((option, file)) => Some(Arc::new(
             KeyLogFile::append(&file)
@@ -253,8 +316,8 @@ fn settings(common: &CommonArgs) -> Result<impl FnOnce(&mut Settings), UsageErro
         settings.mtu = common.mtu;
         settings.first_timeout = common.first_timeout;
         settings.handshake_timeout = common.handshake_timeout;
-        if let Some(key_log) = key_log {
-            settings.key_log = Some(key_log);
+        if let Some(key_log) = &key_log {
+            settings.key_log = Some(Arc::<KeyLogFile>::clone(key_log));
         }
     })
 }
@@ -272,7 +335,7 @@ fn blame(error: &ConfigError) -> UsageError {
         ConfigError::NoUsableCipherSuite => {
             return UsageError::new(
                 "--suites",
-                "none of them can be used with the key of --cert; ECDHE_ECDSA suites take ECDSA and Ed25519 keys, \
+                "none of them can be used with the key of --cert or --sni; ECDHE_ECDSA suites take ECDSA and Ed25519 keys, \
                  ECDHE_RSA suites RSA keys",
             );
         }

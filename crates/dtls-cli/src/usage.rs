@@ -113,7 +113,7 @@ fn context_text(value: &ContextValue) -> String {
 pub(crate) const SUBCOMMANDS_TO_COME: [&str; 2] = ["tunnel", "bench"];
 
 /// Options that the command is going to have when the engine has what they ask for.
-pub(crate) const OPTIONS_TO_COME: [&str; 14] = [
+pub(crate) const OPTIONS_TO_COME: [&str; 13] = [
     "--cid",
     "--forward",
     "--max-fragment-length",
@@ -126,6 +126,5 @@ pub(crate) const OPTIONS_TO_COME: [&str; 14] = [
     "--session-cache",
     "--session-in",
     "--session-out",
-    "--sni",
     "--ticket-key",
 ];

@@ -5,10 +5,12 @@ use core::net::{IpAddr, SocketAddr};
 use core::str::FromStr;
 use core::time::Duration;
 use std::net::ToSocketAddrs as _;
+use std::path::PathBuf;
 
 use dtls_core::crypto::ring;
 use dtls_core::wire::enums::{CipherSuiteId, NamedGroup, SignatureScheme, SrtpProfile};
 use dtls_core::wire::record::MAX_PLAINTEXT;
+use rustls_pki_types::ServerName;
 
 use crate::usage::UsageError;
 
@@ -99,6 +101,40 @@ impl FromStr for HexBytes {
     fn from_str(text: &str) -> Result<Self, BadValue> {
         let bad = |_| BadValue::new(text, "not hexadecimal; write two digits for each byte, without spaces");
         hex::decode(text).map(Self).map_err(bad)
+    }
+}
+
+/// A certificate for clients that ask for a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NamedCertificate {
+    /// `None` for all names that have none of their own.
+    pub(crate) name: Option<String>,
+    pub(crate) cert: PathBuf,
+    pub(crate) key: PathBuf,
+}
+
+impl FromStr for NamedCertificate {
+    type Err = BadValue;
+
+    fn from_str(text: &str) -> Result<Self, BadValue> {
+        let bad = || BadValue::new(text, "write NAME=CERT,KEY with a name and two files, or '*=CERT,KEY' for the rest");
+        let (name, files) = text.split_once('=').ok_or_else(bad)?;
+        let (cert, key) =
+            files.split_once(',').filter(|(cert, key)| !cert.is_empty() && !key.is_empty()).ok_or_else(bad)?;
+        let name = match name {
+            "*" => None,
+            // RFC 6066 section 3: nobody asks for an address by name, nor with the dot at the end.
+            name => match ServerName::try_from(name.strip_suffix('.').unwrap_or(name)) {
+                Ok(ServerName::DnsName(name)) => Some(name.as_ref().to_ascii_lowercase()),
+                _ => {
+                    return Err(BadValue::new(
+                        text,
+                        format!("\"{name}\" is no DNS name; give one, or '*' for the rest"),
+                    ));
+                }
+            },
+        };
+        Ok(Self { name, cert: cert.into(), key: key.into() })
     }
 }
 
@@ -238,6 +274,19 @@ mod tests {
         }
         for text in ["", "h", ":1", "h:", "h:65536", "h:0", "::1:1", "[::1]", "[h]:1", "[127.0.0.1]:1"] {
             assert!(text.parse::<HostPort>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_certificate_has_a_name_or_stands_for_the_rest() {
+        let parse = |text: &str| text.parse::<NamedCertificate>();
+        let of = |name: Option<&str>| {
+            Ok(NamedCertificate { name: name.map(str::to_owned), cert: "c=1".into(), key: "k,2".into() })
+        };
+        assert_eq!(parse("One.Example.=c=1,k,2"), of(Some("one.example")));
+        assert_eq!(parse("*=c=1,k,2"), of(None));
+        for text in ["", "a", "a=", "a=c", "a=c,", "a=,k", "=c,k", "a b=c,k", "*.a=c,k", "127.0.0.1=c,k", "::1=c,k"] {
+            assert!(parse(text).is_err(), "{text}");
         }
     }
 

@@ -5,7 +5,7 @@
 #[allow(dead_code, reason = "each file of tests uses its part")]
 mod process;
 
-use process::{Server, dtls, dtls_with_input};
+use process::{Cert, Server, dtls, dtls_with_input};
 
 // --- limits ---
 
@@ -37,4 +37,65 @@ fn a_host_has_no_more_sessions_than_it_may() {
     assert_eq!(first.finish().code, 0);
     server.running.wait_for("CLOSED");
     assert_eq!(dtls(&late).finish().code, 0, "there is room again");
+}
+
+// --- names ---
+
+#[test]
+fn the_name_that_is_asked_for_picks_the_certificate() {
+    let [one, two, rest, plain] = ["one", "two", "rest", "plain"].map(|name| Cert::make(&format!("sni-{name}"), &[]));
+    let two_again = Cert::make("sni-two-again", &["--key-type", "ed25519"]);
+    let sni = |name: &str, cert: &Cert| format!("--sni={name}={},{}", cert.cert, cert.key);
+    let names = vec![sni("one.example", &one), sni("Two.Example.", &two), sni("two.example", &two_again)];
+    let star = vec![sni("*", &rest)];
+    let cert = plain.identity().map(str::to_owned).to_vec();
+    let (ecdsa, ed25519) = (&[][..], &["--signature-schemes", "ed25519"][..]);
+    for (options, unknown, nameless) in [
+        (vec![&names], None, None),
+        (vec![&names, &star], Some(&rest), Some(&rest)),
+        (vec![&names, &cert], None, Some(&plain)),
+        (vec![&names, &star, &cert], Some(&rest), Some(&plain)),
+    ] {
+        let options: Vec<_> = options.into_iter().flatten().map(String::as_str).collect();
+        let server = Server::start(&options);
+        for (name, more, expected) in [
+            ("one.example", ecdsa, Some(&one)),
+            ("two.example", ecdsa, Some(&two)),
+            ("TWO.example", ed25519, Some(&two_again)),
+            ("three.example", ecdsa, unknown),
+            ("", ecdsa, nameless),
+        ] {
+            let client =
+                dtls(&[&["client", &server.address, "--insecure", "--name", name][..], more].concat()).finish();
+            let what = format!("{name} from {options:?}: {}", client.stdout);
+            match expected {
+                Some(cert) => {
+                    assert_eq!(client.code, 0, "{what}");
+                    assert!(client.line("CONNECTED").contains(&cert.fingerprint.replace(' ', ":")), "{what}");
+                }
+                None => {
+                    assert_eq!(client.code, 1, "{what}");
+                    assert!(client.line("FAILED").ends_with("alert_received=unrecognized_name"), "{what}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_wrong_with_sni_is_said_with_the_file() {
+    let cert = Cert::make("sni-wrong", &[]);
+    let other = Cert::make("sni-wrong-too", &[]);
+    for (value, expected) in [
+        ("a.example".to_owned(), "write NAME=CERT,KEY"),
+        ("127.0.0.1=a,b".to_owned(), "\"127.0.0.1\" is no DNS name"),
+        ("a.example=/no/such,b".to_owned(), "/no/such: "),
+        (format!("a.example={},{}", cert.cert, cert.cert), "there is no PRIVATE KEY in it"),
+        (format!("a.example={},{}", cert.cert, other.key), "does not belong to the first certificate"),
+    ] {
+        let run = dtls(&["server", "--sni", &value]).finish();
+        assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{value}");
+        assert!(run.stderr.starts_with("dtls: --sni: ") && run.stderr.contains(expected), "{}", run.stderr);
+        assert_eq!(run.stderr.lines().count(), 1);
+    }
 }
