@@ -41,8 +41,9 @@ pub(crate) enum Command {
     ///
     /// Prints LISTENING once bound, then for each session CONNECTED or FAILED, EXPORT, RECEIVED and SENT for each
     /// datagram, CLOSED and STATS. A failed session's STATS come before FAILED. CLOSED says why: close_notify of either
-    /// side, idle_timeout, or replaced by a new session of a client that has lost its own. Ctrl-C and SIGTERM close every session
-    /// with close_notify and exit with 0; the second one exits at once, with 130.
+    /// side, idle_timeout, or replaced by a new session of a client that has lost its own. At the end, and on SIGUSR1,
+    /// ENDPOINT tells what all have counted, datagrams that belonged to no session among it. Ctrl-C and SIGTERM close
+    /// every session with close_notify and exit with 0; the second one exits at once, with 130.
     ///
     /// verified=yes: the client's certificate is one that --ca, --pin or --fingerprint trusts. verified=no: it was
     /// taken unseen, by --insecure. verified=none: the client showed no certificate.

@@ -22,7 +22,7 @@ use crate::args::{ClientArgs, Datagram};
 use crate::clock::now;
 use crate::config::{ClientSetup, warn_of_insecurity};
 use crate::output::{Failed, Line, Output, note};
-use crate::report::{Outcome, Report};
+use crate::report::{End, Outcome, Report};
 use crate::signals::Interrupts;
 use crate::trace::Peers;
 use crate::usage::UsageError;
@@ -139,7 +139,9 @@ fn not_connected(args: &ClientArgs, report: &Report, addresses: &[SocketAddr], e
                 let host = args.name.as_deref().filter(|name| !name.is_empty()).unwrap_or(&args.server.host);
                 note(&format!("the server's certificate is not for {host}; give --name, or trust it by --pin"));
             }
-            return report.handshake_failed(*peer, error);
+            let end = End::of_handshake(*peer, error);
+            report.ended(&end);
+            return end.outcome;
         }
         ConnectError::Refused { peer } => (Some(*peer), Outcome::NoAnswer),
         _ => (only(addresses), Outcome::Failed),
@@ -191,11 +193,12 @@ impl<'a> Client<'a> {
             Err(Stop::Ended(end)) => (end, None),
             Err(Stop::Usage(mistake)) => (self.last_words(), Some(mistake)),
         };
-        let ended = self.report.ended(&self.session, &end, exported);
+        let end = End::of(&self.session, &end, exported);
+        self.report.ended(&end);
         match mistake {
             Some(mistake) => Err(mistake),
-            None if ended == Outcome::Done && self.unanswered.is_echo_missing() => Ok(Outcome::CheckFailed),
-            None => Ok(ended),
+            None if end.outcome == Outcome::Done && self.unanswered.is_echo_missing() => Ok(Outcome::CheckFailed),
+            None => Ok(end.outcome),
         }
     }
 

@@ -4,7 +4,7 @@
 //!   args ─▶ config ─▶ client ─┐
 //!                     server ─┼─▶ report ─▶ output     lines on standard output
 //!                     demo ───┘
-//!           echo, signals                              what comes goes back; Ctrl-C and SIGTERM
+//!           echo, signals                              what comes goes back; Ctrl-C, SIGTERM and SIGUSR1
 //!           weather, trace, flights                    taps: what passes the socket
 //!           usage, values                              what is wrong with the command line
 //! ```
@@ -24,6 +24,7 @@ mod pair;
 mod report;
 mod server;
 mod signals;
+mod totals;
 mod trace;
 mod usage;
 mod values;

@@ -20,6 +20,7 @@ use serde_json::Value;
 
 use crate::escape::{self, ABSENT, quoted, word};
 use crate::flights::{Kind, Passing};
+use crate::totals::Totals;
 use crate::weather::Fate;
 
 /// Prints lines in one of two forms. Lines of several threads do not mix.
@@ -98,6 +99,8 @@ pub(crate) enum Line<'a> {
     Failed(&'a Failed),
     /// What a session has counted.
     Stats(&'a Stats),
+    /// What all sessions together have counted.
+    Endpoint(&'a Totals),
     /// In the demo: a datagram on its way.
     Passing(&'a Passing),
     /// In the demo: the same keying material on both sides, or not.
@@ -125,6 +128,7 @@ impl Line<'_> {
                 .with("alert_sent", failed.alert_sent.map(|alert| alert.to_string()))
                 .with("alert_received", failed.alert_received.map(|alert| alert.to_string())),
             Self::Stats(stats) => stats_json(stats),
+            Self::Endpoint(totals) => totals.to_json(),
             Self::Passing(passing) => passing_json(passing),
             Self::Exporter { label, client, server } => Object::new("exporter")
                 .with("label", *label)
@@ -165,6 +169,7 @@ impl Display for Line<'_> {
                 stats.retransmits,
                 stats.discarded_in_all(),
             ),
+            Self::Endpoint(totals) => write!(f, "{totals}"),
             Self::Passing(passing) => passing_text(f, passing),
             Self::Exporter { label, client, server } => {
                 let verdict = if client == server { "the same" } else { "DIFFERENT" };
@@ -602,6 +607,7 @@ mod tests {
         let failed = Failed::of(peer(), &Error::NoCommonCipherSuite);
         let told = Failed::of(peer(), &Error::AlertReceived(AlertDescription::BAD_CERTIFICATE));
         let stats = Stats::default();
+        let totals = Totals { open: 2, sessions: 3, bytes_received: 4, ..Totals::default() };
         let cases = [
             (
                 Line::Listening("127.0.0.1:4433".parse().unwrap()),
@@ -644,6 +650,15 @@ mod tests {
                 Line::Stats(&stats),
                 "STATS sent=0 received=0 retransmits=0 discarded=0".to_owned(),
                 json!({ "event": "stats", "sent": 0, "received": 0, "retransmits": 0, "discarded": 0 }),
+            ),
+            (
+                Line::Endpoint(&totals),
+                "ENDPOINT open=2 sessions=3 busy=0 rejected=0 refused=0 unanswered=0 idle=0 evicted=0 replaced=0 \
+                 dropped=0 datagrams_sent=0 datagrams_received=0 bytes_sent=0 bytes_received=4"
+                    .to_owned(),
+                json!({ "event": "endpoint", "open": 2, "sessions": 3, "busy": 0, "rejected": 0, "refused": 0,
+                        "unanswered": 0, "idle": 0, "evicted": 0, "replaced": 0, "dropped": 0, "datagrams_sent": 0,
+                        "datagrams_received": 0, "bytes_sent": 0, "bytes_received": 4 }),
             ),
         ];
         for (line, text, json) in cases {

@@ -5,7 +5,7 @@ use core::net::SocketAddr;
 use std::sync::Arc;
 
 use dtls_core::crypto::CryptoProvider;
-use dtls_core::{Error, ExportError};
+use dtls_core::{Error, ExportError, Stats};
 use dtls_std::{Reason, Session, SessionError};
 
 use crate::output::{Checks, Connected, Failed, Goodbye, Line, Output};
@@ -53,7 +53,7 @@ impl Report {
     /// Says what was agreed on, and prints the keying material that was asked for.
     ///
     /// # Errors
-    /// If some cannot be exported: then the session is not what was asked for, and [`ended`](Self::ended) says so.
+    /// If some cannot be exported: then the session is not what was asked for, and [`End::of`] says so.
     pub(crate) fn connected(&self, session: &Session) -> Result<(), Failed> {
         let connected = Connected::new(&self.provider, session.remote_addr(), &session.info(), self.checks);
         self.output.print(&Line::Connected(&connected));
@@ -71,34 +71,56 @@ impl Report {
         Ok(())
     }
 
-    /// Says that a handshake failed.
-    pub(crate) fn handshake_failed(&self, peer: SocketAddr, error: &Error) -> Outcome {
-        self.output.print(&Line::Failed(&Failed::of(peer, error)));
-        Outcome::of(error)
-    }
-
-    /// Says how a session ended, in good order only if all was `exported` that was asked for. The reason of a failure
-    /// is on the last line.
-    pub(crate) fn ended(&self, session: &Session, end: &SessionError, exported: Result<(), Failed>) -> Outcome {
-        let peer = session.remote_addr();
-        let (failed, outcome) = match (end, goodbye(end), exported) {
-            (_, Some(goodbye), Ok(())) => {
-                self.output.print_together(&[Line::Closed(peer, goodbye), Line::Stats(&session.stats())]);
-                return Outcome::Done;
-            }
-            (_, Some(_), Err(failed)) => (failed, Outcome::Failed),
-            (SessionError::Failed(error), ..) => (Failed::of(peer, error), Outcome::of(error)),
-            (other, ..) => (Failed::because(peer, other), Outcome::Failed),
+    /// Says how a session, or its handshake, ended. The reason of a failure is on the last line.
+    pub(crate) fn ended(&self, end: &End) {
+        let stats = end.stats.as_ref().map(Line::Stats);
+        let lines = match &end.how {
+            Ok(goodbye) => [Some(Line::Closed(end.peer, *goodbye)), stats],
+            Err(failed) => [stats, failed.as_ref().map(Line::Failed)],
         };
-        self.output.print_together(&[Line::Stats(&session.stats()), Line::Failed(&failed)]);
-        outcome
+        self.output.print_together(&lines.into_iter().flatten().collect::<Vec<_>>());
+    }
+}
+
+/// How a session, or its handshake, ended.
+#[derive(Debug)]
+pub(crate) struct End {
+    pub(crate) peer: SocketAddr,
+    /// A failure is `None` once it has been taken to be told elsewhere.
+    pub(crate) how: Result<Goodbye, Option<Failed>>,
+    /// What was counted, if there was a session.
+    pub(crate) stats: Option<Stats>,
+    pub(crate) outcome: Outcome,
+}
+
+impl End {
+    /// Of a session that ended so, in good order only if all was `exported` that was asked for.
+    pub(crate) fn of(session: &Session, end: &SessionError, exported: Result<(), Failed>) -> Self {
+        let peer = session.remote_addr();
+        let (how, outcome) = match (end, goodbye(end), exported) {
+            (_, Some(goodbye), Ok(())) => (Ok(goodbye), Outcome::Done),
+            (_, Some(_), Err(failed)) => (Err(failed), Outcome::Failed),
+            (SessionError::Failed(error), ..) => (Err(Failed::of(peer, error)), Outcome::of(error)),
+            (other, ..) => (Err(Failed::because(peer, other)), Outcome::Failed),
+        };
+        Self { peer, how: how.map_err(Some), stats: Some(session.stats()), outcome }
     }
 
-    /// Says that nothing could be begun with a session.
-    pub(crate) fn not_served(&self, session: &Session, reason: impl Display) -> Outcome {
-        let failed = Failed::because(session.remote_addr(), reason);
-        self.output.print_together(&[Line::Stats(&session.stats()), Line::Failed(&failed)]);
-        Outcome::Failed
+    /// Of a handshake.
+    pub(crate) fn of_handshake(peer: SocketAddr, error: &Error) -> Self {
+        Self { peer, how: Err(Some(Failed::of(peer, error))), stats: None, outcome: Outcome::of(error) }
+    }
+
+    /// Of a session with which nothing could be begun.
+    pub(crate) fn not_served(session: &Session, reason: impl Display) -> Self {
+        let peer = session.remote_addr();
+        let how = Err(Some(Failed::because(peer, reason)));
+        Self { peer, how, stats: Some(session.stats()), outcome: Outcome::Failed }
+    }
+
+    /// Why it failed, to be told later and by somebody else.
+    pub(crate) fn take_last_words(&mut self) -> Option<Failed> {
+        self.how.as_mut().err().and_then(Option::take)
     }
 }
 
@@ -131,18 +153,19 @@ mod tests {
         let reason = report.connected(&client).unwrap_err().reason;
         assert_eq!(reason, "--export EXTRACTOR-dtls_srtp: the session failed before it could be exported");
         let missed = || Err(Failed::because(server.remote_addr(), "missed"));
-        assert_eq!(report.ended(&server, &SessionError::Closed, missed()), Outcome::Failed);
-        assert_eq!(report.ended(&server, &SessionError::Closed, Ok(())), Outcome::Done);
-        for (reason, outcome) in [
+        let outcome = |end: &SessionError, exported| End::of(&server, end, exported).outcome;
+        assert_eq!(outcome(&SessionError::Closed, missed()), Outcome::Failed);
+        assert_eq!(outcome(&SessionError::Closed, Ok(())), Outcome::Done);
+        for (reason, expected) in [
             (Reason::Idle, Outcome::Done),
             (Reason::Replaced, Outcome::Done),
             (Reason::Evicted, Outcome::Failed),
             (Reason::Memory, Outcome::Failed),
         ] {
-            assert_eq!(report.ended(&server, &SessionError::Ended(reason), Ok(())), outcome, "{reason}");
+            assert_eq!(outcome(&SessionError::Ended(reason), Ok(())), expected, "{reason}");
         }
         // Why a session failed matters more than what was missed for it.
         let end = SessionError::Failed(Error::HandshakeTimeout);
-        assert_eq!(report.ended(&server, &end, missed()), Outcome::NoAnswer);
+        assert_eq!(outcome(&end, missed()), Outcome::NoAnswer);
     }
 }

@@ -10,14 +10,16 @@ use crate::args::ServerArgs;
 use crate::config::{ServerSetup, warn_of_insecurity};
 use crate::echo::{Echo, echo};
 use crate::output::{Failed, Line, Output, note};
-use crate::report::{Outcome, Report};
-use crate::signals::Interrupts;
+use crate::report::{End, Outcome, Report};
+use crate::signals::{Interrupts, StatisticsSignal};
+use crate::totals::{Counter, Totals};
 use crate::trace::Peers;
 use crate::usage::UsageError;
 use crate::weather;
 
 /// Does what `dtls server` is asked to do.
 pub(crate) fn run(args: &ServerArgs) -> Result<Outcome, UsageError> {
+    let statistics = StatisticsSignal::keep()?;
     let setup = ServerSetup::new(args)?;
     let limits = Limits {
         sessions: args.max_sessions,
@@ -41,11 +43,11 @@ pub(crate) fn run(args: &ServerArgs) -> Result<Outcome, UsageError> {
         },
         quiet_data: args.quiet_data,
         count: args.count,
-        tally: Mutex::new(Tally { ended: 0, outcome: Outcome::Done }),
+        books: Arc::default(),
         closing: Arc::default(),
         endpoint: Arc::new(endpoint),
     };
-    server.run()
+    server.run(statistics)
 }
 
 /// A server at work.
@@ -54,19 +56,45 @@ struct Server {
     report: Report,
     quiet_data: bool,
     count: Option<usize>,
-    tally: Mutex<Tally>,
+    books: Arc<Books>,
     closing: Arc<AtomicBool>,
 }
 
 /// What has become of the sessions so far.
+#[derive(Default)]
+struct Books {
+    tally: Mutex<Tally>,
+    /// Datagrams that were not sent back.
+    dropped: Counter,
+}
+
 struct Tally {
+    open: u64,
     ended: usize,
     /// Of the last that failed.
     outcome: Outcome,
+    /// Why the last of all has failed. It is told at the very end: the reason of a failure is on the last line.
+    last_words: Option<Failed>,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self { open: 0, ended: 0, outcome: Outcome::Done, last_words: None }
+    }
+}
+
+impl Books {
+    fn tally(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn totals(&self, endpoint: &Endpoint) -> Totals {
+        Totals { open: self.tally().open, dropped: self.dropped.so_far(), ..Totals::of(&endpoint.stats()) }
+    }
 }
 
 impl Server {
-    fn run(&self) -> Result<Outcome, UsageError> {
+    fn run(&self, statistics: StatisticsSignal) -> Result<Outcome, UsageError> {
         let (closing, endpoint) = (Arc::clone(&self.closing), Arc::downgrade(&self.endpoint));
         let interrupts = Interrupts::handle(move || {
             closing.store(true, Ordering::SeqCst);
@@ -74,8 +102,18 @@ impl Server {
                 endpoint.close();
             }
         })?;
-        self.report.output.print(&Line::Listening(self.endpoint.local_addr()));
+        let (books, endpoint, output) = (Arc::clone(&self.books), Arc::downgrade(&self.endpoint), self.report.output);
+        statistics.handle(move || {
+            if let Some(endpoint) = endpoint.upgrade() {
+                output.print(&Line::Endpoint(&books.totals(&endpoint)));
+            }
+        })?;
+        output.print(&Line::Listening(self.endpoint.local_addr()));
         let outcome = self.serve_all();
+        output.print(&Line::Endpoint(&self.books.totals(&self.endpoint)));
+        if let Some(failed) = &self.books.tally().last_words {
+            output.print(&Line::Failed(failed));
+        }
         Ok(if interrupts.finish() { Outcome::Done } else { outcome })
     }
 
@@ -86,18 +124,18 @@ impl Server {
                 match self.endpoint.accept() {
                     Ok(session) => self.begin(scope, Arc::new(session)),
                     Err(AcceptError::Handshake { peer, error, .. }) => {
-                        self.end(self.report.handshake_failed(peer, &error))
+                        self.end(End::of_handshake(peer, &error));
                     }
                     Err(end) => break end,
                 }
             }
         });
         match end {
-            AcceptError::Closed if self.closing.load(Ordering::SeqCst) => self.tally().outcome,
+            AcceptError::Closed if self.closing.load(Ordering::SeqCst) => self.books.tally().outcome,
             // Nobody has closed it, so something is wrong with the socket.
             end => {
                 let reason = format!("nobody can be accepted any more: {end}");
-                self.report.output.print(&Line::Failed(&Failed::because(None, reason)));
+                self.books.tally().last_words = Some(Failed::because(None, reason));
                 Outcome::Failed
             }
         }
@@ -105,12 +143,13 @@ impl Server {
 
     /// Gives a session a thread, or refuses it if there is none.
     fn begin<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>, session: Arc<Session>) {
+        self.books.tally().open += 1;
         let served = Arc::clone(&session);
         let thread = thread::Builder::new().name("dtls-session".to_owned());
         if let Err(error) = thread.spawn_scoped(scope, move || self.serve(&served)) {
             session.close();
             let reason = format!("no thread can be started for it: {error}; lower --max-sessions");
-            self.end(self.report.not_served(&session, reason));
+            self.end_session(End::not_served(&session, reason));
         }
     }
 
@@ -121,7 +160,7 @@ impl Server {
             session.close();
         }
         let end = echo(session, |echo| self.tell(session, &echo));
-        self.end(self.report.ended(session, &end, exported));
+        self.end_session(End::of(session, &end, exported));
     }
 
     fn tell(&self, session: &Session, echo: &Echo<'_>) {
@@ -129,6 +168,7 @@ impl Server {
             Echo::Received(payload) => Line::Received(payload),
             Echo::Sent(payload) => Line::Sent(payload),
             Echo::NotSent(error) => {
+                self.books.dropped.count();
                 let cure = if matches!(error, SessionError::NotSent(_)) { "; raise --mtu" } else { "" };
                 return note(&format!("not sent back to {}: {error}{cure}", session.remote_addr()));
             }
@@ -138,23 +178,29 @@ impl Server {
         }
     }
 
+    /// One session fewer is open.
+    fn end_session(&self, end: End) {
+        self.books.tally().open -= 1;
+        self.end(end);
+    }
+
     /// One more session, or handshake, has ended.
-    fn end(&self, outcome: Outcome) {
-        let mut tally = self.tally();
+    fn end(&self, mut end: End) {
+        let mut tally = self.books.tally();
         tally.ended += 1;
-        if outcome != Outcome::Done {
-            tally.outcome = outcome;
+        if end.outcome != Outcome::Done {
+            tally.outcome = end.outcome;
         }
         let is_last = self.count == Some(tally.ended);
+        if is_last {
+            tally.last_words = end.take_last_words();
+        }
         drop(tally);
+        self.report.ended(&end);
         if is_last {
             self.closing.store(true, Ordering::SeqCst);
             self.endpoint.close();
         }
-    }
-
-    fn tally(&self) -> MutexGuard<'_, Tally> {
-        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -183,7 +229,7 @@ mod tests {
             report: Report { output: Output::Text, provider, checks: Checks::Nothing, exports: vec![] },
             quiet_data: false,
             count: None,
-            tally: Mutex::new(Tally { ended: 0, outcome: Outcome::Done }),
+            books: Arc::default(),
             closing: Arc::default(),
         }
     }
@@ -194,7 +240,9 @@ mod tests {
         let pair = Pair::new(Some(Box::new(Deadly(Arc::clone(&is_deadly)))));
         is_deadly.store(true, Ordering::SeqCst);
         pair.client.send(b"x").unwrap();
-        assert_eq!(server(pair).serve_all(), Outcome::Failed);
+        let server = server(pair);
+        assert_eq!(server.serve_all(), Outcome::Failed);
+        assert!(server.books.tally().last_words.is_some());
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Ctrl-C and SIGTERM: the first closes in good order, the second ends the process here and now.
+//! Ctrl-C and SIGTERM: the first closes in good order, the second ends the process here and now. SIGUSR1 asks for
+//! statistics.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::process;
@@ -57,6 +58,41 @@ impl Interrupts {
         }
         came
     }
+}
+
+/// SIGUSR1, which asks for statistics, and which without this would end the process.
+#[derive(Debug)]
+pub(crate) struct StatisticsSignal(());
+
+impl StatisticsSignal {
+    /// To be called before any other thread is started: they inherit that the signal is kept for us.
+    pub(crate) fn keep() -> Result<Self, UsageError> {
+        #[cfg(unix)]
+        usr1().thread_block().map_err(|error| UsageError::new("SIGUSR1", format!("cannot be handled: {error}")))?;
+        Ok(Self(()))
+    }
+
+    /// `tell` is called for each signal, on a thread of its own, which ends with the process. What it holds must not be
+    /// needed for the end.
+    pub(crate) fn handle(self, tell: impl Fn() + Send + 'static) -> Result<(), UsageError> {
+        #[cfg(unix)]
+        thread::Builder::new()
+            .name("dtls-stats".to_owned())
+            .spawn(move || {
+                while usr1().wait().is_ok() {
+                    tell();
+                }
+            })
+            .map_err(|error| UsageError::new("SIGUSR1", format!("no thread can be started for it: {error}")))?;
+        #[cfg(not(unix))]
+        drop(tell);
+        Ok(())
+    }
+}
+
+#[cfg(unix)]
+fn usr1() -> nix::sys::signal::SigSet {
+    nix::sys::signal::Signal::SIGUSR1.into()
 }
 
 /// 128 and the number of SIGINT, as shells have it for who was ended by it.

@@ -537,7 +537,7 @@ fn a_session_without_a_thread_is_refused_and_the_server_goes_on() {
     let args = ["server", "--listen", "127.0.0.1:0", "--self-signed", "localhost"];
     let mut limited = std::process::Command::new("sh");
     // Room for the threads that are always there and a single session; what is not touched is not used.
-    limited.args(["-c", "ulimit -v 14000000; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_dtls")]).args(args);
+    limited.args(["-c", "ulimit -v 17000000; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_dtls")]).args(args);
     limited.env("RUST_MIN_STACK", "3000000000").env_remove("SSLKEYLOGFILE");
     let server = Server::of(Running::start(limited, Input::None));
     let first = dtls_with_input(&["client", &server.address, "--insecure"]);

@@ -5,7 +5,10 @@
 #[allow(dead_code, reason = "each file of tests uses its part")]
 mod process;
 
+use std::net::UdpSocket;
+
 use process::{Cert, Server, dtls, dtls_with_input};
+use serde_json::Value;
 
 // --- limits ---
 
@@ -98,4 +101,67 @@ fn what_is_wrong_with_sni_is_said_with_the_file() {
         assert!(run.stderr.starts_with("dtls: --sni: ") && run.stderr.contains(expected), "{}", run.stderr);
         assert_eq!(run.stderr.lines().count(), 1);
     }
+}
+
+// --- statistics ---
+
+/// The number behind `name=` on a line.
+fn number(line: &str, name: &str) -> u64 {
+    let found = line.split(' ').find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
+    found.unwrap_or_else(|| panic!("no {name}= in {line}")).parse().unwrap()
+}
+
+#[test]
+fn the_endpoint_tells_at_the_end_what_it_has_counted() {
+    let server = Server::start(&["--self-signed", "localhost", "--count", "2"]);
+    let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();
+    stranger.send_to(b"not DTLS", &server.address).unwrap();
+    let hello = ["--insecure", "--send", "hello", "--expect-echo"];
+    for _ in 0..2 {
+        assert_eq!(dtls(&[&["client", &server.address][..], &hello].concat()).finish().code, 0);
+    }
+    let server = server.finish();
+    assert_eq!(server.code, 0);
+    let last = server.stdout.lines().last().unwrap();
+    assert!(last.starts_with("ENDPOINT open=0 sessions=2 "), "{last}");
+    assert_eq!((number(last, "rejected"), number(last, "refused"), number(last, "dropped")), (1, 0, 0), "{last}");
+    let of_sessions: u64 = server.lines("STATS").iter().map(|line| number(line, "sent")).sum();
+    // Cookies are asked for before there is a session.
+    assert_eq!(number(last, "datagrams_sent"), of_sessions + 2, "{last}");
+    assert!(number(last, "bytes_received") > number(last, "datagrams_received"), "{last}");
+}
+
+#[test]
+fn the_reason_of_a_failure_is_on_the_last_line_all_the_same() {
+    let server = Server::start(&["--self-signed", "localhost", "--count", "1"]);
+    let client = dtls(&["client", &server.address, "--fingerprint", &format!("sha-256:{}", ["00"; 32].join(":"))]);
+    assert_eq!(client.finish().code, 1);
+    let server = server.finish();
+    assert_eq!(server.code, 1);
+    let lines: Vec<_> = server.stdout.lines().map(|line| line.split(' ').next().unwrap()).collect();
+    assert_eq!(lines, ["ENDPOINT", "FAILED"], "{}", server.stdout);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_asks_for_statistics_and_ends_nothing() {
+    let server = Server::start(&["--self-signed", "localhost", "--json"]);
+    let mut client = dtls_with_input(&["client", &server.address, "--insecure"]);
+    client.wait_for("CONNECTED");
+    server.running.wait_for(r#"{"event":"connected""#);
+    for _ in 0..2 {
+        server.running.signal("USR1");
+        let line = server.running.wait_for(r#"{"event":"endpoint","open":1,"sessions":1,"#);
+        let event: Value = serde_json::from_str(&line).unwrap();
+        assert!(event["bytes_sent"].as_u64().unwrap() > 0, "{line}");
+    }
+    client.tell("still there");
+    client.wait_for("RECEIVED 11 still there");
+    assert_eq!(client.finish().code, 0);
+    server.running.wait_for(r#"{"event":"closed""#);
+    server.running.signal("TERM");
+    let server = server.finish();
+    assert_eq!(server.code, 0);
+    let last = server.events().pop().unwrap();
+    assert_eq!((&last["event"], &last["open"]), (&"endpoint".into(), &0.into()));
 }
