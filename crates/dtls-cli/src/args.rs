@@ -15,7 +15,7 @@ use crate::usage::{Refusal, UsageError, here, refusal};
 use crate::values::{
     ExportRequest, HexBytes, HostPort, NamedCertificate, cipher_suite, first_timeout, listen_address,
     milliseconds_or_none, mtu, named_group, payload_size, positive, probability, protocol_name, seconds,
-    signature_scheme, srtp_profile,
+    service_address, signature_scheme, srtp_profile,
 };
 
 /// DTLS 1.2: see it work, look inside a session, debug a peer.
@@ -37,7 +37,7 @@ pub(crate) enum Command {
     /// Prints a line for each datagram, by its flight (RFC 6347 section 4.2.4, Figure 1), then the echo, what was
     /// negotiated, and what both sides have counted.
     Demo(DemoArgs),
-    /// Accept clients and send every datagram back to its sender
+    /// Accept clients and send every datagram back to its sender, or --forward it to a service
     ///
     /// Prints LISTENING once bound, then for each session CONNECTED or FAILED, EXPORT, RECEIVED and SENT for each
     /// datagram, CLOSED and STATS. A failed session's STATS come before FAILED. CLOSED says why: close_notify of either
@@ -145,6 +145,10 @@ pub(crate) struct ServerArgs {
     /// Where to listen; port 0 takes any that is free
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4433", value_parser = listen_address)]
     pub(crate) listen: SocketAddr,
+    /// Pass each session's datagrams on to the plain UDP service at this address, and its answers back, instead of
+    /// sending them back: DTLS in front of anything that speaks UDP. Each session has a socket of its own towards it
+    #[arg(long, value_name = "ADDR", value_parser = service_address)]
+    pub(crate) forward: Option<SocketAddr>,
     /// Whether clients show a certificate: `request` verifies one if it is sent, `require` insists. Default: `request`
     /// if it is said whom to trust, else `none`
     #[arg(long, value_name = "POLICY")]
@@ -607,6 +611,8 @@ mod tests {
             "--max-sessions-per-host 0",
             "--idle-timeout 0",
             "--listen 4433",
+            "--forward 127.0.0.1",
+            "--forward 127.0.0.1:0",
             "--client-auth maybe",
         ] {
             let text = mistake(&format!("server --self-signed a {line}"));

@@ -14,13 +14,13 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-use dtls_core::wire::record::MAX_PLAINTEXT;
 use dtls_core::{CertificateError, Error, SendError};
 use dtls_std::{ConnectError, Limits, Options, Session, SessionError, connect_with};
 
 use crate::args::{ClientArgs, Datagram};
 use crate::clock::now;
 use crate::config::{ClientSetup, warn_of_insecurity};
+use crate::losses::does_not_fit;
 use crate::output::{Failed, Line, Output, note};
 use crate::report::{End, Outcome, Report};
 use crate::signals::Interrupts;
@@ -38,6 +38,7 @@ pub(crate) fn run(args: &ClientArgs) -> Result<Outcome, UsageError> {
         provider: Arc::clone(&setup.provider),
         checks: setup.checks,
         exports: args.common.export.clone(),
+        quiet_data: false,
     };
     let (sender, happenings) = mpsc::sync_channel(HAPPENINGS_MAX);
     let begun = Begun::default();
@@ -253,9 +254,7 @@ impl<'a> Client<'a> {
                 Ok(())
             }
             Err(SessionError::NotSent(SendError::TooLong { max })) => {
-                let cure = if payload.len() > MAX_PLAINTEXT { "send less" } else { "send less, or raise --mtu" };
-                let problem = format!("{} bytes do not fit, {max} do; {cure}", payload.len());
-                Err(Stop::Usage(UsageError::new(source, problem)))
+                Err(Stop::Usage(UsageError::new(source, does_not_fit(payload.len(), max))))
             }
             // What came before the end is still to be told.
             Err(SessionError::Closed | SessionError::Failed(_) | SessionError::Ended(_)) => {

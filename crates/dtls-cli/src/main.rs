@@ -18,6 +18,8 @@ mod demo;
 mod echo;
 mod escape;
 mod flights;
+mod forward;
+mod losses;
 mod output;
 #[cfg(test)]
 mod pair;

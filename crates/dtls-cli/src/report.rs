@@ -47,6 +47,8 @@ pub(crate) struct Report {
     pub(crate) provider: Arc<CryptoProvider>,
     pub(crate) checks: Checks,
     pub(crate) exports: Vec<ExportRequest>,
+    /// Whether datagrams are not printed.
+    pub(crate) quiet_data: bool,
 }
 
 impl Report {
@@ -69,6 +71,13 @@ impl Report {
             self.output.print(&Line::Export { label, material: &material });
         }
         Ok(())
+    }
+
+    /// Says that a datagram came or went, to whoever wants to know.
+    pub(crate) fn data(&self, line: &Line<'_>) {
+        if !self.quiet_data {
+            self.output.print(line);
+        }
     }
 
     /// Says how a session, or its handshake, ended. The reason of a failure is on the last line.
@@ -144,7 +153,7 @@ mod tests {
     fn keying_material_that_was_asked_for_and_missed_is_no_good_end() {
         let Pair { client, server, provider, .. } = Pair::new(None);
         let exports = vec!["EXTRACTOR-dtls_srtp:60".parse().unwrap()];
-        let report = Report { output: Output::Text, provider, checks: Checks::Nothing, exports };
+        let report = Report { output: Output::Text, provider, checks: Checks::Nothing, exports, quiet_data: false };
         assert_eq!(report.connected(&client), Ok(()));
         client.close();
         assert!(matches!(server.recv_vec(), Err(SessionError::Closed)));

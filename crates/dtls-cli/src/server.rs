@@ -1,4 +1,4 @@
-//! `dtls server`: sends every datagram back to its sender; a thread for each session.
+//! `dtls server`: sends every datagram back to its sender, or passes it on; a thread for each session.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,6 +9,7 @@ use dtls_std::{AcceptError, CookiePolicy, Endpoint, Limits, Options, Session, Se
 use crate::args::ServerArgs;
 use crate::config::{ServerSetup, warn_of_insecurity};
 use crate::echo::{Echo, echo};
+use crate::forward::Forward;
 use crate::output::{Failed, Line, Output, note};
 use crate::report::{End, Outcome, Report};
 use crate::signals::{Interrupts, StatisticsSignal};
@@ -34,19 +35,20 @@ pub(crate) fn run(args: &ServerArgs) -> Result<Outcome, UsageError> {
         UsageError::new("--listen", format!("{}: {error}; choose another address, or port 0", args.listen))
     })?;
     warn_of_insecurity(&args.common);
-    let server = Server {
-        report: Report {
-            output: Output::new(args.common.json),
-            provider: setup.provider,
-            checks: setup.checks,
-            exports: args.common.export.clone(),
-        },
+    let report = Report {
+        output: Output::new(args.common.json),
+        provider: setup.provider,
+        checks: setup.checks,
+        exports: args.common.export.clone(),
         quiet_data: args.quiet_data,
-        count: args.count,
-        books: Arc::default(),
-        closing: Arc::default(),
-        endpoint: Arc::new(endpoint),
     };
+    let books = Arc::<Books>::default();
+    let forward = args.forward.map(|service| Forward::start(service, report.clone(), Arc::clone(&books.dropped)));
+    let forward = forward
+        .transpose()
+        .map_err(|error| UsageError::new("--forward", format!("answers cannot be waited for: {error}")))?;
+    let server =
+        Server { report, forward, count: args.count, books, closing: Arc::default(), endpoint: Arc::new(endpoint) };
     server.run(statistics)
 }
 
@@ -54,7 +56,8 @@ pub(crate) fn run(args: &ServerArgs) -> Result<Outcome, UsageError> {
 struct Server {
     endpoint: Arc<Endpoint>,
     report: Report,
-    quiet_data: bool,
+    /// Without it everything is sent back.
+    forward: Option<Forward>,
     count: Option<usize>,
     books: Arc<Books>,
     closing: Arc<AtomicBool>,
@@ -64,8 +67,8 @@ struct Server {
 #[derive(Default)]
 struct Books {
     tally: Mutex<Tally>,
-    /// Datagrams that were not sent back.
-    dropped: Counter,
+    /// Datagrams that were not sent back, or not passed on.
+    dropped: Arc<Counter>,
 }
 
 struct Tally {
@@ -153,14 +156,23 @@ impl Server {
         }
     }
 
-    /// Sends everything back until the session ends.
-    fn serve(&self, session: &Session) {
+    /// Sends everything back, or to the service, until the session ends.
+    fn serve(&self, session: &Arc<Session>) {
         let exported = self.report.connected(session);
         if exported.is_err() {
             session.close();
         }
-        let end = echo(session, |echo| self.tell(session, &echo));
-        self.end_session(End::of(session, &end, exported));
+        let end = match &self.forward {
+            None => Ok(echo(session, |echo| self.tell(session, &echo))),
+            Some(forward) => forward.serve(session),
+        };
+        self.end_session(match end {
+            Ok(end) => End::of(session, &end, exported),
+            Err(error) => {
+                session.close();
+                End::not_served(session, format!("--forward: there is no socket for it: {error}"))
+            }
+        });
     }
 
     fn tell(&self, session: &Session, echo: &Echo<'_>) {
@@ -173,9 +185,7 @@ impl Server {
                 return note(&format!("not sent back to {}: {error}{cure}", session.remote_addr()));
             }
         };
-        if !self.quiet_data {
-            self.report.output.print(&line);
-        }
+        self.report.data(&line);
     }
 
     /// One session fewer is open.
@@ -226,8 +236,14 @@ mod tests {
     fn server(Pair { endpoint, provider, .. }: Pair) -> Server {
         Server {
             endpoint: Arc::new(endpoint),
-            report: Report { output: Output::Text, provider, checks: Checks::Nothing, exports: vec![] },
-            quiet_data: false,
+            report: Report {
+                output: Output::Text,
+                provider,
+                checks: Checks::Nothing,
+                exports: vec![],
+                quiet_data: false,
+            },
+            forward: None,
             count: None,
             books: Arc::default(),
             closing: Arc::default(),

@@ -113,9 +113,8 @@ fn context_text(value: &ContextValue) -> String {
 pub(crate) const SUBCOMMANDS_TO_COME: [&str; 2] = ["tunnel", "bench"];
 
 /// Options that the command is going to have when the engine has what they ask for.
-pub(crate) const OPTIONS_TO_COME: [&str; 13] = [
+pub(crate) const OPTIONS_TO_COME: [&str; 12] = [
     "--cid",
-    "--forward",
     "--max-fragment-length",
     "--no-tickets",
     "--psk",

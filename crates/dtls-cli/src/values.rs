@@ -219,6 +219,15 @@ pub(crate) fn listen_address(text: &str) -> Result<SocketAddr, BadValue> {
     text.to_socket_addrs().ok().and_then(|mut addresses| addresses.next()).ok_or_else(bad)
 }
 
+pub(crate) fn service_address(text: &str) -> Result<SocketAddr, BadValue> {
+    let bad = || BadValue::new(text, "not an address and a port; write 127.0.0.1:5683, [::1]:5683 or localhost:5683");
+    let address = text.to_socket_addrs().ok().and_then(|mut addresses| addresses.next()).ok_or_else(bad)?;
+    if address.port() == 0 {
+        return Err(BadValue::new(text, "nothing listens at port 0; give the service's port, from 1 to 65535"));
+    }
+    Ok(address)
+}
+
 pub(crate) fn positive(text: &str) -> Result<usize, BadValue> {
     text.parse().ok().filter(|number| *number > 0).ok_or_else(|| BadValue::new(text, "write a number from 1 on"))
 }

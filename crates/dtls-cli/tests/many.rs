@@ -1,13 +1,23 @@
 //! The command as a service: many sessions at once, limits, names, statistics, plain UDP on either side.
 
+// Most of it ends its servers by a signal.
+#![cfg(unix)]
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends where its run went wrong")]
 
 #[allow(dead_code, reason = "each file of tests uses its part")]
 mod process;
 
+use core::net::SocketAddr;
+use core::time::Duration;
+use std::collections::BTreeSet;
 use std::net::UdpSocket;
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
 
-use process::{Cert, Server, dtls, dtls_with_input};
+use dtls_core::ClientConfig;
+use dtls_core::crypto::{CertificateError, PeerAuthenticated, PeerVerifier, PresentedPeer, ring};
+use dtls_std::{Session, SessionError};
+use process::{Cert, Server, TOO_LONG, dtls, dtls_with_input, silent};
 use serde_json::Value;
 
 // --- limits ---
@@ -142,7 +152,6 @@ fn the_reason_of_a_failure_is_on_the_last_line_all_the_same() {
     assert_eq!(lines, ["ENDPOINT", "FAILED"], "{}", server.stdout);
 }
 
-#[cfg(unix)]
 #[test]
 fn a_signal_asks_for_statistics_and_ends_nothing() {
     let server = Server::start(&["--self-signed", "localhost", "--json"]);
@@ -164,4 +173,205 @@ fn a_signal_asks_for_statistics_and_ends_nothing() {
     assert_eq!(server.code, 0);
     let last = server.events().pop().unwrap();
     assert_eq!((&last["event"], &last["open"]), (&"endpoint".into(), &0.into()));
+}
+
+// --- plain UDP behind a server ---
+
+/// A plain UDP service. It answers in capitals, and says who has asked.
+struct Service {
+    address: String,
+    askers: Arc<Mutex<BTreeSet<SocketAddr>>>,
+}
+
+impl Service {
+    fn start() -> Self {
+        Self::of(UdpSocket::bind("127.0.0.1:0").unwrap())
+    }
+
+    fn of(socket: UdpSocket) -> Self {
+        let address = socket.local_addr().unwrap().to_string();
+        let askers = Arc::new(Mutex::new(BTreeSet::new()));
+        let heard = Arc::clone(&askers);
+        thread::spawn(move || {
+            let mut buffer = vec![0; 1 << 16];
+            loop {
+                let Ok((len, from)) = socket.recv_from(&mut buffer) else { continue };
+                heard.lock().unwrap().insert(from);
+                let answer = match buffer.get(..len).unwrap() {
+                    b"much" => vec![b'x'; 17_000],
+                    b"more" => vec![b'x'; 1_500],
+                    asked => asked.to_ascii_uppercase(),
+                };
+                socket.send_to(&answer, from).unwrap();
+            }
+        });
+        Self { address, askers }
+    }
+}
+
+fn told(stderr: &str, what: &str) -> usize {
+    stderr.lines().filter(|line| line.contains(what)).count()
+}
+
+#[test]
+fn a_service_behind_a_server_answers_each_session_and_can_tell_them_apart() {
+    let service = Service::start();
+    let server = Server::start(&["--self-signed", "localhost", "--count", "2", "--forward", &service.address]);
+    let mut clients: Vec<_> = (0..2).map(|_| dtls_with_input(&["client", &server.address, "--insecure"])).collect();
+    for (number, client) in clients.iter_mut().enumerate() {
+        client.tell(&format!("hello {number}"));
+    }
+    for (number, client) in clients.into_iter().enumerate() {
+        client.wait_for(&format!("RECEIVED 7 HELLO {number}"));
+        assert_eq!(client.finish().code, 0);
+    }
+    let server = server.finish();
+    assert_eq!((server.code, server.stderr.as_str()), (0, ""));
+    for number in 0..2 {
+        server.line(&format!("RECEIVED 7 hello {number}"));
+        server.line(&format!("SENT 7 HELLO {number}"));
+    }
+    assert_eq!(server.lines("CLOSED").len(), 2);
+    assert_eq!(service.askers.lock().unwrap().len(), 2);
+}
+
+#[test]
+fn answers_that_do_not_fit_are_counted_and_told_once_and_the_session_goes_on() {
+    let service = Service::start();
+    let server = Server::start(&["--self-signed", "localhost", "--count", "1", "--forward", &service.address]);
+    let mut client = dtls_with_input(&["client", &server.address, "--insecure"]);
+    for line in ["more", "much", "more", "", "end"] {
+        client.tell(line);
+    }
+    client.wait_for("RECEIVED 3 END");
+    let client = client.finish();
+    assert_eq!(
+        (client.code, client.lines("RECEIVED")),
+        (0, vec!["RECEIVED 0 ".to_owned(), "RECEIVED 3 END".to_owned()])
+    );
+    let server = server.finish();
+    assert_eq!(server.code, 0);
+    assert_eq!(number(server.line("ENDPOINT"), "dropped"), 3);
+    assert_eq!(told(&server.stderr, "an answer did not get to 127.0.0.1:"), 1, "{}", server.stderr);
+    assert_eq!(told(&server.stderr, "1500 bytes do not fit, "), 1, "{}", server.stderr);
+}
+
+#[test]
+fn a_service_that_is_not_there_hurts_nobody_and_is_heard_when_it_is_back() {
+    let (socket, address) = silent();
+    drop(socket);
+    let server = Server::start(&["--self-signed", "localhost", "--forward", &address]);
+    let mut client = dtls_with_input(&["client", &server.address, "--insecure"]);
+    client.wait_for("CONNECTED");
+    let other = ["client", &server.address, "--insecure", "--send", "hello", "--wait", "100"];
+    for _ in 0..3 {
+        client.tell("anyone?");
+        client.wait_for("SENT");
+        let other = dtls(&other).finish();
+        assert_eq!((other.code, other.lines("RECEIVED|CLOSED").len()), (0, 1), "{}", other.stdout);
+    }
+    let _service = Service::of(UdpSocket::bind(&address).unwrap());
+    client.tell("anyone now?");
+    client.wait_for("RECEIVED 11 ANYONE NOW?");
+    assert_eq!(client.finish().code, 0);
+    server.running.signal("TERM");
+    let server = server.finish();
+    assert_eq!((server.code, server.lines("CLOSED").len()), (0, 4), "{}", server.stdout);
+    assert_eq!(
+        told(&server.stderr, &format!("--forward: nothing listens at {address}; start")),
+        1,
+        "{}",
+        server.stderr
+    );
+}
+
+// --- hundreds ---
+
+/// Trusts everyone: these tests are about numbers.
+#[derive(Debug)]
+struct Anyone;
+
+impl PeerVerifier for Anyone {
+    fn verify(&self, _peer: &PresentedPeer<'_>) -> Result<PeerAuthenticated, CertificateError> {
+        Ok(PeerAuthenticated::dangerous_assertion())
+    }
+}
+
+/// So many clients of this process are connected at the same time, each gets its own answers, and is said goodbye to
+/// when the server is interrupted. Returns how many threads the server had then, where that can be known.
+fn meet(server: &Server, clients: usize, answer: fn(&str) -> String) -> Option<usize> {
+    let config = ClientConfig::builder(Arc::new(ring::provider())).trust(Arc::new(Anyone)).without_identity();
+    let config =
+        Arc::new(config.configure(|settings| settings.first_timeout = Duration::from_millis(300)).build().unwrap());
+    let (done, is_done) = mpsc::channel();
+    thread::scope(|scope| {
+        // Dropped where a test fails, so that nobody waits for it.
+        let mut goes = Vec::new();
+        for number in 0..clients {
+            let (config, address, done) = (Arc::clone(&config), server.address.as_str(), done.clone());
+            let (go, may_go) = mpsc::channel();
+            goes.push(go);
+            scope.spawn(move || {
+                let session = dtls_std::connect(address, None, config).unwrap();
+                done.send(()).unwrap();
+                may_go.recv().unwrap();
+                for round in 0..3 {
+                    converse(&session, number, &format!("round {round} of client {number}"), answer);
+                }
+                done.send(()).unwrap();
+                assert!(matches!(goodbye(&session), SessionError::Closed));
+            });
+        }
+        let await_all = || (0..clients).for_each(|_| is_done.recv_timeout(TOO_LONG).unwrap());
+        await_all();
+        goes.iter().for_each(|go| go.send(()).unwrap());
+        await_all();
+        let threads = server.running.threads();
+        server.running.signal("INT");
+        threads
+    })
+}
+
+/// Waits for the end.
+fn goodbye(session: &Session) -> SessionError {
+    loop {
+        match session.recv_vec_timeout(TOO_LONG) {
+            Ok(heard) => assert!(heard.is_some(), "no goodbye"),
+            Err(end) => return end,
+        }
+    }
+}
+
+/// Asks until the answer is here: where hundreds of datagrams come at once, some are lost. Whatever else comes is an
+/// answer to what was asked before.
+fn converse(session: &Session, number: usize, text: &str, answer: fn(&str) -> String) {
+    for _ in 0..100 {
+        session.send(text.as_bytes()).unwrap();
+        while let Some(heard) = session.recv_vec_timeout(Duration::from_millis(300)).unwrap() {
+            let heard = String::from_utf8(heard).unwrap();
+            if heard == answer(text) {
+                return;
+            }
+            assert!(heard.to_lowercase().ends_with(&format!(" of client {number}")), "{heard} for {number}");
+        }
+    }
+    panic!("no answer to {text}");
+}
+
+#[test]
+fn hundreds_of_sessions_are_served_at_once_with_one_thread_each_and_said_goodbye_to() {
+    let service = Service::start();
+    let same: fn(&str) -> String = str::to_owned;
+    for (options, answer) in [(&[][..], same), (&["--forward", &service.address], str::to_uppercase)] {
+        let clients = 300;
+        let server = Server::start(&[&["--self-signed", "localhost", "--quiet-data"][..], options].concat());
+        let threads = meet(&server, clients, answer);
+        assert!(threads.is_none_or(|threads| (clients..clients + 10).contains(&threads)), "{threads:?}");
+        let server = server.finish();
+        assert_eq!(server.code, 0, "{}", server.stdout);
+        assert_eq!((server.lines("CONNECTED").len(), server.lines("CLOSED").len()), (clients, clients));
+        let endpoint = server.line("ENDPOINT");
+        assert_eq!((number(endpoint, "sessions"), number(endpoint, "open")), (300, 0));
+    }
+    assert_eq!(service.askers.lock().unwrap().len(), 300);
 }

@@ -106,6 +106,11 @@ impl Running {
         assert!(sent.success());
     }
 
+    /// How many threads it has, where the system tells.
+    pub(crate) fn threads(&self) -> Option<usize> {
+        Some(fs::read_dir(format!("/proc/{}/task", self.child.id())).ok()?.count())
+    }
+
     /// Ends its input and waits until it has ended.
     pub(crate) fn finish(mut self) -> Finished {
         self.input = None;
