@@ -58,6 +58,14 @@ pub(crate) enum Command {
     /// verified=yes: the server's certificate is one that --ca, --pin or --fingerprint trusts. verified=no: it was
     /// taken unseen, by --insecure.
     Client(Box<ClientArgs>),
+    /// Take plain UDP, and pass it on to a server through one DTLS session for each local sender
+    ///
+    /// The other half of `dtls server --forward`: what a sender sends goes through its session, what comes out of it goes
+    /// back to the sender. Prints LISTENING once bound, then for each session the lines of a client, with sender= behind
+    /// them. At the end, and on SIGUSR1, ENDPOINT tells what all have counted. A sender whose handshake has failed may try
+    /// again after a second. Ctrl-C and SIGTERM close every session with close_notify and exit with 0; the second one
+    /// exits at once, with 130.
+    Tunnel(Box<TunnelArgs>),
     /// Make a self-signed certificate and its key
     ///
     /// Writes cert.pem and key.pem (readable by its owner only) and prints the fingerprint in the form of SDP. The
@@ -89,6 +97,10 @@ impl Command {
             Self::Client(client) => {
                 client.common.check()?;
                 client.check()
+            }
+            Self::Tunnel(tunnel) => {
+                tunnel.common.check()?;
+                tunnel.common.check_client()
             }
             Self::Demo(_) | Self::Cert(_) => Ok(()),
         }
@@ -228,13 +240,8 @@ pub(crate) enum ClientAuth {
 /// Options of `dtls client`.
 #[derive(Debug, Args)]
 pub(crate) struct ClientArgs {
-    /// The server; an IPv6 address in brackets. Several addresses of a name are tried in turn
-    #[arg(value_name = "HOST:PORT")]
-    pub(crate) server: HostPort,
-    /// The name to ask for and to verify. Default: the host; if that is an address it is verified, but not asked for.
-    /// '' asks for none, and verifies the host
-    #[arg(long, value_name = "NAME")]
-    pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
     /// Send this text in a datagram; repeatable
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     send: Vec<String>,
@@ -262,6 +269,18 @@ pub(crate) struct ClientArgs {
     pub(crate) datagrams: Vec<Datagram>,
 }
 
+/// Whom to connect to.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct TargetArgs {
+    /// The server; an IPv6 address in brackets. Several addresses of a name are tried in turn
+    #[arg(value_name = "HOST:PORT")]
+    pub(crate) server: HostPort,
+    /// The name to ask for and to verify. Default: the host; if that is an address it is verified, but not asked for.
+    /// '' asks for none, and verifies the host
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+}
+
 /// A datagram to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Datagram {
@@ -272,17 +291,7 @@ pub(crate) struct Datagram {
 
 impl ClientArgs {
     fn check(&self) -> Result<(), UsageError> {
-        for (option, count) in [("--cert", self.common.cert.len()), ("--key", self.common.key.len())] {
-            if count > 1 {
-                return Err(UsageError::new(option, "a client has one certificate; give it once"));
-            }
-        }
-        if self.common.trust.source().is_none() {
-            return Err(UsageError::new(
-                "--ca",
-                "whom to trust is missing; give --ca FILE, --pin FILE, --fingerprint sha-256:.. or --insecure",
-            ));
-        }
+        self.common.check_client()?;
         if let Some(Datagram { option, payload }) =
             self.datagrams.iter().find(|each| each.payload.len() > MAX_PLAINTEXT)
         {
@@ -291,6 +300,29 @@ impl ClientArgs {
         }
         Ok(())
     }
+}
+
+// --- tunnel ---
+
+/// Options of `dtls tunnel`.
+#[derive(Debug, Args)]
+pub(crate) struct TunnelArgs {
+    /// Where to take plain UDP; port 0 takes any that is free
+    #[arg(long, value_name = "ADDR", value_parser = listen_address)]
+    pub(crate) listen: SocketAddr,
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+    /// Drop what comes from senders beyond so many with a session at a time; each session has two threads
+    #[arg(long, value_name = "N", default_value = "1024", value_parser = positive)]
+    pub(crate) max_sessions: usize,
+    /// Close sessions in which nothing has come or gone for so many seconds. The sender's next datagram begins another
+    #[arg(long, value_name = "S", default_value = "300", value_parser = seconds)]
+    pub(crate) idle_timeout: Duration,
+    /// Do not print datagrams
+    #[arg(long)]
+    pub(crate) quiet_data: bool,
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
 }
 
 /// What the three options ask for in the order in which they were given.
@@ -397,6 +429,22 @@ impl CommonArgs {
             )),
             core::cmp::Ordering::Equal => Ok(()),
         }
+    }
+
+    /// What only clients must heed.
+    fn check_client(&self) -> Result<(), UsageError> {
+        for (option, count) in [("--cert", self.cert.len()), ("--key", self.key.len())] {
+            if count > 1 {
+                return Err(UsageError::new(option, "a client has one certificate; give it once"));
+            }
+        }
+        if self.trust.source().is_none() {
+            return Err(UsageError::new(
+                "--ca",
+                "whom to trust is missing; give --ca FILE, --pin FILE, --fingerprint sha-256:.. or --insecure",
+            ));
+        }
+        Ok(())
     }
 }
 
@@ -650,6 +698,20 @@ mod tests {
             ("server --cert a --cert b --key a", "--cert"),
             ("client h:1 i:2 --insecure", "i:2"),
             ("client --insecure", "HOST:PORT"),
+            ("tunnel h:1 --insecure", "--listen"),
+            ("tunnel --listen 127.0.0.1:0 --insecure", "HOST:PORT"),
+            ("tunnel --listen 127.0.0.1:0 h:1", "--ca"),
+            ("tunnel --listen 127.0.0.1:0 h:1 --insecure --cert a --key b --cert c --key d", "--cert"),
+            ("tunnel --listen 127.0.0.1:0 h:1 --insecure --forward 127.0.0.1:1", "--forward"),
+            ("tunnel --listen 127.0.0.1:0 h:1 --insecure --count 1", "--count"),
+            ("tunnel --listen 127.0.0.1:0 h:1 --insecure --sni a=b,c", "--sni"),
+            ("tunnel --listen 127.0.0.1:0 h:1 --insecure --send x", "--send"),
+            ("client h:1 --insecure --forward 127.0.0.1:1", "--forward"),
+            ("client h:1 --insecure --sni a=b,c", "--sni"),
+            ("client h:1 --insecure --max-sessions-per-host 1", "--max-sessions-per-host"),
+            ("client h:1 --insecure --quiet-data", "--quiet-data"),
+            ("server --self-signed a --name b", "--name"),
+            ("demo --idle-timeout 1", "--idle-timeout"),
             ("cert", "--out"),
         ] {
             let text = mistake(line);

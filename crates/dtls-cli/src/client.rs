@@ -17,11 +17,11 @@ use std::time::Instant;
 use dtls_core::{CertificateError, Error, SendError};
 use dtls_std::{ConnectError, Limits, Options, Session, SessionError, connect_with};
 
-use crate::args::{ClientArgs, Datagram};
+use crate::args::{ClientArgs, Datagram, TargetArgs};
 use crate::clock::now;
 use crate::config::{ClientSetup, warn_of_insecurity};
 use crate::losses::does_not_fit;
-use crate::output::{Failed, Line, Output, note};
+use crate::output::{Line, Output, note};
 use crate::report::{End, Outcome, Report};
 use crate::signals::Interrupts;
 use crate::trace::Peers;
@@ -30,8 +30,8 @@ use crate::weather;
 
 /// Does what `dtls client` is asked to do.
 pub(crate) fn run(args: &ClientArgs) -> Result<Outcome, UsageError> {
-    let setup = ClientSetup::new(args)?;
-    let addresses = args.server.resolve()?;
+    let setup = ClientSetup::new(&args.target, &args.common)?;
+    let addresses = args.target.server.resolve()?;
     warn_of_insecurity(&args.common);
     let report = Report {
         output: Output::new(args.common.json),
@@ -39,6 +39,7 @@ pub(crate) fn run(args: &ClientArgs) -> Result<Outcome, UsageError> {
         checks: setup.checks,
         exports: args.common.export.clone(),
         quiet_data: false,
+        sender: None,
     };
     let (sender, happenings) = mpsc::sync_channel(HAPPENINGS_MAX);
     let begun = Begun::default();
@@ -55,7 +56,12 @@ pub(crate) fn run(args: &ClientArgs) -> Result<Outcome, UsageError> {
     let thread = spawn_session(setup, addresses.clone(), options, sender.clone(), begun)?;
     let outcome = match first(&happenings) {
         First::Connected(session) => Client::new(args, report, session, happenings).run(sender),
-        First::NotConnected(error) => Ok(not_connected(args, &report, &addresses, &error)),
+        First::NotConnected(error) => {
+            args.target.hint(&error);
+            let end = End::of_connecting(&error, &addresses);
+            report.ended(&end);
+            Ok(end.outcome)
+        }
         // The handshake is left to itself: nothing has been said that would have to be taken back.
         First::Interrupted => return Ok(Outcome::Done),
     };
@@ -133,29 +139,14 @@ fn first(happenings: &Receiver<Happening>) -> First {
     First::NotConnected(ConnectError::Closed)
 }
 
-fn not_connected(args: &ClientArgs, report: &Report, addresses: &[SocketAddr], error: &ConnectError) -> Outcome {
-    let (peer, outcome) = match error {
-        ConnectError::Handshake { peer, error, .. } => {
-            if *error == Error::Certificate(CertificateError::NameMismatch) {
-                let host = args.name.as_deref().filter(|name| !name.is_empty()).unwrap_or(&args.server.host);
-                note(&format!("the server's certificate is not for {host}; give --name, or trust it by --pin"));
-            }
-            let end = End::of_handshake(*peer, error);
-            report.ended(&end);
-            return end.outcome;
-        }
-        ConnectError::Refused { peer } => (Some(*peer), Outcome::NoAnswer),
-        _ => (only(addresses), Outcome::Failed),
-    };
-    report.output.print(&Line::Failed(&Failed::because(peer, error)));
-    outcome
-}
-
-/// The address that was tried, if there was no other: of several it is not told which one failed.
-const fn only(addresses: &[SocketAddr]) -> Option<SocketAddr> {
-    match addresses {
-        [one] => Some(*one),
-        _ => None,
+impl TargetArgs {
+    /// Says what to do where the name may be the mistake.
+    pub(crate) fn hint(&self, error: &ConnectError) {
+        let ConnectError::Handshake { error: Error::Certificate(CertificateError::NameMismatch), .. } = error else {
+            return;
+        };
+        let host = self.name.as_deref().filter(|name| !name.is_empty()).unwrap_or(&self.server.host);
+        note(&format!("the server's certificate is not for {host}; give --name, or trust it by --pin"));
     }
 }
 
@@ -416,12 +407,6 @@ mod tests {
         assert!(is_waiting(&unanswered) && !unanswered.is_echo_missing());
         unanswered.received(b"x");
         assert!(!is_waiting(&unanswered));
-    }
-
-    #[test]
-    fn nobody_is_blamed_where_it_may_have_been_another() {
-        let [one, other] = ["127.0.0.1:1", "[::1]:1"].map(|address| address.parse().unwrap());
-        assert_eq!((only(&[one]), only(&[one, other]), only(&[])), (Some(one), None, None));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use dtls_std::{KeyLogFile, SystemClock};
 use rustls_pki_types::pem::{self, PemObject as _};
 use rustls_pki_types::{CertificateDer, DnsName, IpAddr, PrivateKeyDer, ServerName};
 
-use crate::args::{ClientArgs, ClientAuth, CommonArgs, Ems, KeyType, ServerArgs, TrustSource};
+use crate::args::{ClientAuth, CommonArgs, Ems, KeyType, ServerArgs, TargetArgs, TrustSource};
 use crate::cert::SelfSigned;
 use crate::output::{Checks, note};
 use crate::usage::UsageError;
@@ -31,15 +31,14 @@ pub(crate) struct ClientSetup {
 }
 
 impl ClientSetup {
-    pub(crate) fn new(args: &ClientArgs) -> Result<Self, UsageError> {
+    pub(crate) fn new(target: &TargetArgs, common: &CommonArgs) -> Result<Self, UsageError> {
         let provider = Arc::new(ring::provider());
-        let common = &args.common;
-        let server_name = server_name(args)?;
+        let server_name = server_name(target)?;
         let trust = common.trust.source().ok_or_else(|| UsageError::new("--ca", "whom to trust is missing"))?;
         let verifier: Arc<dyn PeerVerifier> = match (trust, &server_name) {
             (TrustSource::Roots(file), None) => Arc::new(ForHost {
                 chains: roots(&provider, trust, file)?,
-                host: name("HOST:PORT", &args.server.host)?,
+                host: name("HOST:PORT", &target.server.host)?,
             }),
             _ => verifier(&provider, trust)?,
         };
@@ -141,11 +140,11 @@ fn by_name(given: &[NamedCertificate]) -> BTreeMap<Option<&str>, Vec<&NamedCerti
 // --- names ---
 
 /// What the certificate is verified for and, if it is a DNS name, what the server is told.
-fn server_name(args: &ClientArgs) -> Result<Option<ServerName<'static>>, UsageError> {
-    match &args.name {
+fn server_name(target: &TargetArgs) -> Result<Option<ServerName<'static>>, UsageError> {
+    match &target.name {
         Some(none) if none.is_empty() => Ok(None),
         Some(given) => name("--name", given).map(Some),
-        None => name("HOST:PORT", &args.server.host).map(Some),
+        None => name("HOST:PORT", &target.server.host).map(Some),
     }
 }
 

@@ -2,9 +2,12 @@
 //!
 //! ```text
 //!   args ─▶ config ─▶ client ─┐
-//!                     server ─┼─▶ report ─▶ output     lines on standard output
+//!                     server ─┤
+//!                     tunnel ─┼─▶ report ─▶ output     lines on standard output
 //!                     demo ───┘
-//!           echo, signals                              what comes goes back; Ctrl-C, SIGTERM and SIGUSR1
+//!           echo, forward                              what comes goes back, or to a plain UDP service
+//!           signals                                    Ctrl-C, SIGTERM and SIGUSR1
+//!           losses, totals                             what could not be passed on; what a run has counted
 //!           weather, trace, flights                    taps: what passes the socket
 //!           usage, values                              what is wrong with the command line
 //! ```
@@ -28,6 +31,7 @@ mod server;
 mod signals;
 mod totals;
 mod trace;
+mod tunnel;
 mod usage;
 mod values;
 mod weather;
@@ -60,6 +64,7 @@ fn run(command: &Command) -> Result<Outcome, UsageError> {
         Command::Demo(args) => demo::run(args),
         Command::Server(args) => server::run(args),
         Command::Client(args) => client::run(args),
+        Command::Tunnel(args) => tunnel::run(args),
         Command::Cert(args) => cert::run(args).map(|()| Outcome::Done),
     }
 }

@@ -99,6 +99,8 @@ pub(crate) enum Line<'a> {
     Failed(&'a Failed),
     /// What a session has counted.
     Stats(&'a Stats),
+    /// One of these lines, and the sender of a tunnel whose session it is about.
+    OfSender(&'a Line<'a>, SocketAddr),
     /// What all sessions together have counted.
     Endpoint(&'a Totals),
     /// In the demo: a datagram on its way.
@@ -128,6 +130,7 @@ impl Line<'_> {
                 .with("alert_sent", failed.alert_sent.map(|alert| alert.to_string()))
                 .with("alert_received", failed.alert_received.map(|alert| alert.to_string())),
             Self::Stats(stats) => stats_json(stats),
+            Self::OfSender(line, sender) => line.to_json().with("sender", sender.to_string()),
             Self::Endpoint(totals) => totals.to_json(),
             Self::Passing(passing) => passing_json(passing),
             Self::Exporter { label, client, server } => Object::new("exporter")
@@ -169,6 +172,7 @@ impl Display for Line<'_> {
                 stats.retransmits,
                 stats.discarded_in_all(),
             ),
+            Self::OfSender(line, sender) => write!(f, "{line} sender={sender}"),
             Self::Endpoint(totals) => write!(f, "{totals}"),
             Self::Passing(passing) => passing_text(f, passing),
             Self::Exporter { label, client, server } => {
@@ -650,6 +654,12 @@ mod tests {
                 Line::Stats(&stats),
                 "STATS sent=0 received=0 retransmits=0 discarded=0".to_owned(),
                 json!({ "event": "stats", "sent": 0, "received": 0, "retransmits": 0, "discarded": 0 }),
+            ),
+            (
+                Line::OfSender(&Line::Stats(&stats), "[::1]:5".parse().unwrap()),
+                "STATS sent=0 received=0 retransmits=0 discarded=0 sender=[::1]:5".to_owned(),
+                json!({ "event": "stats", "sent": 0, "received": 0, "retransmits": 0, "discarded": 0,
+                        "sender": "[::1]:5" }),
             ),
             (
                 Line::Endpoint(&totals),

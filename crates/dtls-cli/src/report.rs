@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use dtls_core::crypto::CryptoProvider;
 use dtls_core::{Error, ExportError, Stats};
-use dtls_std::{Reason, Session, SessionError};
+use dtls_std::{ConnectError, Reason, Session, SessionError};
 
 use crate::output::{Checks, Connected, Failed, Goodbye, Line, Output};
 use crate::values::ExportRequest;
@@ -49,6 +49,8 @@ pub(crate) struct Report {
     pub(crate) exports: Vec<ExportRequest>,
     /// Whether datagrams are not printed.
     pub(crate) quiet_data: bool,
+    /// In a tunnel: whose session it is about.
+    pub(crate) sender: Option<SocketAddr>,
 }
 
 impl Report {
@@ -58,7 +60,7 @@ impl Report {
     /// If some cannot be exported: then the session is not what was asked for, and [`End::of`] says so.
     pub(crate) fn connected(&self, session: &Session) -> Result<(), Failed> {
         let connected = Connected::new(&self.provider, session.remote_addr(), &session.info(), self.checks);
-        self.output.print(&Line::Connected(&connected));
+        self.print(&[Line::Connected(&connected)]);
         for ExportRequest { label, context, len } in &self.exports {
             let material = session.export_keying_material(label.as_bytes(), context.as_deref(), *len);
             let material = material.map_err(|error| {
@@ -68,7 +70,7 @@ impl Report {
                 };
                 Failed::because(session.remote_addr(), format!("--export {label}: {problem}"))
             })?;
-            self.output.print(&Line::Export { label, material: &material });
+            self.print(&[Line::Export { label, material: &material }]);
         }
         Ok(())
     }
@@ -84,19 +86,28 @@ impl Report {
     pub(crate) fn ended(&self, end: &End) {
         let stats = end.stats.as_ref().map(Line::Stats);
         let lines = match &end.how {
-            Ok(goodbye) => [Some(Line::Closed(end.peer, *goodbye)), stats],
+            Ok((peer, goodbye)) => [Some(Line::Closed(*peer, *goodbye)), stats],
             Err(failed) => [stats, failed.as_ref().map(Line::Failed)],
         };
-        self.output.print_together(&lines.into_iter().flatten().collect::<Vec<_>>());
+        self.print(&lines.into_iter().flatten().collect::<Vec<_>>());
+    }
+
+    fn print(&self, lines: &[Line<'_>]) {
+        match self.sender {
+            None => self.output.print_together(lines),
+            Some(sender) => {
+                let lines: Vec<_> = lines.iter().map(|line| Line::OfSender(line, sender)).collect();
+                self.output.print_together(&lines);
+            }
+        }
     }
 }
 
 /// How a session, or its handshake, ended.
 #[derive(Debug)]
 pub(crate) struct End {
-    pub(crate) peer: SocketAddr,
     /// A failure is `None` once it has been taken to be told elsewhere.
-    pub(crate) how: Result<Goodbye, Option<Failed>>,
+    pub(crate) how: Result<(SocketAddr, Goodbye), Option<Failed>>,
     /// What was counted, if there was a session.
     pub(crate) stats: Option<Stats>,
     pub(crate) outcome: Outcome,
@@ -107,29 +118,50 @@ impl End {
     pub(crate) fn of(session: &Session, end: &SessionError, exported: Result<(), Failed>) -> Self {
         let peer = session.remote_addr();
         let (how, outcome) = match (end, goodbye(end), exported) {
-            (_, Some(goodbye), Ok(())) => (Ok(goodbye), Outcome::Done),
+            (_, Some(goodbye), Ok(())) => (Ok((peer, goodbye)), Outcome::Done),
             (_, Some(_), Err(failed)) => (Err(failed), Outcome::Failed),
             (SessionError::Failed(error), ..) => (Err(Failed::of(peer, error)), Outcome::of(error)),
             (other, ..) => (Err(Failed::because(peer, other)), Outcome::Failed),
         };
-        Self { peer, how: how.map_err(Some), stats: Some(session.stats()), outcome }
+        Self { how: how.map_err(Some), stats: Some(session.stats()), outcome }
     }
 
     /// Of a handshake.
     pub(crate) fn of_handshake(peer: SocketAddr, error: &Error) -> Self {
-        Self { peer, how: Err(Some(Failed::of(peer, error))), stats: None, outcome: Outcome::of(error) }
+        Self { how: Err(Some(Failed::of(peer, error))), stats: None, outcome: Outcome::of(error) }
     }
 
     /// Of a session with which nothing could be begun.
     pub(crate) fn not_served(session: &Session, reason: impl Display) -> Self {
         let peer = session.remote_addr();
-        let how = Err(Some(Failed::because(peer, reason)));
-        Self { peer, how, stats: Some(session.stats()), outcome: Outcome::Failed }
+        Self { stats: Some(session.stats()), ..Self::because(peer, reason) }
+    }
+
+    /// Of something that has not become a session, for a reason that is not the engine's.
+    pub(crate) fn because(peer: impl Into<Option<SocketAddr>>, reason: impl Display) -> Self {
+        Self { how: Err(Some(Failed::because(peer, reason))), stats: None, outcome: Outcome::Failed }
+    }
+
+    /// Of an attempt to connect to one of these addresses.
+    pub(crate) fn of_connecting(error: &ConnectError, tried: &[SocketAddr]) -> Self {
+        match error {
+            ConnectError::Handshake { peer, error, .. } => Self::of_handshake(*peer, error),
+            ConnectError::Refused { peer } => Self { outcome: Outcome::NoAnswer, ..Self::because(*peer, error) },
+            _ => Self::because(only(tried), error),
+        }
     }
 
     /// Why it failed, to be told later and by somebody else.
     pub(crate) fn take_last_words(&mut self) -> Option<Failed> {
         self.how.as_mut().err().and_then(Option::take)
+    }
+}
+
+/// The address that was tried, if there was no other: of several it is not told which one failed.
+const fn only(addresses: &[SocketAddr]) -> Option<SocketAddr> {
+    match addresses {
+        [one] => Some(*one),
+        _ => None,
     }
 }
 
@@ -150,10 +182,23 @@ mod tests {
     use crate::pair::Pair;
 
     #[test]
+    fn nobody_is_blamed_where_it_may_have_been_another() {
+        let [one, other] = ["127.0.0.1:1", "[::1]:1"].map(|address| address.parse().unwrap());
+        assert_eq!((only(&[one]), only(&[one, other]), only(&[])), (Some(one), None, None));
+    }
+
+    #[test]
     fn keying_material_that_was_asked_for_and_missed_is_no_good_end() {
         let Pair { client, server, provider, .. } = Pair::new(None);
         let exports = vec!["EXTRACTOR-dtls_srtp:60".parse().unwrap()];
-        let report = Report { output: Output::Text, provider, checks: Checks::Nothing, exports, quiet_data: false };
+        let report = Report {
+            output: Output::Text,
+            provider,
+            checks: Checks::Nothing,
+            exports,
+            quiet_data: false,
+            sender: None,
+        };
         assert_eq!(report.connected(&client), Ok(()));
         client.close();
         assert!(matches!(server.recv_vec(), Err(SessionError::Closed)));

@@ -41,6 +41,7 @@ pub(crate) fn run(args: &ServerArgs) -> Result<Outcome, UsageError> {
         checks: setup.checks,
         exports: args.common.export.clone(),
         quiet_data: args.quiet_data,
+        sender: None,
     };
     let books = Arc::<Books>::default();
     let forward = args.forward.map(|service| Forward::start(service, report.clone(), Arc::clone(&books.dropped)));
@@ -242,6 +243,7 @@ mod tests {
                 checks: Checks::Nothing,
                 exports: vec![],
                 quiet_data: false,
+                sender: None,
             },
             forward: None,
             count: None,

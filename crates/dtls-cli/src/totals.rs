@@ -3,7 +3,7 @@
 use core::fmt::{self, Display};
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use dtls_std::EndpointStats;
+use dtls_std::{EndpointStats, Stats};
 
 use crate::output::Object;
 
@@ -55,6 +55,18 @@ impl Totals {
             bytes_sent: stats.bytes_sent,
             bytes_received: stats.bytes_received,
             ..Self::default()
+        }
+    }
+
+    /// Adds what one session has counted.
+    pub(crate) fn add(&mut self, stats: &Stats) {
+        for (total, more) in [
+            (&mut self.datagrams_sent, stats.datagrams_sent),
+            (&mut self.datagrams_received, stats.datagrams_received),
+            (&mut self.bytes_sent, stats.bytes_sent),
+            (&mut self.bytes_received, stats.bytes_received),
+        ] {
+            *total = total.saturating_add(more);
         }
     }
 

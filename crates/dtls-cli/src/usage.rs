@@ -40,7 +40,7 @@ impl Display for UsageError {
 
 /// The command up to its subcommand, for "see .. --help".
 pub(crate) fn here(args: &[OsString]) -> String {
-    let known = |name: &&str| ["demo", "server", "client", "cert"].contains(name);
+    let known = |name: &&str| ["demo", "server", "client", "tunnel", "cert"].contains(name);
     let subcommand = args.get(1).and_then(|name| name.to_str()).filter(known);
     subcommand.map_or("dtls".to_owned(), |name| format!("dtls {name}"))
 }
@@ -58,13 +58,13 @@ pub(crate) fn refusal(error: clap::Error, here: &str) -> Refusal {
     let see = format!("see `{here} --help`");
     Refusal::Usage(match error.kind() {
         ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            UsageError::new("SUBCOMMAND", "missing; give demo, server, client or cert, see `dtls --help`")
+            UsageError::new("SUBCOMMAND", "missing; give demo, server, client, tunnel or cert, see `dtls --help`")
         }
         ErrorKind::InvalidSubcommand => {
             let name = context(ContextKind::InvalidSubcommand);
             let problem =
                 if SUBCOMMANDS_TO_COME.contains(&name.as_str()) { "not supported yet" } else { "no such subcommand" };
-            UsageError::new(name, format!("{problem}; give demo, server, client or cert, {see}"))
+            UsageError::new(name, format!("{problem}; give demo, server, client, tunnel or cert, {see}"))
         }
         ErrorKind::UnknownArgument if OPTIONS_TO_COME.contains(&option) => {
             UsageError::new(option, format!("not supported yet; leave it out, {see}"))
@@ -110,7 +110,7 @@ fn context_text(value: &ContextValue) -> String {
 }
 
 /// Subcommands that the command is going to have.
-pub(crate) const SUBCOMMANDS_TO_COME: [&str; 2] = ["tunnel", "bench"];
+pub(crate) const SUBCOMMANDS_TO_COME: [&str; 1] = ["bench"];
 
 /// Options that the command is going to have when the engine has what they ask for.
 pub(crate) const OPTIONS_TO_COME: [&str; 12] = [

@@ -375,3 +375,194 @@ fn hundreds_of_sessions_are_served_at_once_with_one_thread_each_and_said_goodbye
     }
     assert_eq!(service.askers.lock().unwrap().len(), 300);
 }
+
+// --- plain UDP on both sides ---
+
+/// A tunnel to the server that trusts anyone.
+fn tunnel(server: &str, options: &[&str]) -> Server {
+    let args = ["tunnel", "--listen", "127.0.0.1:0", server, "--insecure"];
+    Server::of(dtls(&[&args[..], options].concat()))
+}
+
+/// A program that speaks plain UDP.
+struct Sender(UdpSocket);
+
+impl Sender {
+    fn of(tunnel: &Server) -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.connect(&tunnel.address).unwrap();
+        Self(socket)
+    }
+
+    fn address(&self) -> String {
+        self.0.local_addr().unwrap().to_string()
+    }
+
+    fn send(&self, payload: &[u8]) {
+        self.0.send(payload).unwrap();
+    }
+
+    fn receive(&self, patience: Duration) -> Option<Vec<u8>> {
+        self.0.set_read_timeout(Some(patience)).unwrap();
+        let mut buffer = vec![0; 1 << 16];
+        let len = self.0.recv(&mut buffer).ok()?;
+        buffer.truncate(len);
+        Some(buffer)
+    }
+
+    /// Asks until the answer is here; whatever else comes must be an answer to this sender.
+    fn converse(&self, text: &[u8], signature: &[u8]) {
+        for _ in 0..100 {
+            self.send(text);
+            while let Some(heard) = self.receive(Duration::from_millis(500)) {
+                if heard == text.to_ascii_uppercase() {
+                    return;
+                }
+                assert!(heard.ends_with(signature), "{} for {}", heard.escape_ascii(), signature.escape_ascii());
+            }
+        }
+        panic!("no answer to {} bytes of {}", text.len(), signature.escape_ascii());
+    }
+}
+
+#[test]
+fn a_tunnel_and_a_server_carry_a_service_for_a_hundred_senders() {
+    let service = Service::start();
+    let common = ["--quiet-data", "--mtu", "65535", "--first-timeout", "300"];
+    let forward = ["--self-signed", "localhost", "--forward", &service.address];
+    let server = Server::start(&[&common[..], &forward].concat());
+    let tunnel = tunnel(&server.address, &common);
+    let senders: Vec<_> = (0..100).map(|_| Sender::of(&tunnel)).collect();
+    thread::scope(|scope| {
+        for (number, sender) in senders.iter().enumerate() {
+            scope.spawn(move || {
+                // From nothing at all to what fills a record.
+                let sizes: &[usize] = if number == 0 { &[1, 1_000, 16_384] } else { &[20, 100, 1_000] };
+                for (round, size) in sizes.iter().enumerate() {
+                    let signature = format!("[{number}.");
+                    let mut text: Vec<u8> = format!("{round}").into_bytes();
+                    text.extend((b'a'..=b'z').cycle().skip(number % 26).take(size.saturating_sub(1 + signature.len())));
+                    text.extend_from_slice(signature.as_bytes());
+                    sender.converse(&text, signature.as_bytes());
+                }
+            });
+        }
+    });
+    assert_eq!(service.askers.lock().unwrap().len(), 100);
+    tunnel.running.signal("TERM");
+    let tunnel = tunnel.finish();
+    assert_eq!((tunnel.code, told(&tunnel.stderr, "not get")), (0, 0), "{}", tunnel.stderr);
+    let of_senders: BTreeSet<_> = senders.iter().map(|sender| format!("sender={}", sender.address())).collect();
+    for word in ["CONNECTED", "CLOSED", "STATS"] {
+        let lines = tunnel.lines(word);
+        let named: BTreeSet<_> = lines.iter().map(|line| line.rsplit(' ').next().unwrap().to_owned()).collect();
+        assert_eq!((lines.len(), &named), (100, &of_senders), "{word}");
+    }
+    let endpoint = tunnel.line("ENDPOINT");
+    assert_eq!((number(endpoint, "sessions"), number(endpoint, "open"), number(endpoint, "dropped")), (100, 0, 0));
+    let stats: u64 = tunnel.lines("STATS").iter().map(|line| number(line, "received")).sum();
+    assert_eq!(number(endpoint, "datagrams_received"), stats);
+    // Each has been said goodbye to.
+    for _ in 0..100 {
+        assert!(server.running.wait_for("CLOSED").ends_with(" reason=close_notify"));
+    }
+    server.running.signal("TERM");
+    let server = server.finish();
+    assert_eq!((server.code, server.lines("CONNECTED").len(), server.stderr.as_str()), (0, 100, ""));
+}
+
+#[test]
+fn what_a_sender_says_before_the_handshake_is_complete_waits_for_it() {
+    let server = Server::start(&["--self-signed", "localhost"]);
+    let tunnel = tunnel(&server.address, &["--delay", "20", "--json"]);
+    let sender = Sender::of(&tunnel);
+    let texts: [&[u8]; 4] = [b"one", b"", b"three", b"four"];
+    texts.iter().for_each(|text| sender.send(text));
+    for text in texts {
+        assert_eq!(sender.receive(TOO_LONG).unwrap(), text);
+    }
+    tunnel.running.signal("INT");
+    let tunnel = tunnel.finish();
+    assert_eq!(tunnel.code, 0);
+    for event in ["connected", "closed", "stats"] {
+        assert_eq!(tunnel.event(event)["sender"], sender.address(), "{event}");
+    }
+    assert_eq!(tunnel.event("endpoint")["dropped"], 0);
+}
+
+#[test]
+fn what_does_not_fit_in_a_session_is_counted_and_told_once_and_the_session_goes_on() {
+    let service = Service::start();
+    let server = Server::start(&["--self-signed", "localhost", "--forward", &service.address]);
+    let tunnel = tunnel(&server.address, &[]);
+    let sender = Sender::of(&tunnel);
+    // The first waits for the handshake, the longest is longer than any record.
+    for size in [16_384, 16_384, 20_000, 65_000] {
+        sender.send(&vec![b'x'; size]);
+    }
+    sender.converse(b"still there", b"still there");
+    sender.send(&vec![b'x'; 16_384]);
+    sender.converse(b"and still", b"and still");
+    tunnel.running.signal("TERM");
+    let tunnel = tunnel.finish();
+    assert_eq!((tunnel.code, tunnel.lines("CONNECTED").len()), (0, 1));
+    assert_eq!(number(tunnel.line("ENDPOINT"), "dropped"), 5);
+    assert_eq!(told(&tunnel.stderr, &sender.address()), 1, "{}", tunnel.stderr);
+}
+
+#[test]
+fn senders_beyond_the_limit_are_told_of_until_quiet_sessions_have_ended() {
+    let service = Service::start();
+    let server = Server::start(&["--self-signed", "localhost", "--forward", &service.address]);
+    let tunnel = tunnel(&server.address, &["--max-sessions", "1", "--idle-timeout", "0.5"]);
+    let (first, second) = (Sender::of(&tunnel), Sender::of(&tunnel));
+    first.converse(b"first", b"first");
+    second.send(b"second");
+    second.send(b"second");
+    assert_eq!(second.receive(Duration::from_millis(100)), None);
+    let closed = tunnel.running.wait_for("CLOSED");
+    assert!(closed.ends_with(&format!(" reason=idle_timeout sender={}", first.address())), "{closed}");
+    second.converse(b"second", b"second");
+    tunnel.running.signal("TERM");
+    let tunnel = tunnel.finish();
+    assert_eq!((tunnel.code, tunnel.lines("CONNECTED").len()), (0, 2));
+    let endpoint = tunnel.line("ENDPOINT");
+    assert_eq!((number(endpoint, "refused"), number(endpoint, "idle"), number(endpoint, "sessions")), (2, 1, 2));
+    let limit =
+        format!("--max-sessions: there is no room for {}, 1 senders have a session; raise it", second.address());
+    assert_eq!(told(&tunnel.stderr, &limit), 1, "{}", tunnel.stderr);
+}
+
+#[test]
+fn a_sender_whose_handshake_has_failed_is_told_of_and_may_try_again() {
+    let (socket, address) = silent();
+    let tunnel = tunnel(&address, &["--handshake-timeout", "0.3"]);
+    let sender = Sender::of(&tunnel);
+    sender.send(b"anyone?");
+    let failed = tunnel.running.wait_for("FAILED");
+    assert!(failed.starts_with(&format!("FAILED peer={address} reason=\"the handshake did not")), "{failed}");
+    assert!(failed.ends_with(&format!(" sender={}", sender.address())), "{failed}");
+    drop(socket);
+    let service = Service::start();
+    let server = ["server", "--listen", &address, "--self-signed", "localhost", "--forward", &service.address];
+    let _server = Server::of(dtls(&server));
+    sender.converse(b"anyone now?", b"anyone now?");
+    tunnel.running.signal("TERM");
+    let tunnel = tunnel.finish();
+    assert_eq!((tunnel.code, tunnel.lines("CLOSED").len()), (0, 1));
+    assert!(number(tunnel.line("ENDPOINT"), "dropped") >= 1);
+}
+
+#[test]
+fn a_sender_whose_session_the_server_has_ended_gets_another() {
+    let service = Service::start();
+    let server = Server::start(&["--self-signed", "localhost", "--forward", &service.address, "--idle-timeout", "0.3"]);
+    let tunnel = tunnel(&server.address, &[]);
+    let sender = Sender::of(&tunnel);
+    for _ in 0..2 {
+        sender.converse(b"hello", b"hello");
+        assert!(tunnel.running.wait_for("CLOSED").contains(" reason=close_notify "));
+    }
+    tunnel.running.signal("INT");
+    assert_eq!(tunnel.finish().code, 0);
+}
