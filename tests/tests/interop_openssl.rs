@@ -280,6 +280,74 @@ fn an_ecdsa_certificate_on_a_curve_the_client_does_not_know_is_not_shown() {
     fallout.and_then(|fallout| fallout.expect("handshake_failure", "-", "alert handshake failure")).unwrap();
 }
 
+// --- names ---
+
+#[test]
+fn the_name_that_openssl_asks_for_picks_the_certificate_of_our_server() {
+    if !has_openssl() {
+        return;
+    }
+    let sni = |name: &str, leaf: Leaf| {
+        let [cert, key] = leaf.files();
+        ["--sni".to_owned(), format!("{name}={cert},{key}")]
+    };
+    let strict = [
+        sni("localhost", Leaf::Server(KeyKind::Rsa)),
+        sni("localhost", Leaf::Server(KeyKind::Ecdsa)),
+        sni("elsewhere.example", Leaf::ServerElsewhere),
+    ]
+    .concat();
+    let lenient = [&strict[..], &sni("*", Leaf::ServerByName)].concat();
+    let (rsa, ecdsa) = (Some("ECDHE-RSA-AES128-GCM-SHA256"), Some("ECDHE-ECDSA-AES128-GCM-SHA256"));
+    let cells = [
+        (&strict, Some("localhost"), rsa, Some(Leaf::Server(KeyKind::Rsa))),
+        (&strict, Some("LOCALHOST"), ecdsa, Some(Leaf::Server(KeyKind::Ecdsa))),
+        (&strict, Some("elsewhere.example"), None, Some(Leaf::ServerElsewhere)),
+        (&strict, Some("nobody.example"), None, None),
+        (&strict, None, None, None),
+        (&lenient, Some("elsewhere.example"), None, Some(Leaf::ServerElsewhere)),
+        (&lenient, Some("nobody.example"), None, Some(Leaf::ServerByName)),
+        (&lenient, None, None, Some(Leaf::ServerByName)),
+    ];
+    run_all(
+        "certificates by name",
+        &["rest", "asked for", "suite", "shown"],
+        &cells,
+        |(options, name, suite, leaf)| {
+            let rest = if options.len() == strict.len() { "refused" } else { "*" };
+            let shown = leaf.map_or("-".to_owned(), |leaf| format!("{leaf:?}"));
+            vec![rest.to_owned(), name.unwrap_or("-").to_owned(), suite.unwrap_or("-").to_owned(), shown]
+        },
+        |(options, name, suite, leaf)| {
+            let server = ["server", "--listen", "127.0.0.1:0", "--count", "1"].map(str::to_owned);
+            let ours = Process::start("dtls server", dtls::command(server.iter().chain(options.iter())))?;
+            let address = ours.await_line("LISTENING ")?;
+            let mut client = vec!["s_client", "-dtls1_2", "-connect", &address];
+            match name {
+                Some(name) => client.extend(["-servername", name]),
+                None => client.push("-noservername"),
+            }
+            client.extend(suite.iter().flat_map(|suite| ["-cipher", suite]));
+            let mut theirs = Process::start("openssl s_client", openssl::command(client))?;
+            if leaf.is_some() {
+                theirs.await_text("Verify return code")?;
+                theirs.say("Q\n")?;
+            }
+            let (theirs, ours) = (theirs.finish()?, ours.finish()?);
+            let Some(leaf) = leaf else {
+                ours.expect_code(1)?;
+                same("alert", dtls::value(ours.line("FAILED ")?, "alert_sent")?, "unrecognized_name")?;
+                return theirs.expect_text("unrecognized name");
+            };
+            ours.expect_code(0)?;
+            same("asked for", dtls::value(ours.line("CONNECTED ")?, "sni")?, name.unwrap_or("-"))?;
+            // s_client prints the certificate that it was shown.
+            let [cert, _] = leaf.files();
+            theirs.expect_text(fs::read_to_string(cert).map_err(Trouble::new)?.trim_end())
+        },
+    );
+}
+
 // --- exporters ---
 
 #[test]
