@@ -45,6 +45,9 @@ pub(crate) enum Command {
     /// ENDPOINT tells what all have counted, datagrams that belonged to no session among it. Ctrl-C and SIGTERM close
     /// every session with close_notify and exit with 0; the second one exits at once, with 130.
     ///
+    /// In front of a CoAP server, or with ports 6514 and 514 of syslog, for what comes through `dtls tunnel`:
+    /// dtls server --listen 0.0.0.0:5684 --cert cert.pem --key key.pem --forward 127.0.0.1:5683 --quiet-data
+    ///
     /// verified=yes: the client's certificate is one that --ca, --pin or --fingerprint trusts. verified=no: it was
     /// taken unseen, by --insecure. verified=none: the client showed no certificate.
     Server(Box<ServerArgs>),
@@ -65,6 +68,9 @@ pub(crate) enum Command {
     /// them. At the end, and on SIGUSR1, ENDPOINT tells what all have counted. A sender whose handshake has failed may try
     /// again after a second. Ctrl-C and SIGTERM close every session with close_notify and exit with 0; the second one
     /// exits at once, with 130.
+    ///
+    /// For programs that speak plain CoAP, or with ports 514 and 6514 syslog:
+    /// dtls tunnel --listen 127.0.0.1:5683 coap.example:5684 --ca ca.pem --quiet-data
     Tunnel(Box<TunnelArgs>),
     /// Make a self-signed certificate and its key
     ///
