@@ -2,20 +2,17 @@
 
 use core::net::SocketAddr;
 use core::time::Duration;
-use std::env;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
-use dtls_core::crypto::Fingerprint;
-use dtls_core::wire::enums::{CipherSuiteId, NamedGroup, SignatureScheme, SrtpProfile};
 use dtls_core::wire::record::MAX_PLAINTEXT;
 
+use crate::both_roles::{CommonArgs, WeatherArgs};
 use crate::usage::{Refusal, UsageError, here, refusal};
 use crate::values::{
-    ExportRequest, HexBytes, HostPort, NamedCertificate, cipher_suite, first_timeout, listen_address,
-    milliseconds_or_none, mtu, named_group, payload_size, positive, probability, protocol_name, seconds,
-    service_address, signature_scheme, srtp_profile,
+    HexBytes, HostPort, NamedCertificate, listen_address, milliseconds_or_none, payload_size, positive, seconds,
+    service_address,
 };
 
 /// DTLS 1.2: see it work, look inside a session, debug a peer.
@@ -346,198 +343,12 @@ fn datagrams_in_order(client: &ClientArgs, matches: &ArgMatches) -> Vec<Datagram
     datagrams.into_iter().map(|(_, datagram)| datagram).collect()
 }
 
-// --- both roles ---
-
-/// Options of both roles.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Both roles")]
-pub(crate) struct CommonArgs {
-    /// A certificate chain in PEM, leaf first. Repeatable on the server: the suite decides
-    #[arg(long, value_name = "FILE")]
-    pub(crate) cert: Vec<PathBuf>,
-    /// The key of the --cert in the same place, in PEM: PKCS#8, SEC 1 or PKCS#1
-    #[arg(long, value_name = "FILE")]
-    pub(crate) key: Vec<PathBuf>,
-    /// Make a certificate for this name on the spot
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["cert", "key"])]
-    pub(crate) self_signed: Option<String>,
-    #[command(flatten)]
-    pub(crate) trust: TrustArgs,
-    /// Cipher suites by their IANA names, most wanted first
-    #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = cipher_suite)]
-    pub(crate) suites: Option<Vec<CipherSuiteId>>,
-    /// Groups by their IANA names, most wanted first: for the key exchange and, at a client, for the curves of ECDSA
-    /// certificates
-    #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = named_group)]
-    pub(crate) groups: Option<Vec<NamedGroup>>,
-    /// Signature schemes to make and accept by their IANA names, most wanted first
-    #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = signature_scheme)]
-    pub(crate) signature_schemes: Option<Vec<SignatureScheme>>,
-    /// Application protocols, most wanted first
-    #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = protocol_name)]
-    pub(crate) alpn: Vec<String>,
-    /// SRTP protection profiles, most wanted first (RFC 5764, RFC 7714)
-    #[arg(long, value_name = "A:B", value_delimiter = ':', value_parser = srtp_profile)]
-    pub(crate) srtp: Vec<SrtpProfile>,
-    /// The SRTP master key identifier
-    #[arg(long, value_name = "HEX", requires = "srtp")]
-    pub(crate) mki: Option<HexBytes>,
-    /// The extended master secret (RFC 7627)
-    #[arg(long, value_name = "POLICY", default_value = "require")]
-    pub(crate) ems: Ems,
-    /// The largest UDP payload to send, 256 to 65535
-    #[arg(long, value_name = "N", default_value = "1200", value_parser = mtu)]
-    pub(crate) mtu: usize,
-    /// Wait so many milliseconds before a flight is sent again for the first time
-    #[arg(long, value_name = "MS", default_value = "1000", value_parser = first_timeout)]
-    pub(crate) first_timeout: Duration,
-    /// Give up a handshake after so many seconds
-    #[arg(long, value_name = "S", default_value = "60", value_parser = seconds)]
-    pub(crate) handshake_timeout: Duration,
-    /// Print exported keying material (RFC 5705): LABEL:LEN or LABEL:LEN:HEXCONTEXT; repeatable
-    #[arg(long, value_name = "LABEL:LEN[:HEXCONTEXT]")]
-    pub(crate) export: Vec<ExportRequest>,
-    /// Append secrets to this file in the NSS key log format. Default: the file in SSLKEYLOGFILE, if set
-    #[arg(long, value_name = "FILE")]
-    pub(crate) keylog: Option<PathBuf>,
-    /// Print one JSON object a line instead of text
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// Print every record and handshake message, both directions, on standard error. Of what is protected only the
-    /// type, epoch, number and length of the record can be seen; for the rest use --keylog and a protocol analyser
-    #[arg(long)]
-    pub(crate) trace: bool,
-    #[command(flatten)]
-    pub(crate) weather: WeatherArgs,
-}
-
-impl CommonArgs {
-    /// The key log asked for, by option or environment.
-    pub(crate) fn keylog(&self) -> Option<(&'static str, PathBuf)> {
-        let by_environment = || env::var_os("SSLKEYLOGFILE").filter(|file| !file.is_empty());
-        match &self.keylog {
-            Some(file) => Some(("--keylog", file.clone())),
-            None => by_environment().map(|file| ("SSLKEYLOGFILE", PathBuf::from(file))),
-        }
-    }
-
-    fn check(&self) -> Result<(), UsageError> {
-        match self.cert.len().cmp(&self.key.len()) {
-            core::cmp::Ordering::Less => {
-                Err(UsageError::new("--key", "there is no --cert for it; give one --cert for each"))
-            }
-            core::cmp::Ordering::Greater => {
-                Err(UsageError::new("--cert", "there is no --key for it; give one --key for each"))
-            }
-            core::cmp::Ordering::Equal if self.ems == Ems::Off && !self.export.is_empty() => Err(UsageError::new(
-                "--export",
-                "nothing is exported without the extended master secret; drop --ems off",
-            )),
-            core::cmp::Ordering::Equal => Ok(()),
-        }
-    }
-
-    /// What only clients must heed.
-    fn check_client(&self) -> Result<(), UsageError> {
-        for (option, count) in [("--cert", self.cert.len()), ("--key", self.key.len())] {
-            if count > 1 {
-                return Err(UsageError::new(option, "a client has one certificate; give it once"));
-            }
-        }
-        if self.trust.source().is_none() {
-            return Err(UsageError::new(
-                "--ca",
-                "whom to trust is missing; give --ca FILE, --pin FILE, --fingerprint sha-256:.. or --insecure",
-            ));
-        }
-        Ok(())
-    }
-}
-
-/// Whom to trust: one of these.
-#[derive(Debug, Args)]
-#[group(multiple = false)]
-pub(crate) struct TrustArgs {
-    /// Trust peers whose certificate leads to one of these roots, in PEM
-    #[arg(long, value_name = "FILE")]
-    ca: Option<PathBuf>,
-    /// Trust exactly this certificate, in PEM
-    #[arg(long, value_name = "FILE")]
-    pin: Option<PathBuf>,
-    /// Trust exactly the certificate with this fingerprint, sha-256:AA:BB:..
-    #[arg(long, value_name = "FINGERPRINT")]
-    fingerprint: Option<Fingerprint>,
-    /// Verify nothing: for tests, never for secrets
-    #[arg(long)]
-    insecure: bool,
-}
-
-impl TrustArgs {
-    /// The one that was given.
-    pub(crate) fn source(&self) -> Option<TrustSource<'_>> {
-        let roots = self.ca.as_ref().map(TrustSource::Roots);
-        let pinned = self.pin.as_ref().map(TrustSource::Pinned);
-        let fingerprint = self.fingerprint.map(TrustSource::Fingerprint);
-        roots.or(pinned).or(fingerprint).or(self.insecure.then_some(TrustSource::Anyone))
-    }
-}
-
-/// Where trust comes from.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum TrustSource<'a> {
-    /// Roots in a file.
-    Roots(&'a PathBuf),
-    /// A certificate in a file.
-    Pinned(&'a PathBuf),
-    /// A certificate by its hash.
-    Fingerprint(Fingerprint),
-    /// Nowhere.
-    Anyone,
-}
-
-impl TrustSource<'_> {
-    /// The option that asked for it.
-    pub(crate) const fn option(&self) -> &'static str {
-        match self {
-            Self::Roots(_) => "--ca",
-            Self::Pinned(_) => "--pin",
-            Self::Fingerprint(_) => "--fingerprint",
-            Self::Anyone => "--insecure",
-        }
-    }
-}
-
-/// What becomes of our own datagrams on their way out.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct WeatherArgs {
-    /// Lose each datagram we send with this probability, 0 to 1
-    #[arg(long, value_name = "P", default_value = "0", value_parser = probability, allow_negative_numbers = true)]
-    pub(crate) loss: f64,
-    /// Hold back every datagram we send for so many milliseconds
-    #[arg(long, value_name = "MS", default_value = "0", value_parser = milliseconds_or_none, allow_negative_numbers = true)]
-    pub(crate) delay: Duration,
-    /// Send each datagram twice with this probability, 0 to 1
-    #[arg(long, value_name = "P", default_value = "0", value_parser = probability, allow_negative_numbers = true)]
-    pub(crate) duplicate: f64,
-    /// Lose and duplicate the same datagrams in every run. Default: another seed each time, told on standard error
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
-    pub(crate) seed: Option<u64>,
-}
-
-/// What becomes of the extended master secret.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Ems {
-    /// Fail without it.
-    Require,
-    /// Go on without it with peers that do not know it.
-    Prefer,
-    /// Neither offer nor accept it.
-    Off,
-}
-
 #[cfg(test)]
 mod tests {
+    use dtls_core::wire::enums::{NamedGroup, SrtpProfile};
+
     use super::*;
+    use crate::both_roles::Ems;
     use crate::usage::{OPTIONS_TO_COME, SUBCOMMANDS_TO_COME};
 
     fn parse(line: &str) -> Result<Command, String> {

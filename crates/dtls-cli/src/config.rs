@@ -16,7 +16,8 @@ use dtls_std::{KeyLogFile, SystemClock};
 use rustls_pki_types::pem::{self, PemObject as _};
 use rustls_pki_types::{CertificateDer, DnsName, IpAddr, PrivateKeyDer, ServerName};
 
-use crate::args::{ClientAuth, CommonArgs, Ems, KeyType, ServerArgs, TargetArgs, TrustSource};
+use crate::args::{ClientAuth, KeyType, ServerArgs, TargetArgs};
+use crate::both_roles::{CommonArgs, Ems, TrustSource};
 use crate::cert::SelfSigned;
 use crate::output::{Checks, note};
 use crate::usage::UsageError;

@@ -10,7 +10,8 @@ use dtls_core::crypto::{CryptoProvider, PinnedCertificates, ring};
 use dtls_core::{ClientConfig, Role, ServerConfig, Stats};
 use dtls_std::{ConnectError, Endpoint, Options, ServerName, Session, SessionError, Tap, connect_with, listen_with};
 
-use crate::args::{DemoArgs, KeyType, WeatherArgs};
+use crate::args::{DemoArgs, KeyType};
+use crate::both_roles::WeatherArgs;
 use crate::cert::SelfSigned;
 use crate::echo::echo;
 use crate::flights::Flights;

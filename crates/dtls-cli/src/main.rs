@@ -9,10 +9,11 @@
 //!           signals                                    Ctrl-C, SIGTERM and SIGUSR1
 //!           losses, totals                             what could not be passed on; what a run has counted
 //!           weather, trace, flights                    taps: what passes the socket
-//!           usage, values                              what is wrong with the command line
+//!           usage, values, both_roles                  the command line: what is wrong with it, what it is made of
 //! ```
 
 mod args;
+mod both_roles;
 mod cert;
 mod client;
 mod clock;

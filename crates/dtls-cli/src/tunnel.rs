@@ -27,7 +27,8 @@ use dtls_std::{ConnectError, Limits, Options, ServerName, Session, SessionError,
 use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Token, Waker};
 
-use crate::args::{TargetArgs, TunnelArgs, WeatherArgs};
+use crate::args::{TargetArgs, TunnelArgs};
+use crate::both_roles::WeatherArgs;
 use crate::config::{ClientSetup, warn_of_insecurity};
 use crate::losses::{Losses, does_not_fit};
 use crate::output::{Failed, Goodbye, Line, Output, note};

@@ -13,7 +13,7 @@ use dtls_std::Tap;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-use crate::args::WeatherArgs;
+use crate::both_roles::WeatherArgs;
 use crate::clock::now;
 use crate::output::note;
 use crate::trace::{Peers, Trace};
