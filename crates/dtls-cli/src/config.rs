@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use dtls_core::config::{ClientAuthentication, ExtendedMasterSecret, SelectConfig, ServerNames};
+use dtls_core::config::{ClientAuthentication, ExtendedMasterSecret, SelectConfig, Selected, ServerNames};
 use dtls_core::crypto::{
     CertificateError, CryptoProvider, Fingerprints, Identity, PeerAuthenticated, PeerRole, PeerVerifier,
     PinnedCertificates, PresentedPeer, WebPki, ring,
@@ -100,7 +100,10 @@ impl ServerSetup {
                 let identities = given.iter().map(|each| identity(&provider, SNI, (&each.cert, &each.key)));
                 let config = build(identities.collect::<Result<_, _>>()?, None)?;
                 names.names = match name {
-                    Some(name) => names.names.with(name, config),
+                    Some(name) => {
+                        let name = DnsName::try_from(name).map_err(|_| UsageError::new("--sni", "no DNS name"))?;
+                        names.names.with(&name, config)
+                    }
                     None => names.names.otherwise(config),
                 };
             }
@@ -121,9 +124,9 @@ struct Names {
 }
 
 impl SelectConfig for Names {
-    fn select(&self, hello: &ClientHello<'_>) -> Option<Arc<ServerConfig>> {
+    fn select(&self, hello: &ClientHello<'_>) -> Option<Selected> {
         match (&self.nameless, hello.extensions.server_name) {
-            (Some(config), None) => Some(Arc::clone(config)),
+            (Some(config), None) => Some(Selected { config: Arc::clone(config), by_name: false }),
             _ => self.names.select(hello),
         }
     }
