@@ -176,9 +176,9 @@ impl<A: Address> Endpoint<A> {
         match session.partner.take() {
             Some(Partner::Successor(successor)) => {
                 self.by_address.insert(session.address.clone(), successor);
-                self.part(successor);
+                self.part(successor, handle);
             }
-            Some(Partner::Predecessor(predecessor)) => self.part(predecessor),
+            Some(Partner::Predecessor(predecessor)) => self.part(predecessor, handle),
             None => {
                 if self.by_address.get(&session.address) == Some(&handle) {
                     self.by_address.remove(&session.address);
@@ -188,9 +188,14 @@ impl<A: Address> Endpoint<A> {
         self.free_if_done(handle);
     }
 
-    fn part(&mut self, handle: Handle) {
-        if let Some(session) = self.sessions.get_mut(handle) {
-            session.partner = None;
+    /// A session stays without its partner, unless it has found another meanwhile: that of an attempt that was given up
+    /// is the next attempt.
+    fn part(&mut self, handle: Handle, from: Handle) {
+        let Some(session) = self.sessions.get_mut(handle) else { return };
+        if let Some(Partner::Successor(partner) | Partner::Predecessor(partner)) = session.partner {
+            if partner == from {
+                session.partner = None;
+            }
         }
     }
 

@@ -214,10 +214,12 @@ impl<A: Address> Endpoint<A> {
             Some(predecessor) => {
                 session.partner = Some(Partner::Predecessor(predecessor));
                 self.sessions.get_mut(predecessor)?.partner = Some(Partner::Successor(handle));
-                if self.replacement == Replacement::AfterCookie {
-                    self.take_over(handle);
-                }
             }
+        }
+        let is_taken_over = self.replacement == Replacement::AfterCookie
+            && self.sessions.get(handle).is_some_and(|session| !session.connection.is_over());
+        if is_taken_over {
+            self.take_over(handle);
         }
         self.touch(handle);
         Some(handle)

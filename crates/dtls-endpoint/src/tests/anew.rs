@@ -161,3 +161,43 @@ fn when_the_old_session_closes_first_the_address_goes_to_the_new_one() {
     network.drain_server_to(&mut rebooted);
     assert!(network.server().info(new).is_some());
 }
+
+#[test]
+fn of_several_that_begin_anew_the_last_is_heard_though_the_first_is_over_and_gone() {
+    let mut network = Network::new();
+    let (_, old) = network.pair(Host(1));
+    let mut given_up = network.reboot();
+    for _ in 0..2 {
+        let datagram = network.next_of(&mut given_up).unwrap();
+        network.deliver(Host(1), SERVER, datagram);
+        network.drain_server_to(&mut given_up);
+    }
+    let mut last = network.reboot();
+    while let Some(datagram) = network.next_of(&mut last) {
+        network.deliver(Host(1), SERVER, datagram);
+        network.drain_server_to(&mut last);
+    }
+    let new = network.server().session_at(&Host(1)).unwrap();
+    assert_ne!(new, old);
+    assert!(network.server().info(new).is_some());
+    assert_eq!((network.sessions(), network.server().half_open()), (1, 0));
+}
+
+#[test]
+fn a_hello_that_leads_nowhere_replaces_nothing_even_where_a_cookie_is_enough() {
+    let (mut network, old) = restarted(Replacement::AfterCookie);
+    let of_suite = |suite| Configs::new(move |settings| settings.cipher_suites = vec![suite]);
+    network.server().set_server_config(of_suite(AES).server);
+    network.configs = of_suite(CHACHA);
+    let mut rebooted = network.reboot();
+    for _ in 0..2 {
+        let datagram = network.next_of(&mut rebooted).unwrap();
+        network.deliver(Host(1), SERVER, datagram);
+        network.drain_server_to(&mut rebooted);
+    }
+    assert_eq!(network.server().session_at(&Host(1)), Some(old));
+    assert!(network.server().info(old).is_some());
+    let failed = Event::Failed(Error::NoCommonCipherSuite);
+    assert_eq!(network.events.iter().map(|(.., event)| event.clone()).collect::<Vec<_>>(), [failed]);
+    assert_eq!((network.sessions(), network.stats().replaced), (1, 0));
+}

@@ -15,7 +15,9 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use dtls_core::config::ClientAuthentication;
 use dtls_core::crypto::{Identity, PinnedCertificates, ring};
+use dtls_core::wire::enums::CipherSuiteId;
 use dtls_core::{ClientConfig, Error, Instant, Role, SendError, ServerConfig, Settings};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -39,6 +41,8 @@ impl Address for Host {
 }
 
 const SERVER: Host = Host(0);
+const AES: CipherSuiteId = CipherSuiteId::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256;
+const CHACHA: CipherSuiteId = CipherSuiteId::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256;
 
 /// Configurations of both sides that trust each other.
 struct Configs {
@@ -48,15 +52,33 @@ struct Configs {
 
 impl Configs {
     fn new(change: impl Fn(&mut Settings)) -> Self {
+        Self::with(None, change)
+    }
+
+    /// Clients show a certificate too, and behind it this.
+    fn mutual(filler: Vec<u8>, change: impl Fn(&mut Settings)) -> Self {
+        Self::with(Some(filler), change)
+    }
+
+    fn with(filler: Option<Vec<u8>>, change: impl Fn(&mut Settings)) -> Self {
         let provider = Arc::new(ring::provider());
         let made = rcgen::generate_simple_self_signed(["localhost".to_string()]).unwrap();
         let chain: Vec<CertificateDer<'static>> = vec![made.cert.der().clone()];
-        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
         let trust = Arc::new(PinnedCertificates::new(chain.clone()).unwrap());
-        let identity = Identity::new(&provider, chain, key).unwrap();
-        let server = ServerConfig::builder(Arc::clone(&provider)).identity(identity).configure(&change).build();
-        let client = ClientConfig::builder(provider).trust(trust).without_identity().configure(&change).build();
-        Self { server: Arc::new(server.unwrap()), client: Arc::new(client.unwrap()) }
+        let identity = |filler: Option<Vec<u8>>| {
+            let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+            let chain = chain.iter().cloned().chain(filler.map(CertificateDer::from)).collect();
+            Identity::new(&provider, chain, key).unwrap()
+        };
+        let server = ServerConfig::builder(Arc::clone(&provider)).identity(identity(None)).configure(&change);
+        let client = ClientConfig::builder(Arc::clone(&provider)).trust(trust.clone());
+        let (server, client) = match filler {
+            None => (server, client.without_identity()),
+            filler => {
+                (server.client_authentication(ClientAuthentication::Require(trust)), client.identity(identity(filler)))
+            }
+        };
+        Self { server: Arc::new(server.build().unwrap()), client: Arc::new(client.configure(&change).build().unwrap()) }
     }
 }
 
