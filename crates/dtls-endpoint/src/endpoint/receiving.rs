@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use dtls_core::wire::enums::{AlertDescription, ContentType, HandshakeType, ProtocolVersion};
+use dtls_core::wire::hello::Random;
 use dtls_core::wire::record::{Epoch, RecordHeader, split_record};
 use dtls_core::wire::small::Alert;
 use dtls_core::{Connection, HelloVerdict, Instant, Role, ServerConfig, VerifiedHello};
@@ -95,19 +96,23 @@ impl<A: Address> Endpoint<A> {
                 None
             }
             Verdict::Verified(hello) => {
-                let session = self.sessions.get(handle)?;
-                if session.opening.as_ref() == Some(hello.random()) {
-                    return Some(handle);
+                let begun = self.begun_by(handle, hello.random());
+                if begun.is_none() {
+                    self.on_verified(now, from, hello);
                 }
-                if let Some(Partner::Successor(successor)) = session.partner {
-                    if self.sessions.get(successor)?.opening.as_ref() == Some(hello.random()) {
-                        return Some(successor);
-                    }
-                }
-                self.on_verified(now, from, hello);
-                None
+                begun
             }
         }
+    }
+
+    /// Of a session and its successor the one that began with this hello.
+    fn begun_by(&self, handle: Handle, random: &Random) -> Option<Handle> {
+        let session = self.sessions.get(handle)?;
+        if session.opening.as_ref() == Some(random) {
+            return Some(handle);
+        }
+        let Some(Partner::Successor(successor)) = session.partner else { return None };
+        (self.sessions.get(successor)?.opening.as_ref() == Some(random)).then_some(successor)
     }
 
     /// Judges a hello by its cookie, or by itself where the path is trusted.
@@ -172,8 +177,8 @@ impl<A: Address> Endpoint<A> {
         self.incoming.take()
     }
 
-    /// Begins a session with a client. `None` if the limits have been reached meanwhile; the client then repeats its
-    /// hello.
+    /// Begins a session with a client. `None` if the limits have been reached meanwhile, and the client then repeats its
+    /// hello; or if its address has meanwhile a session that began with the same hello, or one in which we are the client.
     pub fn accept(&mut self, now: Instant, incoming: Incoming<A>, config: Arc<ServerConfig>) -> Option<Handle> {
         self.settle(now);
         if self.has_room_for(&incoming.address, now) { self.begin(now, incoming, config) } else { None }
@@ -196,10 +201,17 @@ impl<A: Address> Endpoint<A> {
 
     /// Makes a session of a verified hello, beside the one that its address may have.
     fn begin(&mut self, now: Instant, incoming: Incoming<A>, config: Arc<ServerConfig>) -> Option<Handle> {
-        self.make_room(now);
         let Incoming { address, hello } = incoming;
         let opening = *hello.random();
         let predecessor = self.by_address.get(&address).copied();
+        if let Some(predecessor) = predecessor {
+            // Since the host was asked, the client may have been let in, or we may have gone to it.
+            let is_ours = self.sessions.get(predecessor)?.role == Role::Client;
+            if is_ours || self.begun_by(predecessor, &opening).is_some() {
+                return None;
+            }
+        }
+        self.make_room(now);
         if let Some(predecessor) = predecessor {
             self.give_up_successor_of(predecessor);
         }

@@ -85,3 +85,29 @@ fn a_new_configuration_is_for_new_clients() {
     let (_, second) = network.pair(Host(2));
     assert!([first, second].iter().all(|session| network.server().info(*session).is_some()));
 }
+
+#[test]
+fn a_hello_that_came_twice_is_accepted_once() {
+    let mut network = asking();
+    let (_, first) = knock(&mut network, Host(1));
+    assert!(network.jump());
+    network.run();
+    let second = network.server().poll_incoming().unwrap();
+    let (now, config) = (network.now, Arc::clone(&network.configs.server));
+    let server = network.server().accept(now, first, Arc::clone(&config)).unwrap();
+    assert_eq!(network.server().accept(now, second, config), None);
+    network.run();
+    assert_eq!(network.events_at(SERVER), [Event::Connected]);
+    assert_eq!((network.sessions(), network.server().session_at(&Host(1))), (1, Some(server)));
+}
+
+#[test]
+fn a_client_is_not_accepted_where_we_have_become_the_client_ourselves() {
+    let mut network = asking();
+    let (_, incoming) = knock(&mut network, Host(1));
+    let (now, configs) = (network.now, Arc::clone(&network.configs.client));
+    let session = network.server().connect(now, Host(1), configs, None).unwrap();
+    let config = Arc::clone(&network.configs.server);
+    assert_eq!(network.server().accept(now, incoming, config), None);
+    assert_eq!((network.sessions(), network.server().session_at(&Host(1))), (1, Some(session)));
+}
