@@ -281,7 +281,10 @@ impl<A: Address> Endpoint<A> {
 
     /// See [`Connection::take_peer_certificates`].
     pub fn take_peer_certificates(&mut self, handle: Handle) -> Vec<CertificateDer<'static>> {
-        self.sessions.get_mut(handle).map_or_else(Vec::new, |session| session.connection.take_peer_certificates())
+        let Some(session) = self.sessions.get_mut(handle) else { return Vec::new() };
+        let certificates = session.connection.take_peer_certificates();
+        self.weigh(handle);
+        certificates
     }
 
     /// The next thing that happened to a session; `None` when there is nothing new. Ask after every call that takes
@@ -457,7 +460,7 @@ impl<A: Address> fmt::Debug for Endpoint<A> {
 pub enum ConnectError {
     /// There is a session with this address.
     AddressInUse,
-    /// [`Limits::sessions`] is reached.
+    /// [`Limits::sessions`], [`Limits::per_host`] or [`Limits::memory`] is reached.
     TooManySessions,
     /// The configuration does not suit; see [`Connection::connect`].
     Config(ConfigError),

@@ -25,8 +25,9 @@ pub struct Limits {
     /// [`Reason::Idle`](crate::Reason::Idle). Default: never.
     pub idle: Option<Duration>,
     /// Whether a new client that finds no room under [`sessions`](Self::sessions) or [`memory`](Self::memory) takes the
-    /// place of the session that has been without application data longest, if that is at least this long. Default:
-    /// never; the new client waits.
+    /// place of the session that has been without application data longest, if that is at least this long. One at a time:
+    /// until the one that had to go has been released, there is one session more than the limit, and further new clients
+    /// wait. Default: never; the new client waits.
     pub evict: Option<Duration>,
 }
 

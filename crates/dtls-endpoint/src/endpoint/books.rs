@@ -43,6 +43,8 @@ impl<A: Address> Endpoint<A> {
             if let Some(session) = self.sessions.get_mut(handle) {
                 session.deadline = None;
                 session.connection.handle_timeout(now);
+                // A last flight may be gone.
+                self.weigh(handle);
                 self.touch(handle);
             }
         }
@@ -89,9 +91,11 @@ impl<A: Address> Endpoint<A> {
             && self.by_host.get(&address.host()).is_some_and(|sessions| *sessions >= self.limits.per_host)
     }
 
-    /// Whether a session could make room for a new one.
-    pub(super) fn could_evict(&mut self, now: Instant) -> bool {
-        self.limits.evict.is_some_and(|limit| self.idlest(now, limit).is_some())
+    /// Whether a session could make room for a new one. While one that has is still there, with a close_notify to send or
+    /// an owner who has not released it, no other has to go.
+    pub(super) fn is_anyone_to_go(&mut self, now: Instant) -> bool {
+        self.sessions.len() <= self.limits.sessions
+            && self.limits.evict.is_some_and(|limit| self.idlest(now, limit).is_some())
     }
 
     /// Ends the session that has been idle longest if there is no room without.
@@ -124,9 +128,13 @@ impl<A: Address> Endpoint<A> {
 // --- beginning and end of a session ---
 
 impl<A: Address> Endpoint<A> {
+    /// `None` if it takes more memory than there is.
     pub(super) fn insert(&mut self, address: A, connection: Connection, role: Role) -> Option<Handle> {
         let host = address.host();
         let memory = connection.memory();
+        if self.memory.saturating_add(memory) > self.limits.memory {
+            return None;
+        }
         let handle = self.sessions.insert(Session {
             address,
             connection,
@@ -269,30 +277,59 @@ impl<A: Address> Endpoint<A> {
         }
         let is_over = session.connection.is_over();
         let is_connected = session.connection.info().is_some() && !is_over;
-        let has_turned = (is_connected && !session.was_connected) || (is_over && !session.was_over);
+        let has_connected = is_connected && !session.was_connected;
+        let has_ended = is_over && !session.was_over;
+        let is_growing = !session.was_connected && !is_over;
         session.was_over = is_over;
-        if session.was_connected && !has_turned {
+        // What a connected session takes changes only by the clock and by its owner.
+        if session.was_connected && !has_ended {
             return;
         }
+        self.weigh(handle);
+        if has_ended {
+            self.on_end(handle);
+        } else if is_growing && self.is_too_large(handle) {
+            self.end(handle, Reason::Memory);
+        } else if has_connected {
+            self.on_connected(handle);
+        }
+    }
+
+    /// Counts anew how much memory a session takes.
+    pub(super) fn weigh(&mut self, handle: Handle) {
+        let Some(session) = self.sessions.get_mut(handle) else { return };
         let memory = session.connection.memory();
         self.memory = self.memory - session.memory + memory;
         session.memory = memory;
-        if is_connected {
-            session.was_connected = true;
-            session.active = self.now;
-            session.idle_since = Some(self.now);
-            self.by_idleness.insert((self.now, handle));
-        } else if let Some(since) = session.idle_since.take() {
+    }
+
+    fn is_too_large(&self, handle: Handle) -> bool {
+        let is_one_too_large = |session: &Session<A>| session.memory > self.limits.session_memory;
+        self.memory > self.limits.memory || self.sessions.get(handle).is_some_and(is_one_too_large)
+    }
+
+    fn on_connected(&mut self, handle: Handle) {
+        let Some(session) = self.sessions.get_mut(handle) else { return };
+        session.was_connected = true;
+        session.active = self.now;
+        session.idle_since = Some(self.now);
+        self.by_idleness.insert((self.now, handle));
+        self.leave_half_open(handle);
+        self.take_over(handle);
+    }
+
+    fn on_end(&mut self, handle: Handle) {
+        let Some(session) = self.sessions.get_mut(handle) else { return };
+        if let Some(since) = session.idle_since.take() {
             self.by_idleness.remove(&(since, handle));
         }
-        if session.is_half_open && (is_connected || is_over) {
-            session.is_half_open = false;
+        self.leave_half_open(handle);
+    }
+
+    fn leave_half_open(&mut self, handle: Handle) {
+        let Some(session) = self.sessions.get_mut(handle) else { return };
+        if core::mem::take(&mut session.is_half_open) {
             self.half_open -= 1;
-        }
-        if is_connected {
-            self.take_over(handle);
-        } else if !is_over && (memory > self.limits.session_memory || self.memory > self.limits.memory) {
-            self.end(handle, Reason::Memory);
         }
     }
 }

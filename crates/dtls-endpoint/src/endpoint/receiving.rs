@@ -151,7 +151,7 @@ impl<A: Address> Endpoint<A> {
         }
         let has_room = self.half_open < self.limits.half_open
             && !self.is_host_full(address)
-            && (!self.is_full() || self.could_evict(now));
+            && (!self.is_full() || self.is_anyone_to_go(now));
         if !has_room {
             count(&mut self.stats.refused);
         }
@@ -212,12 +212,15 @@ impl<A: Address> Endpoint<A> {
             }
         }
         self.make_room(now);
+        let Some(handle) = self.insert(address.clone(), Connection::accept(config, hello, now), Role::Server) else {
+            count(&mut self.stats.refused);
+            return None;
+        };
+        count(&mut self.stats.server_sessions);
+        self.half_open += 1;
         if let Some(predecessor) = predecessor {
             self.give_up_successor_of(predecessor);
         }
-        let handle = self.insert(address.clone(), Connection::accept(config, hello, now), Role::Server)?;
-        count(&mut self.stats.server_sessions);
-        self.half_open += 1;
         let session = self.sessions.get_mut(handle)?;
         session.is_half_open = true;
         session.opening = Some(opening);

@@ -172,3 +172,78 @@ fn datagrams_of_one_size_are_written_as_one_batch() {
     network.run();
     assert!(network.host(Host(1)).info(client).is_some());
 }
+
+#[test]
+fn a_host_that_releases_nothing_is_not_piled_up_with_evicted_sessions() {
+    let limits = Limits { sessions: 3, evict: Some(Duration::from_secs(10)), ..Limits::default() };
+    let mut network = Network::with(CookiePolicy::Required, limits, |_| ());
+    let sessions: Vec<Handle> = (1..=3).map(|host| network.pair(Host(host)).1).collect();
+    network.now = network.now + Duration::from_secs(20);
+    for host in 4..=6 {
+        network.connect(Host(host));
+    }
+    network.run();
+    assert_eq!((network.stats().evicted, network.stats().refused), (1, 2));
+    for session in sessions {
+        network.server().release(session);
+    }
+    assert!(network.jump());
+    network.run();
+    assert_eq!((network.stats().evicted, network.sessions()), (3, 3));
+}
+
+#[test]
+fn no_ceiling_of_memory_is_passed_by_what_one_datagram_brings() {
+    // A client whose certificates come in one datagram with all the rest of its flight.
+    let with_long_chain = |limits| {
+        let mut network = Network::with(CookiePolicy::Required, limits, |settings| settings.mtu = 65_535);
+        network.configs = Configs::mutual(vec![7; 50_000], |settings| settings.mtu = 65_535);
+        let config = Arc::clone(&network.configs.server);
+        network.server().set_server_config(config);
+        network.connect(Host(1));
+        network.run();
+        network
+    };
+    let mut unlimited = with_long_chain(Limits::default());
+    assert_eq!(unlimited.events_at(SERVER), [Event::Connected]);
+    assert!(unlimited.server().memory() > 50_000);
+    for limits in [
+        Limits { session_memory: 40_000, ..Limits::default() },
+        Limits { memory: 40_000, ..Limits::default() },
+    ] {
+        let mut network = with_long_chain(limits);
+        assert_eq!(network.events_at(SERVER), [Event::Ended(crate::Reason::Memory)]);
+        assert!(network.server().memory() < 40_000);
+    }
+}
+
+#[test]
+fn new_clients_are_refused_before_they_pass_the_ceiling_of_memory() {
+    let limits = Limits { memory: 30_000, ..Limits::default() };
+    let mut network = Network::with(CookiePolicy::Required, limits, |_| ());
+    for host in 1..=40 {
+        network.connect(Host(host));
+        network.run();
+        assert!(network.server().memory() <= 30_000, "{}", network.server().memory());
+    }
+    assert!((4..15).contains(&network.sessions()), "{}", network.sessions());
+    assert!(network.stats().refused >= 20);
+    assert_eq!(network.stats().evicted, 0);
+}
+
+#[test]
+fn memory_is_known_to_be_less_once_the_last_flight_and_the_certificates_are_gone() {
+    let mut network = Network::new();
+    network.configs = Configs::mutual(vec![7; 1000], |_| ());
+    let config = Arc::clone(&network.configs.server);
+    network.server().set_server_config(config);
+    let (_, server) = network.pair(Host(1));
+    let connected = network.server().memory();
+    assert_eq!(network.server().take_peer_certificates(server).len(), 2);
+    let without_certificates = network.server().memory();
+    assert!(without_certificates + 1000 < connected);
+    while network.jump() {
+        network.run();
+    }
+    assert!(network.server().memory() < without_certificates);
+}
