@@ -207,10 +207,9 @@ fn no_ceiling_of_memory_is_passed_by_what_one_datagram_brings() {
     let mut unlimited = with_long_chain(Limits::default());
     assert_eq!(unlimited.events_at(SERVER), [Event::Connected]);
     assert!(unlimited.server().memory() > 50_000);
-    for limits in [
-        Limits { session_memory: 40_000, ..Limits::default() },
-        Limits { memory: 40_000, ..Limits::default() },
-    ] {
+    for limits in
+        [Limits { session_memory: 40_000, ..Limits::default() }, Limits { memory: 40_000, ..Limits::default() }]
+    {
         let mut network = with_long_chain(limits);
         assert_eq!(network.events_at(SERVER), [Event::Ended(crate::Reason::Memory)]);
         assert!(network.server().memory() < 40_000);
