@@ -88,6 +88,7 @@ impl Server for Alone {
         self.0[number].receive(Instant::ORIGIN, datagram).for_each(drop);
     }
 
+    #[inline(never)]
     fn take(&mut self, number: usize, _from: SocketAddr, datagram: &mut [u8]) -> usize {
         self.0[number].receive(Instant::ORIGIN, datagram).map(black_box).count()
     }
@@ -113,6 +114,7 @@ impl Server for Endpoint<SocketAddr> {
         self.receive(Instant::ORIGIN, from, datagram).for_each(drop);
     }
 
+    #[inline(never)]
     fn take(&mut self, _number: usize, from: SocketAddr, datagram: &mut [u8]) -> usize {
         let payloads = self.receive(Instant::ORIGIN, from, datagram).map(black_box).count();
         assert!(self.poll_transmit(Instant::ORIGIN, &mut Vec::new()).is_none());

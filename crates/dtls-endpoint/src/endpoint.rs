@@ -92,8 +92,8 @@ struct Server {
 /// A session whose datagram was lent.
 struct Lent {
     handle: Handle,
-    /// How many records of application data it had received before.
-    records: u64,
+    /// Whether the session was established, and the datagram nothing but application data by its looks.
+    is_only_data: bool,
 }
 
 struct Session<A> {
@@ -292,8 +292,13 @@ impl<A: Address> Endpoint<A> {
     ///
     /// The session of an event can still be asked everything; one that is over is to be
     /// [`release`](Self::release)d then.
+    #[inline]
     pub fn poll_event(&mut self) -> Option<(Handle, A, Event)> {
         self.settle(self.now);
+        if self.news.is_empty() { None } else { self.next_event() }
+    }
+
+    fn next_event(&mut self) -> Option<(Handle, A, Event)> {
         while let Some(handle) = self.news.pop_front() {
             let Some(session) = self.sessions.get_mut(handle) else { continue };
             if let Some(event) = session.next_event() {

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use dtls_core::{Connection, Instant, Role};
 
-use super::{Endpoint, Partner, Session};
+use super::{Endpoint, Lent, Partner, Session};
 use crate::address::Address;
 use crate::event::Reason;
 use crate::sessions::Handle;
@@ -238,13 +238,21 @@ impl<A: Address> Endpoint<A> {
     /// Takes note of the time, and looks at what became of the session whose datagram was lent.
     #[inline]
     pub(super) fn settle(&mut self, now: Instant) {
-        self.now = self.now.max(now);
-        let Some(lent) = self.lent.take() else { return };
-        let Some(session) = self.sessions.get_mut(lent.handle) else { return };
-        if session.connection.stats().application_records_received != lent.records {
-            session.active = self.now;
+        if self.now < now {
+            self.now = now;
         }
-        self.touch(lent.handle);
+        if let Some(lent) = self.lent.take() {
+            self.settle_lent(&lent);
+        }
+    }
+
+    fn settle_lent(&mut self, lent: &Lent) {
+        // Nearly every datagram there is: nothing has changed that would have to be looked at.
+        let is_settled =
+            lent.is_only_data && self.sessions.get(lent.handle).is_some_and(|session| !session.connection.is_over());
+        if !is_settled {
+            self.touch(lent.handle);
+        }
     }
 
     /// A session may have something new.

@@ -28,14 +28,17 @@ impl<A: Address> Endpoint<A> {
     ///
     /// A client that has lost its state and begins anew at its old address is answered as if it were a stranger; its
     /// old session goes on beside the new one until [`Replacement`] says otherwise.
+    #[inline]
     #[must_use = "application data is lent by the iterator"]
     pub fn receive<'e, 'd>(&'e mut self, now: Instant, from: A, datagram: &'d mut [u8]) -> Received<'e, 'd> {
         self.settle(now);
         self.stats.count_received(datagram.len());
         let Some(handle) = self.recipient(now, from, datagram) else { return Received { lender: None } };
         let Some(session) = self.sessions.get_mut(handle) else { return Received { lender: None } };
-        self.lent = Some(Lent { handle, records: session.connection.stats().application_records_received });
-        Received { lender: Some((handle, session.connection.receive(now, datagram))) }
+        let is_only_data = session.was_connected && is_application_data(datagram);
+        self.lent = Some(Lent { handle, is_only_data });
+        let payloads = session.connection.receive(now, datagram);
+        Received { lender: Some(Lender { handle, payloads, active: &mut session.active, now: self.now }) }
     }
 
     /// The session that a datagram is for, if it is not used up already.
@@ -51,7 +54,13 @@ impl<A: Address> Endpoint<A> {
         if !is_handshake && session.partner.is_none() {
             return Some(handle);
         }
-        let is_server = session.role == Role::Server;
+        self.recipient_of_handshake(now, from, handle, datagram)
+    }
+
+    /// The session that a datagram is for where the address alone does not say.
+    #[inline(never)]
+    fn recipient_of_handshake(&mut self, now: Instant, from: A, handle: Handle, datagram: &[u8]) -> Option<Handle> {
+        let is_server = self.sessions.get(handle)?.role == Role::Server;
         if is_server && begins_with_client_hello(datagram) {
             self.on_known_hello(now, from, handle, datagram)
         } else {
@@ -72,6 +81,7 @@ impl<A: Address> Endpoint<A> {
     // --- hellos ---
 
     /// A datagram from an address without a session: the only place where somebody else's datagram makes one.
+    #[inline(never)]
     fn on_hello(&mut self, now: Instant, from: A, datagram: &[u8]) {
         match self.judge(now, &from, datagram) {
             Verdict::Rejected => count(&mut self.stats.rejected),
@@ -265,10 +275,33 @@ fn begins_with_client_hello(datagram: &[u8]) -> bool {
     })
 }
 
+/// Whether a datagram is nothing but whole records of application data, by their headers. To an established session it
+/// then can do nothing but lend payloads, or wear out the key.
+fn is_application_data(mut datagram: &[u8]) -> bool {
+    // RFC 6347 section 4.1: type, version, epoch, number, length.
+    while let [typ, _, _, _, _, _, _, _, _, _, _, length_1, length_0, rest @ ..] = datagram {
+        let length = u16::from_be_bytes([*length_1, *length_0]);
+        match rest.get(usize::from(length)..) {
+            Some(rest) if *typ == ContentType::APPLICATION_DATA.0 => datagram = rest,
+            _ => return false,
+        }
+    }
+    datagram.is_empty()
+}
+
 /// The application data of one datagram, lent record by record. Made by [`Endpoint::receive`].
 #[derive(Debug)]
 pub struct Received<'e, 'd> {
-    lender: Option<(Handle, dtls_core::Received<'e, 'd>)>,
+    lender: Option<Lender<'e, 'd>>,
+}
+
+#[derive(Debug)]
+struct Lender<'e, 'd> {
+    handle: Handle,
+    payloads: dtls_core::Received<'e, 'd>,
+    /// When the session last had application data.
+    active: &'e mut Instant,
+    now: Instant,
 }
 
 impl<'d> Iterator for Received<'_, 'd> {
@@ -276,7 +309,17 @@ impl<'d> Iterator for Received<'_, 'd> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let (handle, payloads) = self.lender.as_mut()?;
-        payloads.next().map(|payload| (*handle, payload))
+        let lender = self.lender.as_mut()?;
+        let payload = lender.payloads.next()?;
+        *lender.active = lender.now;
+        Some((lender.handle, payload))
+    }
+}
+
+impl Drop for Received<'_, '_> {
+    /// Data that nobody asked for keeps a session from being idle all the same.
+    #[inline]
+    fn drop(&mut self) {
+        while self.next().is_some() {}
     }
 }

@@ -18,8 +18,14 @@ impl<A: Address> Endpoint<A> {
     pub fn send(&mut self, handle: Handle, payload: &[u8], out: &mut Vec<u8>) -> Result<A, SendError> {
         let start = out.len();
         let session = self.sessions.get_mut(handle).ok_or(SendError::Closed)?;
-        let sent = session.connection.send(payload, out).map(|()| (session.address.clone(), out.len() - start));
-        self.sent(handle, sent)
+        match session.connection.send(payload, out) {
+            Ok(()) => {
+                session.active = self.now;
+                self.stats.count_sent(out.len() - start);
+                Ok(session.address.clone())
+            }
+            Err(error) => Err(self.not_sent(handle, error)),
+        }
     }
 
     /// Seals the `payload_len` bytes that stand in `buffer` behind [`headroom`](Self::headroom) bytes of room, in
@@ -36,38 +42,34 @@ impl<A: Address> Endpoint<A> {
         payload_len: usize,
     ) -> Result<(A, Range<usize>), SendError> {
         let session = self.sessions.get_mut(handle).ok_or(SendError::Closed)?;
-        let sealed = session.connection.seal_in_place(buffer, payload_len);
-        let address = session.address.clone();
-        let sent = sealed.as_ref().map(|range| (address, range.len())).map_err(|error| *error);
-        let address = self.sent(handle, sent)?;
-        sealed.map(|range| (address, range))
+        match session.connection.seal_in_place(buffer, payload_len) {
+            Ok(datagram) => {
+                session.active = self.now;
+                self.stats.count_sent(datagram.len());
+                Ok((session.address.clone(), datagram))
+            }
+            Err(error) => Err(self.not_sent(handle, error)),
+        }
     }
 
-    #[inline]
-    fn sent(&mut self, handle: Handle, sent: Result<(A, usize), SendError>) -> Result<A, SendError> {
-        match sent {
-            Ok((address, len)) => {
-                if let Some(session) = self.sessions.get_mut(handle) {
-                    session.active = self.now;
-                }
-                self.stats.count_sent(len);
-                Ok(address)
-            }
-            Err(error) => {
-                // Numbers that are used up end the session.
-                self.touch(handle);
-                Err(error)
-            }
-        }
+    /// Numbers that are used up end the session.
+    #[cold]
+    fn not_sent(&mut self, handle: Handle, error: SendError) -> SendError {
+        self.touch(handle);
+        error
     }
 
     /// Appends the next datagram to `out`, exactly one, and returns where to send it; `None` when there is nothing to
     /// send. Call it until then after every call that takes the time, and after [`close`](Self::close).
     ///
     /// Sessions take turns, a datagram each. Only those are looked at that may have something to send.
+    #[inline]
     #[must_use = "where to send what has been written"]
     pub fn poll_transmit(&mut self, now: Instant, out: &mut Vec<u8>) -> Option<A> {
         self.settle(now);
+        if self.ready.is_empty() && self.replies.is_empty() && self.held_back.is_none() {
+            return None;
+        }
         let start = out.len();
         let to = self.next_datagram(now, out)?;
         self.stats.count_sent(out.len() - start);
