@@ -102,6 +102,8 @@ struct Session<A> {
     role: Role,
     /// The random of the client's hello, if we are the server.
     opening: Option<Random>,
+    /// The same of the session whose place it has taken.
+    replaced: Option<Random>,
     /// The session that takes the place of this one when its handshake is complete, or the other way round.
     partner: Option<Partner>,
     began: Instant,

@@ -73,7 +73,7 @@ pub enum Admission {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Replacement {
     /// When its new handshake is complete: until then the old session goes on, so that nobody who cannot complete a
-    /// handshake can end it.
+    /// handshake can end it. An old session whose own handshake is not complete gives way at once.
     #[default]
     AfterHandshake,
     /// When its cookie was good: sooner, but someone who sees the path can end the session of another by a hello.

@@ -140,6 +140,7 @@ impl<A: Address> Endpoint<A> {
             connection,
             role,
             opening: None,
+            replaced: None,
             partner: None,
             began: self.now,
             active: self.now,
@@ -166,8 +167,11 @@ impl<A: Address> Endpoint<A> {
         let Some(session) = self.sessions.get_mut(successor) else { return };
         let Some(Partner::Predecessor(predecessor)) = session.partner.take() else { return };
         self.by_address.insert(session.address.clone(), successor);
-        if let Some(session) = self.sessions.get_mut(predecessor) {
-            session.partner = None;
+        let Some(session) = self.sessions.get_mut(predecessor) else { return };
+        session.partner = None;
+        let replaced = session.opening;
+        if let Some(session) = self.sessions.get_mut(successor) {
+            session.replaced = replaced;
         }
         self.end(predecessor, Reason::Replaced);
     }

@@ -115,10 +115,11 @@ impl<A: Address> Endpoint<A> {
         }
     }
 
-    /// Of a session and its successor the one that began with this hello.
+    /// Of a session and its successor the one that began with this hello. A late copy of the hello of a session that has
+    /// been replaced belongs to the one that has its place: nobody begins anew with it.
     fn begun_by(&self, handle: Handle, random: &Random) -> Option<Handle> {
         let session = self.sessions.get(handle)?;
-        if session.opening.as_ref() == Some(random) {
+        if [&session.opening, &session.replaced].contains(&&Some(*random)) {
             return Some(handle);
         }
         let Some(Partner::Successor(successor)) = session.partner else { return None };
@@ -241,9 +242,11 @@ impl<A: Address> Endpoint<A> {
                 self.sessions.get_mut(predecessor)?.partner = Some(Partner::Successor(handle));
             }
         }
-        let is_taken_over = self.replacement == Replacement::AfterCookie
-            && self.sessions.get(handle).is_some_and(|session| !session.connection.is_over());
-        if is_taken_over {
+        // What belongs to a handshake goes to the newest, so an older one could only mislead the client by what it repeats.
+        let is_in_the_way = predecessor
+            .and_then(|predecessor| self.sessions.get(predecessor))
+            .is_some_and(|predecessor| predecessor.is_half_open || self.replacement == Replacement::AfterCookie);
+        if is_in_the_way && self.sessions.get(handle).is_some_and(|session| !session.connection.is_over()) {
             self.take_over(handle);
         }
         self.touch(handle);

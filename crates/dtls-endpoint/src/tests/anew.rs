@@ -201,3 +201,44 @@ fn a_hello_that_leads_nowhere_replaces_nothing_even_where_a_cookie_is_enough() {
     assert_eq!(network.events.iter().map(|(.., event)| event.clone()).collect::<Vec<_>>(), [failed]);
     assert_eq!((network.sessions(), network.stats().replaced), (1, 0));
 }
+
+#[test]
+fn a_handshake_that_is_not_complete_gives_way_at_once() {
+    let mut network = Network::new();
+    let mut first = network.reboot();
+    for _ in 0..2 {
+        let datagram = network.next_of(&mut first).unwrap();
+        network.deliver(Host(1), SERVER, datagram);
+        network.drain_server_to(&mut first);
+    }
+    let given_up = network.server().session_at(&Host(1)).unwrap();
+    let mut second = network.reboot();
+    for _ in 0..2 {
+        let datagram = network.next_of(&mut second).unwrap();
+        network.deliver(Host(1), SERVER, datagram);
+        network.drain_server_to(&mut second);
+    }
+    assert_ne!(network.server().session_at(&Host(1)), Some(given_up));
+    assert_eq!(network.events, [(SERVER, given_up, Host(1), Event::Ended(Reason::Replaced))]);
+    assert_eq!((network.sessions(), network.server().half_open()), (1, 1));
+}
+
+#[test]
+fn a_late_copy_of_the_hello_of_a_replaced_session_begins_nothing() {
+    let mut network = Network::new();
+    let mut old = network.reboot();
+    let mut recorded = Vec::new();
+    while let Some(datagram) = network.next_of(&mut old) {
+        recorded.push(datagram.clone());
+        network.deliver(Host(1), SERVER, datagram);
+        network.drain_server_to(&mut old);
+    }
+    let (_, new) = network.pair(Host(1));
+    network.events.clear();
+    for datagram in recorded {
+        network.deliver(Host(1), SERVER, datagram);
+        network.run();
+    }
+    assert_eq!((network.sessions(), network.server().half_open()), (1, 0));
+    assert_eq!((network.server().session_at(&Host(1)), network.events.len()), (Some(new), 0));
+}
