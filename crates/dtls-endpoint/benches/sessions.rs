@@ -30,7 +30,7 @@ mod quick;
 
 fn main() {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
-    let configs = quick::configs(made.cert.der().clone(), |_| ());
+    let configs = quick::configs(quick::provider(), made.cert.der().clone(), |_| ());
     let most = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(100_000);
     println!("a datagram of one of many sessions: open it, then ask what there is to send and to tell\n");
     println!("{:>9} {:>6} {:>12} {:>10} {:>8}   aim", "sessions", "bytes", "connection", "endpoint", "more");

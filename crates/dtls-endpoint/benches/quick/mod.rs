@@ -16,17 +16,18 @@ use rustls_pki_types::{
 };
 
 /// The configurations of servers and clients whose handshakes cost no cryptography to speak of. The certificate must
-/// have an ECDSA key; it is the one that clients trust.
+/// have an ECDSA key on P-256; it is the one that clients trust.
 ///
 /// # Panics
 /// If the certificate cannot be read, or the settings cannot work.
 #[must_use]
 #[allow(unreachable_pub, reason = "in one of its two homes it is public")]
 pub fn configs(
+    provider: CryptoProvider,
     certificate: CertificateDer<'static>,
     change: impl Fn(&mut Settings),
 ) -> (Arc<ServerConfig>, Arc<ClientConfig>) {
-    let provider = Arc::new(provider());
+    let provider = Arc::new(provider);
     let trust = Fingerprints::new(&provider, [Fingerprint::of(&provider, &certificate)]).expect("a fingerprint");
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(&b"no key"[..]));
     let identity = Identity::new(&provider, vec![certificate], key).expect("a certificate");
@@ -35,7 +36,10 @@ pub fn configs(
     (Arc::new(server.build().expect("settings that work")), Arc::new(client.build().expect("settings that work")))
 }
 
-fn provider() -> CryptoProvider {
+/// The provider.
+#[must_use]
+#[allow(unreachable_pub, reason = "in one of its two homes it is public")]
+pub fn provider() -> CryptoProvider {
     let ring = ring::provider();
     let suite = CipherSuiteId::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256;
     CryptoProvider {
