@@ -12,6 +12,7 @@
 //! | dishonest peers and strangers, case by case | `tests/hostile/` | [`peer`], [`raw`] |
 //! | every suite, group, certificate and policy | `tests/suites.rs` | [`certificates`] |
 //! | handshakes byte for byte, known answers | `tests/golden.rs`, `tests/vectors.rs` | [`seeded`] |
+//! | many sessions on one socket | `tests/endpoint/` | [`sockets`], [`quick`] |
 //! | openssl | `tests/interop_openssl.rs` | [`interop`] |
 //! | a program that cannot link std, outside the workspace | `no-std/` | |
 //!
@@ -31,7 +32,10 @@ pub mod dice;
 pub mod interop;
 pub mod observe;
 pub mod peer;
+#[path = "../../crates/dtls-endpoint/benches/quick/mod.rs"]
+pub mod quick;
 pub mod raw;
 pub mod scenario;
 pub mod seeded;
 pub mod sim;
+pub mod sockets;
