@@ -239,6 +239,13 @@ impl<A: Address> Endpoint<A> {
         held == [0; 5] && indexed == [0; 4] && self.memory == 0 && self.incoming.is_none() && self.held_back.is_none()
     }
 
+    /// Whether nobody has to be asked what there is to send or to tell.
+    #[cfg(test)]
+    pub(crate) fn is_settled_without_traces(&mut self) -> bool {
+        self.settle(self.now);
+        self.ready.is_empty() && self.news.is_empty()
+    }
+
     /// Takes note of the time, and looks at what became of the session whose datagram was lent.
     #[inline]
     pub(super) fn settle(&mut self, now: Instant) {

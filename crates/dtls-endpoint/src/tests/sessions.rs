@@ -117,3 +117,23 @@ fn sessions_with_something_to_send_take_turns() {
     assert!(turns.len() >= 6);
     assert!(turns.windows(2).all(|pair| pair[0] != pair[1]), "{turns:?}");
 }
+
+#[test]
+fn a_datagram_of_application_data_queues_nothing_and_one_with_more_in_it_is_looked_at() {
+    let mut network = Network::new();
+    let (client, _) = network.pair(Host(1));
+    for _ in 0..3 {
+        let mut datagram = Vec::new();
+        network.host(Host(1)).send(client, b"data", &mut datagram).unwrap();
+        network.deliver(Host(1), SERVER, datagram);
+        assert!(network.server().is_settled_without_traces());
+    }
+    let mut datagram = Vec::new();
+    network.host(Host(1)).send(client, b"data", &mut datagram).unwrap();
+    network.host(Host(1)).close(client);
+    let _ = network.host(Host(1)).poll_transmit(Instant::ORIGIN, &mut datagram);
+    network.deliver(Host(1), SERVER, datagram);
+    assert!(!network.server().is_settled_without_traces());
+    network.run();
+    assert_eq!(network.events_at(SERVER), [Event::Connected, Event::Closed]);
+}
