@@ -101,7 +101,7 @@ impl Reboot {
         assert!(self.server.len() <= 2);
         assert!(self.server.half_open() <= self.server.len());
         assert_eq!(self.server.sessions().count(), self.server.len());
-        assert_eq!(self.server.session_at(&CLIENT).is_some(), self.server.len() > 0);
+        assert_eq!(self.server.session_at(&CLIENT).is_none(), self.server.is_empty());
     }
 
     fn is_over_at_server(&self, handle: Handle) -> bool {
