@@ -6,7 +6,9 @@ use dtls_fuzz::seeds;
 
 fn main() -> io::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds");
-    for (target, seeds) in [("decoders", seeds::decoders()), ("connection", seeds::connection())] {
+    for (target, seeds) in
+        [("decoders", seeds::decoders()), ("connection", seeds::connection()), ("endpoint", seeds::endpoint())]
+    {
         let folder = root.join(target);
         if folder.exists() {
             fs::remove_dir_all(&folder)?;

@@ -139,7 +139,7 @@ impl Setup {
         ]
     }
 
-    fn read(u: &mut Unstructured<'_>) -> Result<Self> {
+    pub(crate) fn read(u: &mut Unstructured<'_>) -> Result<Self> {
         Ok(Self {
             subject: u.arbitrary()?,
             flags: u.arbitrary()?,
@@ -324,7 +324,7 @@ impl Mangle {
         !matches!(self, Self::Truncate { .. } | Self::Flip { .. })
     }
 
-    fn read(u: &mut Unstructured<'_>) -> Result<Self> {
+    pub(crate) fn read(u: &mut Unstructured<'_>) -> Result<Self> {
         Ok(match u.arbitrary::<u8>()? % 7 {
             0 => Self::Nothing,
             1 => Self::Drop(u.arbitrary()?),
@@ -336,7 +336,7 @@ impl Mangle {
         })
     }
 
-    fn encode(self, out: &mut Vec<u8>) {
+    pub(crate) fn encode(self, out: &mut Vec<u8>) {
         match self {
             Self::Nothing => out.push(0),
             Self::Drop(mask) => out.extend([1, mask]),
@@ -355,17 +355,47 @@ impl Mangle {
     }
 }
 
+impl ForgedRecord {
+    pub(crate) fn read(u: &mut Unstructured<'_>) -> Result<Self> {
+        Ok(Self {
+            typ: u.arbitrary()?,
+            version: u.arbitrary()?,
+            epoch: u.arbitrary()?,
+            number: u.arbitrary()?,
+            body: bytes(u)?,
+        })
+    }
+
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        out.extend([self.typ, self.version, self.epoch]);
+        out.extend(self.number.to_le_bytes());
+        put_bytes(out, &self.body);
+    }
+}
+
+impl ForgedMessage {
+    pub(crate) fn read(u: &mut Unstructured<'_>) -> Result<Self> {
+        Ok(Self {
+            epoch: u.arbitrary()?,
+            kind: u.arbitrary()?,
+            seq: u.arbitrary()?,
+            bits: u.arbitrary()?,
+            extra: bytes(u)?,
+        })
+    }
+
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        out.extend([self.epoch, self.kind, self.seq]);
+        out.extend(self.bits.to_le_bytes());
+        put_bytes(out, &self.extra);
+    }
+}
+
 impl Step {
     fn read(u: &mut Unstructured<'_>) -> Result<Self> {
         Ok(match u.arbitrary::<u8>()? % 24 {
             0 => Self::Datagram(bytes(u)?),
-            1 => Self::ForgedRecord(ForgedRecord {
-                typ: u.arbitrary()?,
-                version: u.arbitrary()?,
-                epoch: u.arbitrary()?,
-                number: u.arbitrary()?,
-                body: bytes(u)?,
-            }),
+            1 => Self::ForgedRecord(ForgedRecord::read(u)?),
             2 => Self::HandshakeFragment(ForgedFragment {
                 epoch: u.arbitrary()?,
                 number: u.arbitrary()?,
@@ -375,13 +405,7 @@ impl Step {
                 offset: u.arbitrary()?,
                 body: bytes(u)?,
             }),
-            3 => Self::ForgedMessage(ForgedMessage {
-                epoch: u.arbitrary()?,
-                kind: u.arbitrary()?,
-                seq: u.arbitrary()?,
-                bits: u.arbitrary()?,
-                extra: bytes(u)?,
-            }),
+            3 => Self::ForgedMessage(ForgedMessage::read(u)?),
             // The step that leads deepest gets more than its share.
             4 | 21 | 22 | 23 => Self::PeerFlight(Mangle::read(u)?),
             5 => Self::Replay { back: u.arbitrary()?, mangle: Mangle::read(u)? },
@@ -410,9 +434,8 @@ impl Step {
                 put_bytes(out, body);
             }
             Self::ForgedRecord(record) => {
-                out.extend([1, record.typ, record.version, record.epoch]);
-                out.extend(record.number.to_le_bytes());
-                put_bytes(out, &record.body);
+                out.push(1);
+                record.encode(out);
             }
             Self::HandshakeFragment(fragment) => {
                 out.extend([2, fragment.epoch]);
@@ -424,9 +447,8 @@ impl Step {
                 put_bytes(out, &fragment.body);
             }
             Self::ForgedMessage(message) => {
-                out.extend([3, message.epoch, message.kind, message.seq]);
-                out.extend(message.bits.to_le_bytes());
-                put_bytes(out, &message.extra);
+                out.push(3);
+                message.encode(out);
             }
             Self::PeerFlight(mangle) => {
                 out.push(4);
@@ -458,18 +480,18 @@ impl Step {
     }
 }
 
-fn put_u16(out: &mut Vec<u8>, opcode: u8, value: u16) {
+pub(crate) fn put_u16(out: &mut Vec<u8>, opcode: u8, value: u16) {
     out.push(opcode);
     out.extend(value.to_le_bytes());
 }
 
 /// Bytes behind their length in two bytes; what is left if that is less.
-fn bytes(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
+pub(crate) fn bytes(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     let len = usize::from(u.arbitrary::<u16>()?);
     Ok(u.bytes(len.min(u.len()))?.to_vec())
 }
 
-fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(crate) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend(u16::try_from(bytes.len()).unwrap_or(u16::MAX).to_le_bytes());
     out.extend_from_slice(bytes);
 }

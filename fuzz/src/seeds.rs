@@ -1,4 +1,4 @@
-//! The seeds of both targets: where a fuzzer that knows nothing begins. Written to `seeds/` by
+//! The seeds of all targets: where a fuzzer that knows nothing begins. Written to `seeds/` by
 //! `cargo run --example make_seeds`; a test checks that what stands there is what is made here.
 
 use std::time::Duration;
@@ -8,6 +8,7 @@ use dtls_core::crypto::SuiteAuthentication;
 
 use crate::decoders::{DECODERS, Decoder};
 use crate::forge;
+use crate::many::{self, doors};
 use crate::null_provider::{Hashing, certificate, provider};
 use crate::script::{ForgedFragment, ForgedMessage, ForgedRecord, Mangle, Script, Setup, Step, flags, offers};
 
@@ -236,4 +237,86 @@ fn forged_handshake(role: &str, setup: Setup) -> Script {
     };
     steps.extend([Step::Poll, Step::ForgedRecord(data), send(), message(1, 13, 0, 0x0100)]);
     Script { setup, steps }
+}
+
+// --- endpoint ---
+
+/// Scripts that bring sessions about, and much of what may become of them.
+#[must_use]
+pub fn endpoint() -> Vec<Seed> {
+    use many::Step;
+    let flight = |at| Step::Flight { at, mangle: Mangle::Nothing };
+    let begin = |at| vec![Step::Begin { at }, flight(at), flight(at), flight(at)];
+    let roomy = [15, 7, 0, 0, 0];
+    let large =
+        Setup { padding: [40, 40], flags: flags::CLIENT_IDENTITY, client_authentication: 2, ..Setup::default() };
+    let data = |at| vec![Step::PeerSend { at, len: 40 }, Step::Send { nth: at, len: 40 }];
+    let hello = |at, seq| {
+        let message = ForgedMessage { epoch: 0, kind: 0, seq, bits: 1, extra: Vec::new() };
+        Step::Message { at, message }
+    };
+    let mut seeds = Vec::new();
+    let mut add = |name: &str, setup, doors, limits, steps: Vec<Vec<Step>>| {
+        let script = many::Script { setup, doors, limits, steps: steps.concat() };
+        seeds.push((name.to_owned(), script.to_bytes()));
+    };
+    let plain = Setup::default();
+    for (name, doors) in [("cookies", 0), ("trusted-path", doors::TRUSTED_PATH), ("after-cookie", doors::AFTER_COOKIE)]
+    {
+        add(
+            &format!("{name}-begin-anew"),
+            plain,
+            doors,
+            roomy,
+            vec![
+                begin(0),
+                begin(1),
+                data(0),
+                begin(0),
+                data(0),
+                vec![Step::Begin { at: 1 }, flight(1), flight(1)],
+                begin(1),
+            ],
+        );
+        let replay = |back| Step::Replay { at: 0, back, mangle: Mangle::Nothing };
+        add(
+            &format!("{name}-replays"),
+            large,
+            doors,
+            roomy,
+            vec![begin(0), begin(0), (0..12).map(replay).collect(), begin(0), vec![Step::Timeout; 8]],
+        );
+    }
+    let asked =
+        |how| vec![Step::Begin { at: 2 }, flight(2), flight(2), Step::Decide(how), flight(2), flight(2), flight(2)];
+    add("ask", plain, doors::ASK, roomy, vec![asked(0), asked(1), asked(2), data(2), asked(2)]);
+    let ending =
+        vec![Step::Close(0), flight(0), Step::Abort(1), Step::PeerClose { at: 2 }, flight(2), Step::Release(0)];
+    add("ends", plain, 0, roomy, vec![begin(0), begin(1), begin(2), ending, begin(0), vec![Step::Release(1)]]);
+    let crowd = (0..8).flat_map(begin).collect::<Vec<_>>();
+    add("full", plain, 0, [3, 2, 2, 0, 0], vec![crowd.clone(), vec![Step::Release(0), Step::Close(0), Step::Timeout]]);
+    let evicting = vec![Step::Advance(60_000), Step::Begin { at: 5 }, flight(5), flight(5), flight(5), flight(5)];
+    add("evicted", plain, 0, [3, 7, 0, 0, 0b1010], vec![crowd.clone(), evicting]);
+    add("idle", plain, 0, [15, 7, 0, 0, 0b1001], vec![crowd.clone(), vec![Step::Timeout; 20]]);
+    add("memory", large, 0, [15, 7, 0, 200, 0], vec![crowd, vec![Step::Timeout; 20]]);
+    let out = vec![
+        Step::Connect { at: 3 },
+        flight(3),
+        flight(3),
+        flight(3),
+        Step::Send { nth: 0, len: 9 },
+        Step::Begin { at: 3 },
+    ];
+    add("client", plain, doors::TRUSTED_PATH, roomy, vec![out, vec![flight(3), Step::Close(0), flight(3)]]);
+    let constant = Setup { flags: flags::CONSTANT_HASH, ..plain };
+    let forged = (0..8).map(|seq| hello(seq % 3, seq)).collect();
+    let small = Step::Limits([2, 1, 1, 255, 3]);
+    add(
+        "forged-hellos",
+        constant,
+        0,
+        roomy,
+        vec![forged, vec![Step::Lose(3), small, hello(7, 9), Step::Timeout, Step::Tick]],
+    );
+    seeds
 }

@@ -374,7 +374,7 @@ impl Setup {
     }
 }
 
-fn client_config(setup: Setup, provider: &Arc<CryptoProvider>, padding: usize, mtu: usize) -> ClientConfig {
+pub(crate) fn client_config(setup: Setup, provider: &Arc<CryptoProvider>, padding: usize, mtu: usize) -> ClientConfig {
     let builder = ClientConfig::builder(Arc::clone(provider)).trust(setup.trust(Role::Client));
     let builder = if setup.has(flags::CLIENT_IDENTITY) {
         builder.identity(identity(provider, SuiteAuthentication::Ecdsa, padding))
@@ -401,7 +401,7 @@ fn client_config(setup: Setup, provider: &Arc<CryptoProvider>, padding: usize, m
     configured.build().expect("a client that can work")
 }
 
-fn server_config(setup: Setup, provider: &Arc<CryptoProvider>, padding: usize, mtu: usize) -> ServerConfig {
+pub(crate) fn server_config(setup: Setup, provider: &Arc<CryptoProvider>, padding: usize, mtu: usize) -> ServerConfig {
     let builder = ServerConfig::builder(Arc::clone(provider));
     let mut builder = builder.identity(identity(provider, SuiteAuthentication::Ecdsa, padding));
     if setup.has(flags::RSA) {

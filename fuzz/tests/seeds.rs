@@ -6,6 +6,7 @@ use std::{fs, path::Path};
 use arbitrary::{Arbitrary, Unstructured};
 use dtls_fuzz::script::Script;
 use dtls_fuzz::seeds::{self, Seed};
+use dtls_fuzz::{crowd, many};
 use dtls_fuzz::{decoders, world};
 
 fn stored(target: &str) -> BTreeMap<String, Vec<u8>> {
@@ -20,7 +21,9 @@ fn script(seed: &Seed) -> Script {
 
 #[test]
 fn every_seed_is_stored() {
-    for (target, made) in [("decoders", seeds::decoders()), ("connection", seeds::connection())] {
+    for (target, made) in
+        [("decoders", seeds::decoders()), ("connection", seeds::connection()), ("endpoint", seeds::endpoint())]
+    {
         let made: BTreeMap<_, _> = made.into_iter().collect();
         assert_eq!(stored(target), made, "run: cargo run --example make_seeds");
     }
@@ -50,5 +53,16 @@ fn clean_and_forged_handshakes_lead_to_a_connection() {
         if seed.0.ends_with("-clean") || seed.0.ends_with("-forged-handshake") {
             assert!(world::connects(&script(&seed)), "{}", seed.0);
         }
+    }
+}
+
+#[test]
+fn every_script_against_an_endpoint_runs_clean_survives_encoding_and_connects_somebody() {
+    for (name, content) in seeds::endpoint() {
+        println!("{name}");
+        let script = many::Script::arbitrary(&mut Unstructured::new(&content)).unwrap();
+        assert_eq!(script.to_bytes(), content);
+        crowd::run(&script);
+        assert!(crowd::connected(&script) > 0 || name == "forged-hellos", "{name}");
     }
 }
