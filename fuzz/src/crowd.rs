@@ -177,11 +177,11 @@ impl World {
             }
             Step::Timeout => self.timeout(),
             Step::PeerTimeout { at } => {
-                if let Some(peer) = self.peers.get_mut(&place(*at)) {
-                    if let Some(deadline) = peer.poll_timeout() {
-                        self.now = now.max(deadline);
-                        peer.handle_timeout(self.now);
-                    }
+                if let Some(peer) = self.peers.get_mut(&place(*at))
+                    && let Some(deadline) = peer.poll_timeout()
+                {
+                    self.now = now.max(deadline);
+                    peer.handle_timeout(self.now);
                 }
             }
             Step::Advance(millis) => self.now = now + Duration::from_millis(u64::from(*millis) * 4),
