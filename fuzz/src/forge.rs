@@ -5,8 +5,8 @@ use dtls_core::crypto::{CryptoProvider, prf};
 use dtls_core::wire::certificate::{Certificate, CertificateRequest, CertificateVerify};
 use dtls_core::wire::codec::Encode;
 use dtls_core::wire::enums::{
-    CipherSuiteId, ClientCertificateType, CompressionMethod, ContentType, EcPointFormat, HandshakeType, NamedGroup,
-    ProtocolVersion, SignatureScheme, SrtpProfile,
+    CipherSuiteId, ClientCertificateType, CompressionMethod, ContentType, EcPointFormat, HandshakeType,
+    MaxFragmentLength, NamedGroup, ProtocolVersion, SignatureScheme, SrtpProfile,
 };
 use dtls_core::wire::extensions::{ClientExtensions, ServerExtensions, UseSrtp};
 use dtls_core::wire::fragment::{FragmentHeader, MessageSeq};
@@ -132,7 +132,9 @@ pub fn message(setup: Setup, used: &CryptoProvider, now: Instant, parts: &Forged
                         signature_schemes: (!bit(4)).then(|| vec![SignatureScheme(0x0a0a), scheme]),
                         use_srtp: bit(5).then(|| UseSrtp { profiles: vec![SrtpProfile::AES128_CM_HMAC_SHA1_80], mki }),
                         alpn: bit(2).then(|| vec![not_empty, b"h2"]),
+                        max_fragment_length: bit(6).then_some(MaxFragmentLength(1 + u8::from(bit(7)))),
                         extended_master_secret: !bit(1),
+                        record_size_limit: bit(8).then_some(64 + u16::from(parts.seq)),
                         session_ticket: bit(3).then_some(extra),
                         renegotiation_info: (!bit(4)).then_some(&[]),
                     },
@@ -153,7 +155,9 @@ pub fn message(setup: Setup, used: &CryptoProvider, now: Instant, parts: &Forged
                     ec_point_formats: bit(2).then(|| vec![EcPointFormat(u8::from(parts.seq == 0xfe))]),
                     use_srtp: bit(5).then(|| UseSrtp { profiles: vec![SrtpProfile::AEAD_AES_128_GCM], mki }),
                     alpn: bit(6).then_some(if bit(7) { b"coap" } else { not_empty }),
+                    max_fragment_length: bit(11).then_some(MaxFragmentLength(1 + u8::from(bit(12)))),
                     extended_master_secret: !bit(3),
+                    record_size_limit: bit(13).then_some(64 + u16::from(parts.seq)),
                     session_ticket: bit(8),
                     renegotiation_info: (!bit(4)).then_some(if bit(9) { extra } else { &[] }),
                     unmodelled: None,
