@@ -1,7 +1,6 @@
 //! What others made up, on one line that means one thing: escapes for text, and hexadecimal for what is none.
 
-/// Adds `character` to `line`: as it is, or escaped as Rust does it, if it would end the line, change what stands
-/// around it, or not be seen.
+/// Adds `character` to `line`: as it is, or escaped as Rust does it, if it is one of those that lead astray.
 pub(crate) fn push_escaped(line: &mut String, character: char) {
     if leads_astray(character) {
         line.extend(character.escape_default());
@@ -57,8 +56,10 @@ pub(crate) fn quoted(text: &str) -> String {
 pub(crate) fn json(written: &str) -> String {
     written.chars().fold(String::new(), |mut line, character| {
         if leads_astray(character) {
-            // All of them are in the first plane: one unit of UTF-16.
-            line.push_str(&format!("\\u{:04x}", u32::from(character)));
+            // RFC 8259 section 7: behind the first plane, two units of UTF-16.
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                line.push_str(&format!("\\u{unit:04x}"));
+            }
         } else {
             line.push(character);
         }
@@ -66,19 +67,26 @@ pub(crate) fn json(written: &str) -> String {
     })
 }
 
-/// Controls; the separators of lines and paragraphs, which some take for line ends; and what turns the direction of
-/// writing, so that a line shows what it does not say (Unicode Standard Annex 9, section 2).
+/// Controls; the separators of lines and paragraphs, which some take for line ends; what turns the direction of
+/// writing, so that a line shows what it does not say (Unicode Standard Annex 9, section 2); and the better known of
+/// those that take no room, with which two names differ and look alike: the soft hyphen, the spaces and joiners without
+/// width, and the tags. Not all that cannot be seen: joiners that scripts and emoji need (U+200C, U+200D) and variation
+/// selectors are left, and so are letters that look like others.
 fn leads_astray(character: char) -> bool {
     matches!(
         character,
-        '\u{2028}'
+        '\u{ad}'
+            | '\u{180e}'
+            | '\u{200b}'
+            | '\u{2028}'
             | '\u{2029}'
             | '\u{61c}'
             | '\u{200e}'
             | '\u{200f}'
             | '\u{202a}'..='\u{202e}'
-            | '\u{2066}'..='\u{2069}'
+            | '\u{2060}'..='\u{206f}'
             | '\u{feff}'
+            | '\u{e0000}'..='\u{e007f}'
     ) || character.is_control()
 }
 
@@ -103,6 +111,17 @@ mod tests {
         let written = serde_json::to_string(astray).unwrap();
         assert!(json(&written).is_ascii());
         assert_eq!(serde_json::from_str::<String>(&json(&written)).unwrap(), astray);
+    }
+
+    #[test]
+    fn what_takes_no_room_is_seen() {
+        let unseen = "a\u{200b}\u{2060}\u{ad}\u{180e}b\u{e0000}\u{e0041}\u{e007f}";
+        let escaped = r"a\u{200b}\u{2060}\u{ad}\u{180e}b\u{e0000}\u{e0041}\u{e007f}";
+        assert_eq!(payload(unseen.as_bytes()), escaped);
+        assert_eq!(quoted(unseen), format!("\"{escaped}\""));
+        let written = json(&serde_json::to_string(unseen).unwrap());
+        assert!(written.is_ascii() && written.contains(r"\udb40\udc41"), "{written}");
+        assert_eq!(serde_json::from_str::<String>(&written).unwrap(), unseen);
     }
 
     #[test]
