@@ -39,6 +39,11 @@ pub(crate) fn word(bytes: &[u8]) -> String {
     }
 }
 
+/// A peer's bytes as one word of a list, in which commas separate: so, too, where there are commas in it.
+pub(crate) fn item(bytes: &[u8]) -> String {
+    if bytes.contains(&b',') { hexadecimal(bytes) } else { word(bytes) }
+}
+
 /// Within quotation marks, on one line.
 pub(crate) fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");

@@ -26,6 +26,7 @@ use dtls_core::wire::record::{Epoch, Record, Records};
 use dtls_core::wire::small::{Alert, ChangeCipherSpec};
 use dtls_std::Tap;
 
+use crate::escape;
 use crate::weather::{Fate, Weather};
 
 /// Prints every datagram, and what becomes of those we send.
@@ -250,13 +251,13 @@ fn client_hello_facts(body: &[u8]) -> Result<String, DecodeError> {
     let mut facts = prefix_facts(&prefix);
     let _ = write!(facts, " extensions={}", list(types.iter()));
     if let Some(name) = extensions.server_name {
-        let _ = write!(facts, " server_name={}", name.escape_ascii());
+        let _ = write!(facts, " server_name={}", escape::word(name));
     }
     if let Some(groups) = extensions.supported_groups {
         let _ = write!(facts, " groups={}", list(groups.iter()));
     }
     if let Some(protocols) = extensions.alpn {
-        let _ = write!(facts, " alpn={}", list(protocols.iter().map(|name| name.escape_ascii())));
+        let _ = write!(facts, " alpn={}", list(protocols.iter().map(|name| escape::item(name))));
     }
     if let Some(use_srtp) = extensions.use_srtp {
         let _ = write!(facts, " srtp={}", list(use_srtp.profiles.iter()));
@@ -276,7 +277,7 @@ fn server_hello_facts(body: &[u8]) -> Result<String, DecodeError> {
     let extensions = list(server_hello_extension_types(body)?.iter());
     let mut facts = format!("version={version} session_id={session_id} cipher={suite} extensions={extensions}");
     if let Some(protocol) = hello.extensions.alpn {
-        let _ = write!(facts, " alpn={}", protocol.escape_ascii());
+        let _ = write!(facts, " alpn={}", escape::item(protocol));
     }
     if let Some(use_srtp) = hello.extensions.use_srtp {
         let _ = write!(facts, " srtp={}", list(use_srtp.profiles.iter()));
@@ -339,6 +340,10 @@ mod tests {
     }
 
     fn client_hello() -> Vec<u8> {
+        client_hello_naming(b"localhost", vec![b"coap", b"h2"])
+    }
+
+    fn client_hello_naming(server_name: &[u8], alpn: Vec<&[u8]>) -> Vec<u8> {
         ClientHello {
             version: ProtocolVersion::DTLS_1_2,
             random: Random([7; 32]),
@@ -347,9 +352,9 @@ mod tests {
             cipher_suites: vec![CipherSuiteId::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, CipherSuiteId(0x0a0a)],
             compression_methods: vec![CompressionMethod::NULL],
             extensions: ClientExtensions {
-                server_name: Some(b"local\nhost"),
+                server_name: Some(server_name),
                 supported_groups: Some(vec![NamedGroup::X25519, NamedGroup(0x1a1a)]),
-                alpn: Some(vec![b"coap", b"h2"]),
+                alpn: Some(alpn),
                 extended_master_secret: true,
                 ..Default::default()
             },
@@ -404,10 +409,22 @@ mod tests {
             format!(
                 ">   ClientHello seq=1 offset=0 length={body} of {body} version=DTLSv1.2 session_id=0 cookie=32 suites=2 \
                  extensions=server_name,supported_groups,application_layer_protocol_negotiation,extended_master_secret \
-                 server_name=local\\nhost groups=x25519,unknown(0x1a1a) alpn=coap,h2"
+                 server_name=localhost groups=x25519,unknown(0x1a1a) alpn=coap,h2"
             ),
         ];
         assert_eq!(lines(Direction::Sent, &datagram), expected);
+    }
+
+    #[test]
+    fn names_that_a_peer_made_up_cannot_be_taken_for_facts() {
+        let hello = client_hello_naming(b"a groups=x25519 alpn=h2", vec![b"h2,h3", b"b cipher=none", b"-"]);
+        let datagram = record(ContentType::HANDSHAKE, 0, 0, &message(HandshakeType::CLIENT_HELLO, 0, &hello));
+        let told = &lines(Direction::Received, &datagram)[1];
+        let (name, first, second) =
+            (hex::encode("a groups=x25519 alpn=h2"), hex::encode("h2,h3"), hex::encode("b cipher=none"));
+        let facts =
+            format!(" server_name=hex:{name} groups=x25519,unknown(0x1a1a) alpn=hex:{first},hex:{second},hex:2d");
+        assert!(told.ends_with(&facts), "{told}");
     }
 
     #[test]
