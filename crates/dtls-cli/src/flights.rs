@@ -16,8 +16,8 @@ use dtls_std::Tap;
 use crate::output::{Line, Output};
 use crate::weather::{Fate, Weather};
 
-/// Prints what one side sends, before it leaves: with one of it on either side, lines come in the order in which
-/// things happen.
+/// Prints what one side sends, once it has left. Until it is printed nobody else prints, and the other side sends
+/// nothing: with one of it on either side, lines come in the order in which things happen.
 pub(crate) struct Flights {
     output: Output,
     weather: Weather,
@@ -34,9 +34,10 @@ impl Tap for Flights {
     fn received(&mut self, _from: SocketAddr, _datagram: &[u8]) {}
 
     fn send(&mut self, socket: &UdpSocket, to: SocketAddr, datagram: &[u8]) -> io::Result<()> {
-        let fate = self.weather.next_fate();
+        let _order = io::stdout().lock();
+        let fate = self.weather.carry(socket, to, datagram)?;
         self.output.print(&Line::Passing(&self.narrator.tell(datagram, fate)));
-        self.weather.carry(fate, socket, to, datagram)
+        Ok(())
     }
 }
 

@@ -48,7 +48,11 @@ pub(crate) enum Peers {
 impl Trace {
     /// What is sent goes out into `weather`.
     pub(crate) fn new(weather: Weather, peers: Peers) -> Self {
-        Self { weather, peers, printer: Printer::start(io::stderr()) }
+        Self::to(io::stderr(), weather, peers)
+    }
+
+    fn to(out: impl Write + Send + 'static, weather: Weather, peers: Peers) -> Self {
+        Self { weather, peers, printer: Printer::start(out) }
     }
 
     fn print(&mut self, lines: &[String], peer: SocketAddr) {
@@ -66,7 +70,7 @@ impl Tap for Trace {
     }
 
     fn send(&mut self, socket: &UdpSocket, to: SocketAddr, datagram: &[u8]) -> io::Result<()> {
-        let fate = self.weather.next_fate();
+        let fate = self.weather.carry(socket, to, datagram)?;
         let mut lines = lines(Direction::Sent, datagram);
         match fate {
             Fate::Lost => lines.push(format!("> lost: the datagram of {} bytes above", datagram.len())),
@@ -74,7 +78,7 @@ impl Tap for Trace {
             Fate::SentTwice => lines.push(format!("> sent twice: the datagram of {} bytes above", datagram.len())),
         }
         self.print(&lines, to);
-        self.weather.carry(fate, socket, to, datagram)
+        Ok(())
     }
 }
 
@@ -315,6 +319,8 @@ fn list(items: impl Iterator<Item = impl ToString>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use core::time::Duration;
+
     use super::*;
     use dtls_core::wire::codec::Encode as _;
     use dtls_core::wire::enums::{AlertDescription, CipherSuiteId, CompressionMethod, NamedGroup, SignatureScheme};
@@ -322,6 +328,8 @@ mod tests {
     use dtls_core::wire::fragment::{FragmentHeader, MessageSeq};
     use dtls_core::wire::hello::Random;
     use dtls_core::wire::record::{RecordHeader, RecordNumber};
+
+    use crate::both_roles::WeatherArgs;
 
     fn record(content_type: ContentType, epoch: u16, number: u64, body: &[u8]) -> Vec<u8> {
         let header = RecordHeader {
@@ -397,6 +405,28 @@ mod tests {
         let read: Vec<_> = read.iter().collect();
         assert_eq!(read.len(), DATAGRAMS_MAX + 11 - usize::try_from(missed_so_far).unwrap() + 1);
         assert_eq!((read.first(), read.last()), (Some(&"0\n".to_owned()), Some(&missed(missed_so_far))));
+    }
+
+    #[test]
+    fn a_datagram_is_told_once_it_has_gone_however_often_it_was_tried() {
+        let (allow, may) = mpsc::channel();
+        let (written, read) = mpsc::channel();
+        drop(allow);
+        let args = WeatherArgs { loss: 0.0, duplicate: 1.0, delay: Duration::ZERO, seed: Some(1) };
+        let mut trace = Trace::to(Reluctant { may, written }, Weather::new(&args), Peers::One);
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let to = socket.local_addr().unwrap();
+        let datagram = record(ContentType::APPLICATION_DATA, 1, 1, &[0; 30]);
+        // No way leads from here to there.
+        let nowhere = "[::1]:9".parse().unwrap();
+        for _ in 0..2 {
+            trace.send(&socket, nowhere, &datagram).unwrap_err();
+        }
+        trace.send(&socket, to, &datagram).unwrap();
+        drop(trace);
+        let twice = "> sent twice: the datagram of 43 bytes above\n";
+        let told = format!("> record application_data epoch=1 seq=1 len=30 protected\n{twice}");
+        assert_eq!(read.iter().collect::<Vec<_>>(), [told]);
     }
 
     #[test]

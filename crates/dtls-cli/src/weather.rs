@@ -50,7 +50,7 @@ impl WeatherArgs {
 
 /// Loses, duplicates and delays datagrams.
 pub(crate) struct Weather {
-    forecast: Forecast,
+    crossings: Crossings,
     delay: Duration,
     /// Begun with the first datagram to delay: only then is there a socket.
     queue: Option<Queue>,
@@ -59,38 +59,44 @@ pub(crate) struct Weather {
 impl Weather {
     /// The weather of the options, which may be calm.
     pub(crate) fn new(args: &WeatherArgs) -> Self {
-        Self { forecast: Forecast::new(args.seed(), args.loss, args.duplicate), delay: args.delay, queue: None }
+        let forecast = Forecast::new(args.seed(), args.loss, args.duplicate);
+        Self { crossings: Crossings::new(forecast), delay: args.delay, queue: None }
     }
 
-    /// What becomes of the next datagram.
-    pub(crate) fn next_fate(&mut self) -> Fate {
-        self.forecast.next_fate()
+    /// Lets a datagram out into the weather; says what has become of it.
+    ///
+    /// # Errors
+    /// Those of the socket. The same datagram given again goes on where it was: see [`Tap::send`].
+    pub(crate) fn carry(&mut self, socket: &UdpSocket, to: SocketAddr, datagram: &[u8]) -> io::Result<Fate> {
+        let Self { crossings, delay, queue } = self;
+        crossings.carry(to, datagram, || send_one(queue, *delay, socket, to, datagram))
     }
+}
 
-    /// Lets `fate` befall a datagram.
-    pub(crate) fn carry(&mut self, fate: Fate, socket: &UdpSocket, to: SocketAddr, datagram: &[u8]) -> io::Result<()> {
-        (0..fate.copies()).try_for_each(|_| self.send_one(socket, to, datagram))
+/// One copy, now or with the delay; `queue` is there from the first that is delayed.
+fn send_one(
+    queue: &mut Option<Queue>,
+    delay: Duration,
+    socket: &UdpSocket,
+    to: SocketAddr,
+    datagram: &[u8],
+) -> io::Result<()> {
+    if delay.is_zero() {
+        return socket.send_to(datagram, to).map(drop);
     }
-
-    fn send_one(&mut self, socket: &UdpSocket, to: SocketAddr, datagram: &[u8]) -> io::Result<()> {
-        if self.delay.is_zero() {
-            return socket.send_to(datagram, to).map(drop);
-        }
-        let queue = match &mut self.queue {
-            Some(queue) => queue,
-            none => none.insert(Queue::start(socket.try_clone()?)?),
-        };
-        queue.push(Delayed { due: now() + self.delay, to, datagram: datagram.to_vec() });
-        Ok(())
-    }
+    let queue = match queue {
+        Some(queue) => queue,
+        none => none.insert(Queue::start(socket.try_clone()?)?),
+    };
+    queue.push(Delayed { due: now() + delay, to, datagram: datagram.to_vec() });
+    Ok(())
 }
 
 impl Tap for Weather {
     fn received(&mut self, _from: SocketAddr, _datagram: &[u8]) {}
 
     fn send(&mut self, socket: &UdpSocket, to: SocketAddr, datagram: &[u8]) -> io::Result<()> {
-        let fate = self.next_fate();
-        self.carry(fate, socket, to, datagram)
+        self.carry(socket, to, datagram).map(drop)
     }
 }
 
@@ -113,6 +119,47 @@ impl Fate {
             Self::Sent => 1,
             Self::SentTwice => 2,
         }
+    }
+}
+
+/// Draws one fate for each datagram, however often it has to be tried: a socket that has no room is tried again, and so
+/// is one that complains, perhaps of an earlier datagram.
+struct Crossings {
+    forecast: Forecast,
+    /// The datagram that has not gone, or not all of its copies.
+    halted: Option<Halted>,
+}
+
+struct Halted {
+    to: SocketAddr,
+    datagram: Vec<u8>,
+    fate: Fate,
+    copies_left: u8,
+}
+
+impl Crossings {
+    const fn new(forecast: Forecast) -> Self {
+        Self { forecast, halted: None }
+    }
+
+    /// `send` sends one copy; its first error is returned, and the copies left are those of the next call for the same
+    /// datagram. If another comes first, this one has been given up.
+    fn carry(&mut self, to: SocketAddr, datagram: &[u8], mut send: impl FnMut() -> io::Result<()>) -> io::Result<Fate> {
+        let (fate, mut copies_left) = match self.halted.take() {
+            Some(halted) if halted.to == to && halted.datagram == datagram => (halted.fate, halted.copies_left),
+            _ => {
+                let fate = self.forecast.next_fate();
+                (fate, fate.copies())
+            }
+        };
+        while copies_left > 0 {
+            if let Err(error) = send() {
+                self.halted = Some(Halted { to, datagram: datagram.to_vec(), fate, copies_left });
+                return Err(error);
+            }
+            copies_left -= 1;
+        }
+        Ok(fate)
     }
 }
 
@@ -237,6 +284,42 @@ mod tests {
     fn what_is_lost_does_not_depend_on_what_is_sent_twice() {
         let lost = |duplicate| fates(3, 0.4, duplicate).iter().map(|fate| *fate == Fate::Lost).collect::<Vec<_>>();
         assert_eq!(lost(0.0), lost(0.9));
+    }
+
+    const TO: SocketAddr = SocketAddr::new(core::net::IpAddr::V4(core::net::Ipv4Addr::LOCALHOST), 9);
+
+    #[test]
+    fn a_datagram_that_is_given_again_keeps_its_fate_and_only_the_copies_left_go() {
+        for fault in [io::ErrorKind::WouldBlock, io::ErrorKind::ConnectionRefused] {
+            // The first of this seed are sent twice, sent twice, and lost.
+            let mut crossings = Crossings::new(Forecast::new(1, 0.3, 0.3));
+            let mut gone = 0;
+            for is_room in [[false, false], [true, false], [false, false]] {
+                let mut room = is_room.into_iter();
+                let tried = crossings.carry(TO, b"one", || {
+                    if !room.next().unwrap() {
+                        return Err(fault.into());
+                    }
+                    gone += 1;
+                    Ok(())
+                });
+                assert_eq!(tried.unwrap_err().kind(), fault);
+            }
+            assert_eq!(gone, 1);
+            let mut carry = |datagram: &[u8]| crossings.carry(TO, datagram, || Ok(gone += 1)).unwrap();
+            assert_eq!([carry(b"one"), carry(b"one"), carry(b"two")], [Fate::SentTwice, Fate::SentTwice, Fate::Lost]);
+            assert_eq!(gone, 2 + 2);
+        }
+    }
+
+    #[test]
+    fn a_datagram_that_was_given_up_leaves_its_fate_to_no_other() {
+        let mut crossings = Crossings::new(Forecast::new(1, 0.3, 0.3));
+        crossings.carry(TO, b"one", || Err(io::ErrorKind::WouldBlock.into())).unwrap_err();
+        let mut gone = 0;
+        let mut carry = |datagram: &[u8]| crossings.carry(TO, datagram, || Ok(gone += 1)).unwrap();
+        assert_eq!([carry(b"two"), carry(b"three")], [Fate::SentTwice, Fate::Lost]);
+        assert_eq!(gone, 2);
     }
 
     fn args(loss: f64, delay: u64, duplicate: f64) -> WeatherArgs {
