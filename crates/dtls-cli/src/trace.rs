@@ -11,8 +11,10 @@
 
 use core::fmt::Write as _;
 use core::net::SocketAddr;
+use core::sync::atomic::{AtomicUsize, Ordering};
 use std::io::{self, Write};
 use std::net::UdpSocket;
+use std::sync::Arc;
 use std::sync::mpsc::{self, SyncSender};
 use std::thread::{self, JoinHandle};
 
@@ -22,7 +24,7 @@ use dtls_core::wire::enums::{ContentType, ExtensionType, HandshakeType, Protocol
 use dtls_core::wire::fragment::{Fragment, Fragments};
 use dtls_core::wire::hello::{ClientHello, ClientHelloPrefix, HelloVerifyRequest, ServerHello};
 use dtls_core::wire::key_exchange::{EcdheClientKeyExchange, EcdheServerKeyExchange};
-use dtls_core::wire::record::{Epoch, Record, Records};
+use dtls_core::wire::record::{Epoch, Record, RecordHeader, Records};
 use dtls_core::wire::small::{Alert, ChangeCipherSpec};
 use dtls_std::Tap;
 
@@ -87,6 +89,8 @@ impl Tap for Trace {
 struct Printer {
     sender: Option<SyncSender<String>>,
     thread: Option<JoinHandle<()>>,
+    /// How many bytes wait to be printed.
+    waiting: Arc<AtomicUsize>,
     /// Datagrams that nobody will read of.
     missed: u64,
 }
@@ -94,24 +98,37 @@ struct Printer {
 impl Printer {
     fn start(mut out: impl Write + Send + 'static) -> Self {
         let (sender, texts) = mpsc::sync_channel::<String>(DATAGRAMS_MAX);
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let left_waiting = Arc::clone(&waiting);
         let print = move || {
             for text in texts {
                 // Whoever closed standard error does not want to know.
                 let _ = out.write_all(text.as_bytes());
+                left_waiting.fetch_sub(text.len(), Ordering::Relaxed);
             }
         };
         // Without a thread nothing is printed, and at the end that is said.
-        let thread = thread::Builder::new().name("dtls-trace".to_owned()).spawn(print).ok();
-        Self { sender: Some(sender), thread, missed: 0 }
+        let thread = thread::Builder::new().name("dtls-trace".to_owned()).spawn(print);
+        Self { sender: Some(sender), thread: thread.ok(), waiting, missed: 0 }
     }
 
     fn print(&mut self, text: String) {
         let Some(sender) = &self.sender else { return };
         let text = if self.missed == 0 { text } else { format!("{}{text}", missed(self.missed)) };
-        match sender.try_send(text) {
-            Ok(()) => self.missed = 0,
-            Err(_) => self.missed = self.missed.saturating_add(1),
+        let len = text.len();
+        // Nobody else makes it more.
+        let has_room = self.waiting.load(Ordering::Relaxed).saturating_add(len) <= BYTES_MAX;
+        if has_room {
+            self.waiting.fetch_add(len, Ordering::Relaxed);
         }
+        if has_room && sender.try_send(text).is_ok() {
+            self.missed = 0;
+            return;
+        }
+        if has_room {
+            self.waiting.fetch_sub(len, Ordering::Relaxed);
+        }
+        self.missed = self.missed.saturating_add(1);
     }
 }
 
@@ -132,8 +149,15 @@ fn missed(datagrams: u64) -> String {
     format!("dtls: --trace: {datagrams} datagrams are not shown, standard error is read too slowly\n")
 }
 
-/// How many wait to be printed at most; a few lines of a hundred bytes each.
+/// How many datagrams wait to be printed at most; each is a few lines of a hundred bytes.
 const DATAGRAMS_MAX: usize = 1 << 16;
+
+/// How many bytes wait at most: lines of a peer that wants many of them.
+const BYTES_MAX: usize = 8 << 20;
+
+/// How many lines a datagram has at most. Those of a peer in good faith have a few dozen; 64 KB of empty records would
+/// have thousands.
+const LINES_MAX: usize = 64;
 
 /// Which way a datagram goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,24 +177,74 @@ impl Direction {
     }
 }
 
-/// The lines for one datagram.
+/// The lines for one datagram: at most [`LINES_MAX`], and one that says how many more there are.
 fn lines(direction: Direction, datagram: &[u8]) -> Vec<String> {
     let mark = direction.mark();
-    let mut lines = Vec::new();
+    let mut lines = Lines::default();
     for record in Records::new(datagram) {
         match record {
             Ok(record) => describe_record(mark, &record, &mut lines),
-            Err(fault) => lines.push(format!("{mark} junk: {fault}")),
+            Err(fault) => lines.push(|| format!("{mark} junk: {fault}")),
         }
     }
     if datagram.is_empty() {
-        lines.push(format!("{mark} an empty datagram"));
+        lines.push(|| format!("{mark} an empty datagram"));
     }
-    lines
+    let Lines { mut told, more } = lines;
+    if more > 0 {
+        told.push(format!("{mark} … and {more} more"));
+    }
+    told
 }
 
-fn describe_record(mark: char, record: &Record<'_>, lines: &mut Vec<String>) {
+/// Lines as far as they are told.
+#[derive(Default)]
+struct Lines {
+    told: Vec<String>,
+    /// How many are only counted.
+    more: usize,
+}
+
+impl Lines {
+    /// What is only counted is not made: the sessions of the socket wait meanwhile.
+    fn push(&mut self, line: impl FnOnce() -> String) {
+        if self.told.len() < LINES_MAX {
+            self.told.push(line());
+        } else {
+            self.more += 1;
+        }
+    }
+}
+
+fn describe_record(mark: char, record: &Record<'_>, lines: &mut Lines) {
     let Record { header, body } = record;
+    lines.push(|| describe_header(mark, header));
+    if header.epoch != Epoch::ZERO {
+        return;
+    }
+    match header.content_type {
+        ContentType::HANDSHAKE => {
+            for fragment in Fragments::new(body) {
+                lines.push(|| match fragment {
+                    Ok(fragment) => format!("{mark}   {}", describe_fragment(&fragment)),
+                    Err(fault) => format!("{mark}   junk: {fault}"),
+                });
+            }
+        }
+        ContentType::ALERT => lines.push(|| match Alert::decode_all(body) {
+            Ok(alert) => format!("{mark}   {} {}", alert.level, alert.description),
+            Err(fault) => format!("{mark}   junk: {fault}"),
+        }),
+        ContentType::CHANGE_CIPHER_SPEC => {
+            if let Err(fault) = ChangeCipherSpec::decode_all(body) {
+                lines.push(|| format!("{mark}   junk: {fault}"));
+            }
+        }
+        _ => {}
+    }
+}
+
+fn describe_header(mark: char, header: &RecordHeader) -> String {
     let (content_type, epoch, seq, len) = (header.content_type, header.epoch.0, header.number.get(), header.length);
     let mut line = format!("{mark} record {content_type} epoch={epoch} seq={seq} len={len}");
     if ![ProtocolVersion::DTLS_1_2, ProtocolVersion::DTLS_1_0].contains(&header.version) {
@@ -178,28 +252,8 @@ fn describe_record(mark: char, record: &Record<'_>, lines: &mut Vec<String>) {
     }
     if header.epoch != Epoch::ZERO {
         line.push_str(" protected");
-        lines.push(line);
-        return;
     }
-    lines.push(line);
-    match header.content_type {
-        ContentType::HANDSHAKE => {
-            lines.extend(Fragments::new(body).map(|fragment| match fragment {
-                Ok(fragment) => format!("{mark}   {}", describe_fragment(&fragment)),
-                Err(fault) => format!("{mark}   junk: {fault}"),
-            }));
-        }
-        ContentType::ALERT => lines.push(match Alert::decode_all(body) {
-            Ok(alert) => format!("{mark}   {} {}", alert.level, alert.description),
-            Err(fault) => format!("{mark}   junk: {fault}"),
-        }),
-        ContentType::CHANGE_CIPHER_SPEC => {
-            if let Err(fault) = ChangeCipherSpec::decode_all(body) {
-                lines.push(format!("{mark}   junk: {fault}"));
-            }
-        }
-        _ => {}
-    }
+    line
 }
 
 fn describe_fragment(fragment: &Fragment<'_>) -> String {
@@ -327,7 +381,7 @@ mod tests {
     use dtls_core::wire::extensions::{ClientExtensions, ServerExtensions};
     use dtls_core::wire::fragment::{FragmentHeader, MessageSeq};
     use dtls_core::wire::hello::Random;
-    use dtls_core::wire::record::{RecordHeader, RecordNumber};
+    use dtls_core::wire::record::RecordNumber;
 
     use crate::both_roles::WeatherArgs;
 
@@ -405,6 +459,42 @@ mod tests {
         let read: Vec<_> = read.iter().collect();
         assert_eq!(read.len(), DATAGRAMS_MAX + 11 - usize::try_from(missed_so_far).unwrap() + 1);
         assert_eq!((read.first(), read.last()), (Some(&"0\n".to_owned()), Some(&missed(missed_so_far))));
+    }
+
+    #[test]
+    fn long_lines_that_nobody_reads_do_not_fill_the_memory() {
+        let (allow, may) = mpsc::channel();
+        let (written, read) = mpsc::channel();
+        let mut printer = Printer::start(Reluctant { may, written });
+        let text = "x".repeat(BYTES_MAX / 4);
+        for _ in 0..4 + 3 {
+            printer.print(text.clone());
+        }
+        assert_eq!((printer.missed, printer.waiting.load(Ordering::Relaxed)), (3, BYTES_MAX));
+        allow.send(()).unwrap();
+        assert_eq!(read.recv().unwrap(), text);
+        // The thread counts what it has written before it asks whether it may write on.
+        allow.send(()).unwrap();
+        assert_eq!(read.recv().unwrap(), text);
+        printer.print("short\n".to_owned());
+        assert_eq!(printer.missed, 0, "there is room again, and it is told what was missed");
+        drop(allow);
+        let waiting = Arc::clone(&printer.waiting);
+        drop(printer);
+        assert_eq!(read.iter().collect::<Vec<_>>(), [text.clone(), text, format!("{}short\n", missed(3))]);
+        assert_eq!(waiting.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_datagram_of_thousands_of_records_has_few_lines() {
+        let empty = record(ContentType::APPLICATION_DATA, 1, 1, &[]);
+        let told = lines(Direction::Received, &empty.repeat(5_000));
+        assert_eq!(told.len(), LINES_MAX + 1);
+        assert_eq!(told.last().unwrap(), &format!("< … and {} more", 5_000 - LINES_MAX));
+        assert_eq!(lines(Direction::Received, &empty.repeat(LINES_MAX)).len(), LINES_MAX);
+        let fragments = message(HandshakeType::SERVER_HELLO_DONE, 0, &[]).repeat(1_000);
+        let told = lines(Direction::Received, &record(ContentType::HANDSHAKE, 0, 0, &fragments));
+        assert_eq!(told.last().unwrap(), &format!("< … and {} more", 1_001 - LINES_MAX));
     }
 
     #[test]
