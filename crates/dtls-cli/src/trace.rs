@@ -29,6 +29,7 @@ use dtls_core::wire::small::{Alert, ChangeCipherSpec};
 use dtls_std::Tap;
 
 use crate::escape;
+use crate::output::note;
 use crate::weather::{Fate, Weather};
 
 /// Prints every datagram, and what becomes of those we send.
@@ -107,8 +108,10 @@ impl Printer {
                 left_waiting.fetch_sub(text.len(), Ordering::Relaxed);
             }
         };
-        // Without a thread nothing is printed, and at the end that is said.
         let thread = thread::Builder::new().name("dtls-trace".to_owned()).spawn(print);
+        if let Err(error) = &thread {
+            note(&format!("--trace: no thread can be started to print it, nothing will be shown: {error}"));
+        }
         Self { sender: Some(sender), thread: thread.ok(), waiting, missed: 0 }
     }
 
