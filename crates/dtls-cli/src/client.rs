@@ -7,6 +7,7 @@
 //! ```
 
 use core::net::SocketAddr;
+use core::time::Duration;
 use std::collections::VecDeque;
 use std::io::{self, BufRead as _};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
@@ -43,8 +44,8 @@ pub(crate) fn run(args: &ClientArgs) -> Result<Outcome, UsageError> {
     };
     let (sender, happenings) = mpsc::sync_channel(HAPPENINGS_MAX);
     let begun = Begun::default();
-    let (interrupted, to_close) = (sender.clone(), Arc::clone(&begun));
-    let interrupts = Interrupts::handle(move || match to_close.get().and_then(Weak::upgrade) {
+    let (interrupted, to_close) = (sender.clone(), begun.clone());
+    let interrupts = Interrupts::handle(move || match to_close.interrupt() {
         // The session's thread then says that it has ended.
         Some(session) => session.close(),
         // When nobody listens, the end has come already.
@@ -56,14 +57,17 @@ pub(crate) fn run(args: &ClientArgs) -> Result<Outcome, UsageError> {
     let thread = spawn_session(setup, addresses.clone(), options, sender.clone(), begun)?;
     let outcome = match first(&happenings) {
         First::Connected(session) => Client::new(args, report, session, happenings).run(sender),
+        // The session's thread may be done before the interruption is told.
+        First::NotConnected(ConnectError::Closed) if interrupts.came() => Ok(Outcome::Done),
         First::NotConnected(error) => {
             args.target.hint(&error);
             let end = End::of_connecting(&error, &addresses);
             report.ended(&end);
             Ok(end.outcome)
         }
-        // The handshake is left to itself: nothing has been said that would have to be taken back.
-        First::Interrupted => return Ok(Outcome::Done),
+        // A handshake that takes longer is left to itself: nothing has been said that would have to be taken back.
+        First::Interrupted if !is_over_soon(&happenings) => return Ok(Outcome::Done),
+        First::Interrupted => Ok(Outcome::Done),
     };
     // Only when the session's thread is gone has everything left that is held back by --delay.
     let _ = thread.join();
@@ -75,8 +79,23 @@ pub(crate) fn run(args: &ClientArgs) -> Result<Outcome, UsageError> {
     }
 }
 
-/// The session, once there is one, for whoever must close it.
-type Begun = Arc<OnceLock<Weak<Session>>>;
+/// What comes first, the session or the interruption: it is the other that closes the session.
+#[derive(Clone, Debug, Default)]
+struct Begun(Arc<OnceLock<Weak<Session>>>);
+
+impl Begun {
+    /// The handshake is complete. `false` if the client has been interrupted: then the session must be closed.
+    fn begin(&self, session: &Arc<Session>) -> bool {
+        self.0.set(Arc::downgrade(session)).is_ok()
+    }
+
+    /// The client is interrupted. The session that must be closed, if it has begun and is not gone.
+    fn interrupt(&self) -> Option<Arc<Session>> {
+        // If there is something already, that is what counts.
+        let _ = self.0.set(Weak::new());
+        self.0.get().and_then(Weak::upgrade)
+    }
+}
 
 /// Something for the client to react to.
 #[derive(Debug)]
@@ -103,8 +122,10 @@ fn spawn_session(
             Ok(session) => Arc::new(session),
             Err(error) => return drop(happenings.send(Happening::NotConnected(error))),
         };
-        // Nobody else sets it.
-        let _ = begun.set(Arc::downgrade(&session));
+        if !begun.begin(&session) {
+            session.close();
+            return drop(happenings.send(Happening::NotConnected(ConnectError::Closed)));
+        }
         let mut listened_to = happenings.send(Happening::Connected(Arc::clone(&session)));
         while listened_to.is_ok() {
             listened_to = match session.recv_vec() {
@@ -137,6 +158,12 @@ fn first(happenings: &Receiver<Happening>) -> First {
         }
     }
     First::NotConnected(ConnectError::Closed)
+}
+
+/// Whether the session's thread comes to its end within [`GRACE`] of an interruption: the handshake may be complete, and
+/// the process must not end before the session is closed.
+fn is_over_soon(happenings: &Receiver<Happening>) -> bool {
+    matches!(happenings.recv_timeout(GRACE), Ok(Happening::NotConnected(_)))
 }
 
 impl TargetArgs {
@@ -370,17 +397,43 @@ impl Unanswered {
 /// How many wait to be looked at, at most: a peer that sends faster than we print must not fill the memory.
 const HAPPENINGS_MAX: usize = 256;
 
+/// How long whoever interrupts a handshake waits at most: enough for a thread that has its session in hand.
+const GRACE: Duration = Duration::from_millis(200);
+
 /// What lines are blamed on that do not fit.
 const INPUT: &str = "standard input";
 
 #[cfg(test)]
 mod tests {
-    use core::time::Duration;
-
     use super::*;
+    use crate::pair::Pair;
 
     fn is_waiting(unanswered: &Unanswered) -> bool {
         unanswered.until().is_some()
+    }
+
+    #[test]
+    fn of_a_session_and_an_interruption_the_later_closes() {
+        let Pair { client, .. } = Pair::new(None);
+        let session = Arc::new(client);
+        let begun = Begun::default();
+        assert!(begun.begin(&session), "it goes on");
+        assert!(begun.interrupt().is_some_and(|to_close| Arc::ptr_eq(&to_close, &session)));
+        let begun = Begun::default();
+        assert!(begun.interrupt().is_none(), "there is nothing to close yet");
+        assert!(!begun.begin(&session), "whoever has it now closes it");
+        let begun = Begun::default();
+        assert!(begun.begin(&session));
+        drop(session);
+        assert!(begun.interrupt().is_none(), "it is gone");
+    }
+
+    #[test]
+    fn an_interrupted_client_ends_with_its_session_if_that_is_soon_over() {
+        let (sender, happenings) = mpsc::sync_channel(1);
+        sender.send(Happening::NotConnected(ConnectError::Closed)).unwrap();
+        assert!(is_over_soon(&happenings));
+        assert!(!is_over_soon(&happenings), "nobody waits for a peer that says nothing");
     }
 
     #[test]
