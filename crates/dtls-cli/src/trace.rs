@@ -469,6 +469,8 @@ mod tests {
         let (allow, may) = mpsc::channel();
         let (written, read) = mpsc::channel();
         let mut printer = Printer::start(Reluctant { may, written });
+        // Dropped before the printer, which waits for its thread: a test that fails must not hang.
+        let allow = allow;
         let text = "x".repeat(BYTES_MAX / 4);
         for _ in 0..4 + 3 {
             printer.print(text.clone());
