@@ -20,7 +20,7 @@ pub use server::{
     ClientAuthentication, ReadyServer, SelectConfig, Selected, ServerConfig, ServerConfigBuilder, ServerNames,
     WantsServerIdentity,
 };
-pub use settings::{Exporters, ExtendedMasterSecret, KeyLog, RenegotiationInfo, Settings};
+pub use settings::{Exporters, ExtendedMasterSecret, KeyLog, PskMismatch, RenegotiationInfo, Settings, UnknownPsk};
 pub(crate) use settings::{MTU_MAX, MTU_MIN};
 
 fn check_identities(settings: &Settings, identities: &[Identity]) -> Result<(), ConfigError> {

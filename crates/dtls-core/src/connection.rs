@@ -65,8 +65,34 @@ pub struct Connection {
 #[derive(Debug, Default)]
 struct Events {
     connected: bool,
+    keys_differ: Once,
     /// That it is over, and why.
     end: Option<Event>,
+}
+
+/// Something that is told once, however often it is noticed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Once {
+    #[default]
+    NotNoticed,
+    Untold,
+    Told,
+}
+
+impl Once {
+    const fn notice(&mut self) {
+        if let Self::NotNoticed = self {
+            *self = Self::Untold;
+        }
+    }
+
+    const fn take(&mut self) -> bool {
+        let is_news = matches!(self, Self::Untold);
+        if is_news {
+            *self = Self::Told;
+        }
+        is_news
+    }
 }
 
 /// Where the association is in its life.
@@ -275,6 +301,9 @@ impl Connection {
     pub fn poll_event(&mut self) -> Option<Event> {
         if core::mem::take(&mut self.events.connected) {
             return Some(Event::Connected);
+        }
+        if self.events.keys_differ.take() {
+            return Some(Event::KeysProbablyDiffer);
         }
         self.events.end.take()
     }

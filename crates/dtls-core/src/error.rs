@@ -92,6 +92,12 @@ pub enum Error {
     CertificateMissing,
     /// The peer's certificate is not trusted.
     Certificate(CertificateError),
+    /// The client calls itself by an identity whose pre-shared key is not known here (RFC 4279 section 2).
+    UnknownPskIdentity,
+    /// There is no pre-shared key for the hint that the server gave.
+    NoPskForHint,
+    /// The client's Finished does not decrypt, and the configuration does not wait: the pre-shared keys probably differ.
+    PskMismatch,
     /// The peer's Finished does not match the handshake (RFC 5246 section 7.4.9).
     FinishedMismatch,
 }
@@ -111,7 +117,8 @@ impl Error {
             Self::Malformed(_, DecodeError::Truncated | DecodeError::TrailingBytes | DecodeError::VectorLength) => {
                 AlertDescription::DECODE_ERROR
             }
-            Self::TooManyForgedRecords => AlertDescription::BAD_RECORD_MAC,
+            Self::TooManyForgedRecords | Self::PskMismatch => AlertDescription::BAD_RECORD_MAC,
+            Self::UnknownPskIdentity => AlertDescription::UNKNOWN_PSK_IDENTITY,
             Self::CryptoFailed | Self::NumbersExhausted => AlertDescription::INTERNAL_ERROR,
             Self::UnsupportedVersion(_) => AlertDescription::PROTOCOL_VERSION,
             Self::NoCommonCipherSuite
@@ -121,6 +128,7 @@ impl Error {
             | Self::ExtendedMasterSecretMissing
             | Self::RenegotiationInfoMissing
             | Self::RenegotiationInfoNotEmpty
+            | Self::NoPskForHint
             | Self::CertificateMissing => AlertDescription::HANDSHAKE_FAILURE,
             Self::UnrecognizedName => AlertDescription::UNRECOGNIZED_NAME,
             Self::NoCommonApplicationProtocol => AlertDescription::NO_APPLICATION_PROTOCOL,
@@ -207,6 +215,9 @@ impl fmt::Display for Error {
             Self::BadSignature => f.write_str("the peer's signature is wrong"),
             Self::CertificateMissing => f.write_str("the peer sent no certificate"),
             Self::Certificate(error) => write!(f, "{error}"),
+            Self::UnknownPskIdentity => f.write_str("the client's pre-shared key is not known here"),
+            Self::NoPskForHint => f.write_str("there is no pre-shared key for the server's hint"),
+            Self::PskMismatch => f.write_str("the client's Finished does not decrypt: the keys probably differ"),
             Self::FinishedMismatch => f.write_str("the peer's Finished does not match the handshake"),
         }
     }

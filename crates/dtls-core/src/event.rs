@@ -19,6 +19,10 @@ pub enum Event {
     /// handshake; it is no less authentic. Drain [`Connection::poll_transmit`](crate::Connection::poll_transmit) before
     /// sending: the flight that completes the handshake on the other side may still wait there.
     Connected,
+    /// A client's Finished did not decrypt under its pre-shared key: the keys probably differ, or someone has forged a
+    /// record. Comes at most once a handshake, and ends nothing; see
+    /// [`PskMismatch`](crate::config::PskMismatch).
+    KeysProbablyDiffer,
     /// The peer closed the connection in good order (RFC 5246 section 7.2.1). Comes at most once; nothing follows.
     Closed,
     /// The connection is over for a reason. Comes at most once; nothing follows.
@@ -44,10 +48,12 @@ pub struct SessionInfo {
     pub version: ProtocolVersion,
     /// The cipher suite.
     pub cipher_suite: CipherSuiteId,
-    /// The group of the ephemeral key exchange.
-    pub group: NamedGroup,
-    /// How the server signed its key share.
-    pub signature_scheme: SignatureScheme,
+    /// The group of the ephemeral key exchange; `None` with a pre-shared key alone.
+    pub group: Option<NamedGroup>,
+    /// How the server signed its key share; `None` with a pre-shared key.
+    pub signature_scheme: Option<SignatureScheme>,
+    /// Whose pre-shared key it was, in bytes as sent; `None` with certificates.
+    pub psk_identity: Option<Vec<u8>>,
     /// Whether the master secret is bound to the handshake (RFC 7627).
     pub extended_master_secret: bool,
     /// The application protocol, if one was negotiated (RFC 7301).

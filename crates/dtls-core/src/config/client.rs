@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use super::{ConfigError, Settings, check_identities, resolve};
 use crate::crypto::CryptoProvider;
+use crate::crypto::psk::PskClient;
 use crate::crypto::sign::Identity;
 use crate::crypto::suite::CipherSuite;
 use crate::crypto::verify::PeerVerifier;
@@ -15,8 +16,10 @@ pub struct ClientConfig {
     pub(crate) provider: Arc<CryptoProvider>,
     pub(crate) settings: Settings,
     pub(crate) suites: Vec<CipherSuite>,
-    pub(crate) verifier: Arc<dyn PeerVerifier>,
+    /// `None` where servers prove themselves by a pre-shared key alone.
+    pub(crate) verifier: Option<Arc<dyn PeerVerifier>>,
     pub(crate) identity: Option<Identity>,
+    pub(crate) psk: Option<Arc<dyn PskClient>>,
 }
 
 impl ClientConfig {
@@ -53,8 +56,9 @@ pub struct WantsIdentity {
 /// The builder has all it must have.
 #[derive(Debug)]
 pub struct ReadyClient {
-    verifier: Arc<dyn PeerVerifier>,
+    verifier: Option<Arc<dyn PeerVerifier>>,
     identity: Option<Identity>,
+    psk: Option<Arc<dyn PskClient>>,
     settings: Settings,
 }
 
@@ -62,6 +66,13 @@ impl ClientConfigBuilder<WantsTrust> {
     /// Trusts the servers that `verifier` accepts.
     pub fn trust(self, verifier: Arc<dyn PeerVerifier>) -> ClientConfigBuilder<WantsIdentity> {
         ClientConfigBuilder { provider: self.provider, stage: WantsIdentity { verifier } }
+    }
+
+    /// Trusts the servers that hold the same key, and no certificate: only suites with a pre-shared key are offered.
+    pub fn preshared_key(self, psk: Arc<dyn PskClient>) -> ClientConfigBuilder<ReadyClient> {
+        let settings = Settings::new(&self.provider);
+        let stage = ReadyClient { verifier: None, identity: None, psk: Some(psk), settings };
+        ClientConfigBuilder { provider: self.provider, stage }
     }
 }
 
@@ -78,12 +89,18 @@ impl ClientConfigBuilder<WantsIdentity> {
 
     fn ready(self, identity: Option<Identity>) -> ClientConfigBuilder<ReadyClient> {
         let settings = Settings::new(&self.provider);
-        let stage = ReadyClient { verifier: self.stage.verifier, identity, settings };
+        let stage = ReadyClient { verifier: Some(self.stage.verifier), identity, psk: None, settings };
         ClientConfigBuilder { provider: self.provider, stage }
     }
 }
 
 impl ClientConfigBuilder<ReadyClient> {
+    /// Trusts servers that hold the same key as well.
+    pub fn preshared_key(mut self, psk: Arc<dyn PskClient>) -> Self {
+        self.stage.psk = Some(psk);
+        self
+    }
+
     /// Changes settings from their defaults.
     pub fn configure(mut self, change: impl FnOnce(&mut Settings)) -> Self {
         change(&mut self.stage.settings);
@@ -95,10 +112,12 @@ impl ClientConfigBuilder<ReadyClient> {
     /// # Errors
     /// Names the field that is wrong.
     pub fn build(self) -> Result<ClientConfig, ConfigError> {
-        let ReadyClient { verifier, identity, settings } = self.stage;
+        let ReadyClient { verifier, identity, psk, settings } = self.stage;
         settings.check()?;
         check_identities(&settings, identity.as_slice())?;
-        let suites = resolve(&self.provider, &settings, |_| true)?;
-        Ok(ClientConfig { provider: self.provider, settings, suites, verifier, identity })
+        let suites = resolve(&self.provider, &settings, |suite| {
+            if suite.authentication.is_psk() { psk.is_some() } else { verifier.is_some() }
+        })?;
+        Ok(ClientConfig { provider: self.provider, settings, suites, verifier, identity, psk })
     }
 }

@@ -10,6 +10,7 @@ use rustls_pki_types::DnsName;
 
 use super::{ConfigError, Settings, check_identities, resolve};
 use crate::crypto::CryptoProvider;
+use crate::crypto::psk::PskServer;
 use crate::crypto::sign::Identity;
 use crate::crypto::suite::CipherSuite;
 use crate::crypto::verify::PeerVerifier;
@@ -22,6 +23,7 @@ pub struct ServerConfig {
     pub(crate) settings: Settings,
     pub(crate) suites: Vec<CipherSuite>,
     pub(crate) identities: Vec<Identity>,
+    pub(crate) psks: Option<Arc<dyn PskServer>>,
     pub(crate) client_authentication: ClientAuthentication,
     pub(crate) selector: Option<Arc<dyn SelectConfig>>,
 }
@@ -145,6 +147,7 @@ pub struct WantsServerIdentity(());
 #[derive(Debug)]
 pub struct ReadyServer {
     identities: Vec<Identity>,
+    psks: Option<Arc<dyn PskServer>>,
     client_authentication: ClientAuthentication,
     selector: Option<Arc<dyn SelectConfig>>,
     settings: Settings,
@@ -153,9 +156,18 @@ pub struct ReadyServer {
 impl ServerConfigBuilder<WantsServerIdentity> {
     /// Shows this certificate.
     pub fn identity(self, identity: Identity) -> ServerConfigBuilder<ReadyServer> {
+        self.ready(alloc::vec![identity], None)
+    }
+
+    /// Shows no certificate, and trusts clients that hold one of these keys.
+    pub fn preshared_keys(self, psks: Arc<dyn PskServer>) -> ServerConfigBuilder<ReadyServer> {
+        self.ready(Vec::new(), Some(psks))
+    }
+
+    fn ready(self, identities: Vec<Identity>, psks: Option<Arc<dyn PskServer>>) -> ServerConfigBuilder<ReadyServer> {
         let settings = Settings::new(&self.provider);
         let client_authentication = ClientAuthentication::None;
-        let stage = ReadyServer { identities: alloc::vec![identity], client_authentication, selector: None, settings };
+        let stage = ReadyServer { identities, psks, client_authentication, selector: None, settings };
         ServerConfigBuilder { provider: self.provider, stage }
     }
 }
@@ -164,6 +176,12 @@ impl ServerConfigBuilder<ReadyServer> {
     /// Shows this certificate to clients that cannot use those given before: typically one ECDSA and one RSA.
     pub fn identity(mut self, identity: Identity) -> Self {
         self.stage.identities.push(identity);
+        self
+    }
+
+    /// Serves clients that hold one of these keys as well. They are asked for no certificate.
+    pub fn preshared_keys(mut self, psks: Arc<dyn PskServer>) -> Self {
+        self.stage.psks = Some(psks);
         self
     }
 
@@ -191,7 +209,7 @@ impl ServerConfigBuilder<ReadyServer> {
     /// # Errors
     /// Names the field that is wrong.
     pub fn build(self) -> Result<ServerConfig, ConfigError> {
-        let ReadyServer { identities, client_authentication, selector, settings } = self.stage;
+        let ReadyServer { identities, psks, client_authentication, selector, settings } = self.stage;
         settings.check()?;
         check_identities(&settings, &identities)?;
         let authorities = client_authentication.verifier().map_or(&[][..], PeerVerifier::authorities);
@@ -199,9 +217,18 @@ impl ServerConfigBuilder<ReadyServer> {
             return Err(ConfigError::TooLong { field: "client_authentication" });
         }
         let suites = resolve(&self.provider, &settings, |suite| {
-            identities.iter().any(|identity| identity.key().kind() == suite.authentication)
+            let has_key = identities.iter().any(|identity| identity.key().kind() == suite.authentication);
+            has_key || suite.authentication.is_psk() && psks.is_some()
         })?;
-        Ok(ServerConfig { provider: self.provider, settings, suites, identities, client_authentication, selector })
+        Ok(ServerConfig {
+            provider: self.provider,
+            settings,
+            suites,
+            identities,
+            psks,
+            client_authentication,
+            selector,
+        })
     }
 }
 

@@ -44,6 +44,14 @@ pub struct Settings {
     /// that do not know [`record_size_limit`](Self::record_size_limit). A server keeps to what it is asked, whatever
     /// stands here. Default: none.
     pub max_fragment_length: Option<MaxFragmentLength>,
+    /// For servers with pre-shared keys: what tells clients which of their keys to use, at most 65535 bytes (RFC 4279
+    /// section 2). Default: empty, none.
+    pub psk_hint: Vec<u8>,
+    /// For servers with pre-shared keys: what a client hears whose identity is unknown. Default: what it would hear with
+    /// a wrong key.
+    pub unknown_psk: UnknownPsk,
+    /// For servers with pre-shared keys: what to do when a client's Finished does not decrypt. Default: wait.
+    pub psk_mismatch: PskMismatch,
     /// The largest UDP payload to send, in bytes, 256 to 65535. Default: 1200. Can be changed while connected.
     pub mtu: usize,
     /// How long to wait for an answer before a flight is sent again for the first time. Default: 1 s, as in RFC 6347
@@ -79,6 +87,9 @@ impl Settings {
             renegotiation_info: RenegotiationInfo::Require,
             record_size_limit: None,
             max_fragment_length: None,
+            psk_hint: Vec::new(),
+            unknown_psk: UnknownPsk::LikeWrongKey,
+            psk_mismatch: PskMismatch::Wait,
             mtu: 1200,
             first_timeout: Duration::from_secs(1),
             longest_timeout: Duration::from_secs(60),
@@ -127,6 +138,9 @@ impl Settings {
         if !(MTU_MIN..=MTU_MAX).contains(&self.mtu) {
             return Err(ConfigError::Mtu);
         }
+        if self.psk_hint.len() > 65_535 {
+            return Err(ConfigError::TooLong { field: "psk_hint" });
+        }
         if self.record_size_limit.is_some_and(|limit| !(RECORD_SIZE_LIMIT_MIN..=1 << 14).contains(&limit)) {
             return Err(ConfigError::RecordSizeLimit);
         }
@@ -149,6 +163,27 @@ const ALPN_MAX: usize = 1 << 15;
 pub(crate) const MTU_MIN: usize = 256;
 // The longest UDP payload there is room for in the length field.
 pub(crate) const MTU_MAX: usize = 65_535;
+
+/// What a client hears whose identity a server with pre-shared keys does not know (RFC 4279 section 2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnknownPsk {
+    /// The same, byte for byte and step for step, as one whose key is wrong: the handshake goes on with a key that
+    /// nobody has. Identities cannot be probed for.
+    LikeWrongKey,
+    /// The alert `unknown_psk_identity`: helpful to honest clients and to those who guess identities.
+    Alert,
+}
+
+/// What a server does when a client's Finished does not decrypt, which under a pre-shared key most likely means that
+/// the keys differ. Anyone can forge such a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PskMismatch {
+    /// Tell the owner by [`Event::KeysProbablyDiffer`](crate::Event::KeysProbablyDiffer), and let the handshake end by
+    /// its deadline.
+    Wait,
+    /// End the handshake at once with `bad_record_mac`. So can whoever sends one forged record in time.
+    Fail,
+}
 
 /// Whether the extended master secret of RFC 7627 is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 
 use super::established::{Established, Linger, Reaction};
 use super::{Connection, Phase};
+use crate::config::PskMismatch;
 use crate::discard::Discard;
 use crate::error::Error;
 use crate::event::{Event, Role};
@@ -42,11 +43,25 @@ impl Connection {
             Ok(opened) => self.on_opened(now, opened),
             Err(cause) => {
                 self.stats.count_discard(cause);
-                if cause == Discard::NotAuthentic && self.inbound.is_worn_out() {
-                    self.fail(Error::TooManyForgedRecords);
+                if cause == Discard::NotAuthentic {
+                    self.on_undecryptable(header);
                 }
                 None
             }
+        }
+    }
+
+    /// A record was not authentic: forged, or under a pre-shared key that differs from ours.
+    fn on_undecryptable(&mut self, header: RecordHeader) {
+        if self.inbound.is_worn_out() {
+            return self.fail(Error::TooManyForgedRecords);
+        }
+        let Phase::Handshaking(phase) = &self.phase else { return };
+        let mismatch = phase.handshake.on_undecryptable().filter(|_| header.content_type == ContentType::HANDSHAKE);
+        match mismatch {
+            Some(PskMismatch::Wait) => self.events.keys_differ.notice(),
+            Some(PskMismatch::Fail) => self.fail(Error::PskMismatch),
+            None => {}
         }
     }
 

@@ -19,17 +19,20 @@ use ccm::consts::{U8, U12, U16};
 
 use super::aead::{AeadAlgorithm, AeadKey};
 use super::suite::{AeadLimits, CipherSuite, NonceConstruction, SuiteAuthentication};
-use super::{CryptoError, CryptoProvider};
+use super::{CryptoError, CryptoProvider, HashAlgorithm};
 use crate::wire::enums::CipherSuiteId;
 
 /// Adds the suites with AES-CCM to a provider, behind its own.
 #[must_use]
 pub fn with_ccm(mut provider: CryptoProvider) -> CryptoProvider {
     let hash = provider.sha256;
-    let suite = |id, aead| CipherSuite { id, aead, limits: AeadLimits::AES_CCM, ..template(hash) };
+    let suite = |id, authentication, aead: &'static Aead| suite(id, authentication, hash, aead, AeadLimits::AES_CCM);
     provider.cipher_suites.extend([
-        suite(CipherSuiteId::TLS_ECDHE_ECDSA_WITH_AES_128_CCM, &AES_128_CCM),
-        suite(CipherSuiteId::TLS_ECDHE_ECDSA_WITH_AES_256_CCM, &AES_256_CCM),
+        suite(CipherSuiteId::TLS_ECDHE_ECDSA_WITH_AES_128_CCM, SuiteAuthentication::Ecdsa, &AES_128_CCM),
+        suite(CipherSuiteId::TLS_ECDHE_ECDSA_WITH_AES_256_CCM, SuiteAuthentication::Ecdsa, &AES_256_CCM),
+        suite(CipherSuiteId::TLS_ECDHE_PSK_WITH_AES_128_CCM_SHA256, SuiteAuthentication::EcdhePsk, &AES_128_CCM),
+        suite(CipherSuiteId::TLS_PSK_WITH_AES_128_CCM, SuiteAuthentication::Psk, &AES_128_CCM),
+        suite(CipherSuiteId::TLS_PSK_WITH_AES_256_CCM, SuiteAuthentication::Psk, &AES_256_CCM),
     ]);
     provider
 }
@@ -42,24 +45,25 @@ pub fn with_ccm(mut provider: CryptoProvider) -> CryptoProvider {
 #[must_use]
 pub fn with_ccm_8(mut provider: CryptoProvider) -> CryptoProvider {
     let hash = provider.sha256;
-    let suite = |id, aead| CipherSuite { id, aead, limits: AeadLimits::AES_CCM_8, ..template(hash) };
+    let suite = |id, authentication, aead: &'static Aead| suite(id, authentication, hash, aead, AeadLimits::AES_CCM_8);
     provider.cipher_suites.extend([
-        suite(CipherSuiteId::TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8, &AES_128_CCM_8),
-        suite(CipherSuiteId::TLS_ECDHE_ECDSA_WITH_AES_256_CCM_8, &AES_256_CCM_8),
+        suite(CipherSuiteId::TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8, SuiteAuthentication::Ecdsa, &AES_128_CCM_8),
+        suite(CipherSuiteId::TLS_ECDHE_ECDSA_WITH_AES_256_CCM_8, SuiteAuthentication::Ecdsa, &AES_256_CCM_8),
+        suite(CipherSuiteId::TLS_ECDHE_PSK_WITH_AES_128_CCM_8_SHA256, SuiteAuthentication::EcdhePsk, &AES_128_CCM_8),
+        suite(CipherSuiteId::TLS_PSK_WITH_AES_128_CCM_8, SuiteAuthentication::Psk, &AES_128_CCM_8),
+        suite(CipherSuiteId::TLS_PSK_WITH_AES_256_CCM_8, SuiteAuthentication::Psk, &AES_256_CCM_8),
     ]);
     provider
 }
 
-/// What all suites here have in common.
-fn template(sha256: &'static dyn super::HashAlgorithm) -> CipherSuite {
-    CipherSuite {
-        id: CipherSuiteId::TLS_ECDHE_ECDSA_WITH_AES_128_CCM,
-        authentication: SuiteAuthentication::Ecdsa,
-        hash: sha256,
-        aead: &AES_128_CCM,
-        nonce: NonceConstruction::Explicit,
-        limits: AeadLimits::AES_CCM,
-    }
+fn suite(
+    id: CipherSuiteId,
+    authentication: SuiteAuthentication,
+    sha256: &'static dyn HashAlgorithm,
+    aead: &'static Aead,
+    limits: AeadLimits,
+) -> CipherSuite {
+    CipherSuite { id, authentication, hash: sha256, aead, nonce: NonceConstruction::Explicit, limits }
 }
 
 type Ccm<C> = ccm::Ccm<C, U16, U12>;
@@ -130,7 +134,7 @@ mod tests {
     #[test]
     fn every_suite_gives_what_openssl_gives_and_refuses_forgeries() {
         let provider = with_ccm_8(with_ccm(ring::provider()));
-        assert_eq!(provider.cipher_suites.len(), ring::provider().cipher_suites.len() + 4);
+        assert_eq!(provider.cipher_suites.len(), ring::provider().cipher_suites.len() + 10);
         provider.check().unwrap();
     }
 
@@ -140,6 +144,6 @@ mod tests {
         assert!(provider.cipher_suites.iter().all(|suite| suite.tag_len() == 16));
         let short = with_ccm_8(ring::provider());
         let short = short.cipher_suites.iter().filter(|suite| suite.tag_len() == 8);
-        assert!(short.clone().count() == 2 && short.clone().all(|suite| suite.limits.open_failures == 128));
+        assert!(short.clone().count() == 5 && short.clone().all(|suite| suite.limits.open_failures == 128));
     }
 }

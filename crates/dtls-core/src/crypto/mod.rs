@@ -31,6 +31,7 @@ pub mod fingerprints;
 pub mod hash;
 pub mod kx;
 pub mod pinned;
+pub mod psk;
 #[cfg(feature = "ring")]
 pub mod ring;
 pub mod secrets;
@@ -49,6 +50,7 @@ pub use fingerprints::{Fingerprint, FingerprintError, Fingerprints};
 pub use hash::{Digest, HashAlgorithm, HashContext, prf};
 pub use kx::{KeyExchange, KxGroup};
 pub use pinned::PinnedCertificates;
+pub use psk::{PresharedKey, PskClient, PskError, PskIdentity, PskServer, Psks};
 pub use secrets::{KeyBlock, MasterSecret, PreMasterSecret};
 pub use sign::{Identity, IdentityError, KeyLoader, SigningKey};
 pub use suite::{AeadLimits, CipherSuite, NonceConstruction, SuiteAuthentication};

@@ -57,6 +57,7 @@ fn cipher_suites() -> Vec<CipherSuite> {
         limits: AeadLimits::CHACHA20_POLY1305,
     };
     let (ecdsa, rsa) = (SuiteAuthentication::Ecdsa, SuiteAuthentication::Rsa);
+    let (ecdhe_psk, psk) = (SuiteAuthentication::EcdhePsk, SuiteAuthentication::Psk);
     vec![
         aes(CipherSuiteId::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, ecdsa, &SHA256, &AES_128_GCM),
         aes(CipherSuiteId::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, rsa, &SHA256, &AES_128_GCM),
@@ -64,6 +65,12 @@ fn cipher_suites() -> Vec<CipherSuite> {
         aes(CipherSuiteId::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, rsa, &SHA384, &AES_256_GCM),
         chacha(CipherSuiteId::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, ecdsa),
         chacha(CipherSuiteId::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256, rsa),
+        aes(CipherSuiteId::TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256, ecdhe_psk, &SHA256, &AES_128_GCM),
+        aes(CipherSuiteId::TLS_ECDHE_PSK_WITH_AES_256_GCM_SHA384, ecdhe_psk, &SHA384, &AES_256_GCM),
+        chacha(CipherSuiteId::TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256, ecdhe_psk),
+        aes(CipherSuiteId::TLS_PSK_WITH_AES_128_GCM_SHA256, psk, &SHA256, &AES_128_GCM),
+        aes(CipherSuiteId::TLS_PSK_WITH_AES_256_GCM_SHA384, psk, &SHA384, &AES_256_GCM),
+        chacha(CipherSuiteId::TLS_PSK_WITH_CHACHA20_POLY1305_SHA256, psk),
     ]
 }
 

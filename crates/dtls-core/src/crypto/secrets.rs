@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::CryptoError;
 use super::hash::{HashAlgorithm, prf};
+use super::psk::PresharedKey;
 use super::suite::CipherSuite;
 
 /// What both sides got out of the key exchange (RFC 5246 section 8.1, RFC 8422 section 5.10, RFC 4279 section 2).
@@ -21,6 +22,23 @@ impl PreMasterSecret {
     #[must_use]
     pub fn new(secret: Vec<u8>) -> Self {
         Self(Zeroizing::new(secret))
+    }
+
+    /// The secret of a pre-shared key (RFC 4279 section 2), with what an ephemeral exchange gave in the place of as many
+    /// zeros as the key has bytes (RFC 5489 section 2). Lengths that no configuration allows are cut.
+    #[must_use]
+    pub(crate) fn of_preshared_key(key: &PresharedKey, shared: Option<&Self>) -> Self {
+        let key = key.as_bytes();
+        let other_len = shared.map_or(key.len(), |shared| shared.as_bytes().len());
+        let mut secret = Vec::with_capacity(4 + other_len + key.len());
+        secret.extend_from_slice(&u16::try_from(other_len).unwrap_or(u16::MAX).to_be_bytes());
+        match shared {
+            Some(shared) => secret.extend_from_slice(shared.as_bytes()),
+            None => secret.resize(2 + other_len, 0),
+        }
+        secret.extend_from_slice(&u16::try_from(key.len()).unwrap_or(u16::MAX).to_be_bytes());
+        secret.extend_from_slice(key);
+        Self::new(secret)
     }
 
     /// The secret itself.

@@ -70,6 +70,19 @@ pub enum SuiteAuthentication {
     Ecdsa,
     /// RSA, with either padding.
     Rsa,
+    /// None: a pre-shared key stands for a signature, and an ephemeral exchange keeps old traffic safe from whoever
+    /// learns it later (RFC 5489).
+    EcdhePsk,
+    /// None: a pre-shared key is all there is (RFC 4279). Whoever learns it reads what was recorded.
+    Psk,
+}
+
+impl SuiteAuthentication {
+    /// Whether a pre-shared key authenticates both sides.
+    #[must_use]
+    pub const fn is_psk(self) -> bool {
+        matches!(self, Self::EcdhePsk | Self::Psk)
+    }
 }
 
 /// How the twelve bytes of a record's nonce are made.

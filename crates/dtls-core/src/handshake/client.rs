@@ -24,6 +24,7 @@ use core::ops::RangeInclusive;
 
 use rustls_pki_types::{CertificateDer, ServerName};
 
+use super::client_psk::AwaitPskServerFlight;
 use super::exchange::{Exchange, ReadKey, WriteKey};
 use super::key_schedule::{self, ExporterSecret, Randoms};
 use super::negotiate::{self, ClientChoice};
@@ -32,7 +33,8 @@ use super::reassembly::Message;
 use super::retransmit::Expect;
 use super::{Completed, PeerProof, State, Step};
 use crate::config::{ClientConfig, ConfigError, ExtendedMasterSecret};
-use crate::crypto::secrets::MasterSecret;
+use crate::crypto::secrets::{MasterSecret, PreMasterSecret};
+use crate::crypto::suite::SuiteAuthentication;
 use crate::crypto::verify::{
     HandshakeSignatureValid, PeerRole, PresentedPeer, SignatureFault, verify_handshake_signature,
 };
@@ -56,6 +58,7 @@ pub(crate) enum ClientState {
     AwaitCertificate(AwaitCertificate),
     AwaitServerKeyExchange(AwaitServerKeyExchange),
     AwaitServerHelloDone(AwaitServerHelloDone),
+    AwaitPskServerFlight(AwaitPskServerFlight),
     AwaitFinished(AwaitFinished),
 }
 
@@ -71,14 +74,23 @@ impl ClientState {
                 HandshakeType::SERVER_HELLO_DONE => true,
                 _ => false,
             },
+            Self::AwaitPskServerFlight(state) => state.awaits(typ),
             Self::AwaitFinished(_) => matches!(typ, HandshakeType::FINISHED),
+        }
+    }
+
+    /// How the suite in force authenticates, which says what a key exchange message is.
+    pub(crate) const fn authentication(&self) -> SuiteAuthentication {
+        match self {
+            Self::AwaitPskServerFlight(state) => state.authentication(),
+            _ => SuiteAuthentication::Ecdsa,
         }
     }
 
     /// The chain that the server has shown.
     pub(crate) fn peer_certificates(&self) -> &[CertificateDer<'static>] {
         match self {
-            Self::AwaitServerHello(_) | Self::AwaitCertificate(_) => &[],
+            Self::AwaitServerHello(_) | Self::AwaitCertificate(_) | Self::AwaitPskServerFlight(_) => &[],
             Self::AwaitServerKeyExchange(state) => &state.chain,
             Self::AwaitServerHelloDone(state) => &state.chain,
             Self::AwaitFinished(state) => &state.info.peer_certificates,
@@ -99,6 +111,13 @@ impl ClientState {
                 Ok(state.on_certificate_request(&request, message, x))
             }
             (Self::AwaitServerHelloDone(state), Parsed::ServerHelloDone) => state.on_server_hello_done(message, x),
+            (Self::AwaitPskServerFlight(state), Parsed::ServerHelloDone) => state.on_server_hello_done(message, x),
+            (Self::AwaitPskServerFlight(state), Parsed::PskServerKeyExchange(exchange)) => {
+                Ok(state.on_server_key_exchange(&exchange, message, x))
+            }
+            (Self::AwaitPskServerFlight(state), Parsed::EcdhePskServerKeyExchange(exchange)) => {
+                state.on_ecdhe_server_key_exchange(&exchange, message, x)
+            }
             (Self::AwaitFinished(state), Parsed::Finished(finished)) => state.on_finished(finished, x),
             _ => Err(Error::UnexpectedMessage(message.typ)),
         }
@@ -109,8 +128,8 @@ impl ClientState {
 
 /// What the client says in every ClientHello of a handshake (RFC 6347 section 4.2.1: they differ only in the cookie).
 #[derive(Debug)]
-struct Offer {
-    config: Arc<ClientConfig>,
+pub(super) struct Offer {
+    pub(super) config: Arc<ClientConfig>,
     server_name: Option<ServerName<'static>>,
     random: Random,
 }
@@ -121,7 +140,8 @@ pub(crate) fn start(
     server_name: Option<ServerName<'static>>,
     x: &mut Exchange,
 ) -> Result<State, ConfigError> {
-    if config.verifier.needs_server_name() && server_name.is_none() {
+    let needs_name = config.verifier.as_ref().is_some_and(|verifier| verifier.needs_server_name());
+    if needs_name && server_name.is_none() {
         return Err(ConfigError::ServerNameRequired);
     }
     let mut random = Random([0; 32]);
@@ -142,6 +162,8 @@ impl Offer {
 
     fn client_hello<'a>(&'a self, cookie: &'a [u8]) -> ClientHello<'a> {
         let settings = &self.config.settings;
+        let uses_curves = self.config.suites.iter().any(|suite| suite.authentication != SuiteAuthentication::Psk);
+        let uses_signatures = self.config.verifier.is_some();
         ClientHello {
             version: ProtocolVersion::DTLS_1_2,
             random: self.random,
@@ -152,9 +174,9 @@ impl Offer {
             extensions: ClientExtensions {
                 server_name: self.host_name().map(str::as_bytes),
                 max_fragment_length: settings.max_fragment_length,
-                supported_groups: Some(settings.groups.clone()),
-                ec_point_formats: Some(alloc::vec![EcPointFormat::UNCOMPRESSED]),
-                signature_schemes: Some(settings.signature_schemes.clone()),
+                supported_groups: uses_curves.then(|| settings.groups.clone()),
+                ec_point_formats: uses_curves.then(|| alloc::vec![EcPointFormat::UNCOMPRESSED]),
+                signature_schemes: uses_signatures.then(|| settings.signature_schemes.clone()),
                 use_srtp: (!settings.srtp_profiles.is_empty())
                     .then(|| UseSrtp { profiles: settings.srtp_profiles.clone(), mki: &settings.srtp_mki }),
                 alpn: (!settings.alpn.is_empty()).then(|| settings.alpn.iter().map(Vec::as_slice).collect()),
@@ -250,7 +272,12 @@ impl AwaitServerHello {
         x.transcript.start_hash(choice.suite.hash);
         x.records = choice.records;
         let randoms = Randoms { client: offer.random, server: hello.random };
-        Ok(Step::Await(AwaitCertificate { session: Session { offer, choice, randoms } }.into()))
+        let session = Session { offer, choice, randoms };
+        Ok(Step::Await(if session.choice.suite.authentication.is_psk() {
+            AwaitPskServerFlight::new(session).into()
+        } else {
+            AwaitCertificate { session }.into()
+        }))
     }
 }
 
@@ -266,10 +293,10 @@ pub(crate) enum CookieAnswer {
 
 /// What the hellos settled; travels through the states of flight 4.
 #[derive(Debug)]
-struct Session {
-    offer: Offer,
-    choice: ClientChoice,
-    randoms: Randoms,
+pub(super) struct Session {
+    pub(super) offer: Offer,
+    pub(super) choice: ClientChoice,
+    pub(super) randoms: Randoms,
 }
 
 /// Waits for the server's certificate.
@@ -388,29 +415,22 @@ impl AwaitServerHelloDone {
         x.transcript.add(&message.bytes);
         let name = self.session.offer.server_name.as_ref();
         let presented = PresentedPeer { chain: &self.chain, role: PeerRole::Server { name } };
-        let authenticated = self.session.offer.config.verifier.verify(&presented).map_err(Error::Certificate)?;
+        let verifier = self.session.offer.config.verifier.as_ref().ok_or(Error::CertificateMissing)?;
+        let authenticated = verifier.verify(&presented).map_err(Error::Certificate)?;
         let master = self.send_flight_5(x)?;
         let Self { session, chain, share, .. } = self;
-        let server_name = session.offer.host_name().map(|name| name.as_bytes().to_vec());
         let info = SessionInfo {
-            role: Role::Client,
-            version: ProtocolVersion::DTLS_1_2,
-            cipher_suite: session.choice.suite.id,
-            group: share.group,
-            signature_scheme: share.scheme,
-            extended_master_secret: session.choice.extended_master_secret,
-            alpn: session.choice.alpn.clone(),
-            srtp: session.choice.srtp.clone(),
-            server_name,
+            group: Some(share.group),
+            signature_scheme: Some(share.scheme),
             peer_certificates: chain,
+            ..session.info()
         };
         let proof = PeerProof::Certificate(authenticated, share.signature);
         Ok(Step::Await(AwaitFinished { session, master, info, proof }.into()))
     }
 
     fn send_flight_5(&self, x: &mut Exchange) -> Result<MasterSecret, Error> {
-        let Session { offer, choice, randoms } = &self.session;
-        let (config, suite) = (&offer.config, &choice.suite);
+        let config = &self.session.offer.config;
         let group = config.provider.group(self.share.group).ok_or(Error::CryptoFailed)?;
         let key_exchange = group.start(&*config.provider.random).map_err(|_| Error::CryptoFailed)?;
         let signer = self.request.as_ref().and_then(|request| config.identity.as_ref().zip(request.scheme));
@@ -423,28 +443,61 @@ impl AwaitServerHelloDone {
         let share = EcdheClientKeyExchange { public_key: key_exchange.public_key() };
         x.message(HandshakeType::CLIENT_KEY_EXCHANGE, &share)?;
         let pre_master_secret = key_exchange.complete(&self.share.public_key).map_err(|_| Error::BadKeyShare)?;
-        let session_hash = if choice.extended_master_secret { Some(x.digest()?) } else { None };
-        let master = key_schedule::master_secret(suite, &pre_master_secret, session_hash.as_ref(), randoms);
+        let master = self.session.master_secret(&pre_master_secret, x)?;
         if let Some((identity, scheme)) = signer {
             let mut signature = Vec::new();
             let signed = identity.key().sign(scheme, x.transcript.messages(), &mut signature);
             signed.map_err(|_| Error::CryptoFailed)?;
             x.message(HandshakeType::CERTIFICATE_VERIFY, &CertificateVerify { scheme, signature: &signature })?;
         }
+        self.session.finish_flight_5(&master, x)?;
+        Ok(master)
+    }
+}
+
+// --- what flight 5 has in common, whoever proves what by which key ---
+
+impl Session {
+    /// Computes the master secret, once ClientKeyExchange is part of the transcript.
+    pub(super) fn master_secret(&self, secret: &PreMasterSecret, x: &Exchange) -> Result<MasterSecret, Error> {
+        let session_hash = if self.choice.extended_master_secret { Some(x.digest()?) } else { None };
+        Ok(key_schedule::master_secret(&self.choice.suite, secret, session_hash.as_ref(), &self.randoms))
+    }
+
+    /// Sends ChangeCipherSpec and Finished, and hands over the keys.
+    pub(super) fn finish_flight_5(&self, master: &MasterSecret, x: &mut Exchange) -> Result<(), Error> {
+        let suite = &self.choice.suite;
         x.transcript.drop_messages();
         x.change_cipher_spec();
-        let verify_data = key_schedule::verify_data(Role::Client, suite, &master, &x.digest()?);
+        let verify_data = key_schedule::verify_data(Role::Client, suite, master, &x.digest()?);
         x.message(HandshakeType::FINISHED, &Finished { verify_data: &verify_data })?;
         x.send(Expect::Answer);
 
         let (sealer, opener) =
-            key_schedule::record_keys(Role::Client, suite, &master, randoms).map_err(|_| Error::CryptoFailed)?;
+            key_schedule::record_keys(Role::Client, suite, master, &self.randoms).map_err(|_| Error::CryptoFailed)?;
         x.write_key = Some(WriteKey { sealer, blocks_allowed: suite.limits.seal_blocks });
         x.read_key = Some(ReadKey { opener, failures_allowed: suite.limits.open_failures });
-        if let Some(key_log) = &config.settings.key_log {
-            key_log.log("CLIENT_RANDOM", &randoms.client.0, master.as_bytes());
+        if let Some(key_log) = &self.offer.config.settings.key_log {
+            key_log.log("CLIENT_RANDOM", &self.randoms.client.0, master.as_bytes());
         }
-        Ok(master)
+        Ok(())
+    }
+
+    /// What the hellos have settled.
+    pub(super) fn info(&self) -> SessionInfo {
+        SessionInfo {
+            role: Role::Client,
+            version: ProtocolVersion::DTLS_1_2,
+            cipher_suite: self.choice.suite.id,
+            group: None,
+            signature_scheme: None,
+            psk_identity: None,
+            extended_master_secret: self.choice.extended_master_secret,
+            alpn: self.choice.alpn.clone(),
+            srtp: self.choice.srtp.clone(),
+            server_name: self.offer.host_name().map(|name| name.as_bytes().to_vec()),
+            peer_certificates: Vec::new(),
+        }
     }
 }
 
@@ -460,6 +513,10 @@ pub(crate) struct AwaitFinished {
 }
 
 impl AwaitFinished {
+    pub(super) const fn new(session: Session, master: MasterSecret, info: SessionInfo, proof: PeerProof) -> Self {
+        Self { session, master, info, proof }
+    }
+
     fn on_finished(self, finished: Finished<'_>, x: &mut Exchange) -> Result<Step, Error> {
         let Self { session, master, info, proof } = self;
         let suite = &session.choice.suite;
@@ -483,4 +540,6 @@ macro_rules! is_a_client_state {
     };
 }
 
-is_a_client_state! { AwaitServerHello AwaitCertificate AwaitServerKeyExchange AwaitServerHelloDone AwaitFinished }
+is_a_client_state! {
+    AwaitServerHello AwaitCertificate AwaitServerKeyExchange AwaitServerHelloDone AwaitPskServerFlight AwaitFinished
+}

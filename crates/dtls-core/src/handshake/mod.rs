@@ -12,6 +12,7 @@
 //! The handshake never sees a datagram: it hands keys over and takes fragments.
 
 pub(crate) mod client;
+pub(crate) mod client_psk;
 pub(crate) mod exchange;
 pub(crate) mod flight;
 pub(crate) mod key_schedule;
@@ -20,6 +21,7 @@ pub(crate) mod parsed;
 pub(crate) mod reassembly;
 pub(crate) mod retransmit;
 pub(crate) mod server;
+pub(crate) mod server_psk;
 pub(crate) mod transcript;
 
 use core::fmt;
@@ -27,6 +29,8 @@ use core::time::Duration;
 
 use rustls_pki_types::CertificateDer;
 
+use crate::config::PskMismatch;
+use crate::crypto::suite::SuiteAuthentication;
 use crate::crypto::verify::{HandshakeSignatureValid, PeerAuthenticated};
 use crate::discard::Discard;
 use crate::error::Error;
@@ -229,7 +233,7 @@ impl Handshake {
             return Ok(Advance::Nothing);
         }
         let Some(message) = self.reassembly.take(seq) else { return Ok(Advance::Nothing) };
-        let parsed = match Parsed::of(&message) {
+        let parsed = match Parsed::of(&message, self.state.authentication()) {
             Ok(parsed) => parsed,
             Err(fault) => return self.forgive(epoch, Error::Malformed(typ, fault)),
         };
@@ -279,6 +283,14 @@ impl Handshake {
                 Ok(Advance::Dropped(Discard::UnusableMessage))
             }
             _ => Err(error),
+        }
+    }
+
+    /// What to do about a Finished that does not decrypt, if a pre-shared key that differs is the likely reason.
+    pub(crate) fn on_undecryptable(&self) -> Option<PskMismatch> {
+        match &self.state {
+            State::Server(ServerState::AwaitFinished(state)) => state.psk_mismatch(),
+            _ => None,
         }
     }
 
@@ -336,6 +348,14 @@ impl State {
         }
     }
 
+    const fn authentication(&self) -> SuiteAuthentication {
+        match self {
+            Self::Client(state) => state.authentication(),
+            Self::Server(state) => state.authentication(),
+            Self::Over => SuiteAuthentication::Ecdsa,
+        }
+    }
+
     fn peer_certificates(&self) -> &[CertificateDer<'static>] {
         match self {
             Self::Client(state) => state.peer_certificates(),
@@ -365,6 +385,8 @@ pub(crate) enum Step {
 pub(crate) enum PeerProof {
     /// The owner of a certificate that is trusted, whose key signed this handshake.
     Certificate(PeerAuthenticated, HandshakeSignatureValid),
+    /// Whoever holds the pre-shared key, as Finished shows.
+    PresharedKey,
     /// A client that was not asked, or was allowed to stay anonymous.
     Anonymous,
 }

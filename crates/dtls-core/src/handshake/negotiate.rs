@@ -27,9 +27,9 @@ use crate::wire::hello::{ClientHello, ServerHello};
 #[derive(Debug)]
 pub(crate) struct ServerChoice<'c> {
     pub(crate) suite: CipherSuite,
-    pub(crate) identity: &'c Identity,
-    pub(crate) scheme: SignatureScheme,
-    pub(crate) group: NamedGroup,
+    pub(crate) proof: ServerProof<'c>,
+    /// `None` in suites without an ephemeral exchange.
+    pub(crate) group: Option<NamedGroup>,
     pub(crate) extended_master_secret: bool,
     pub(crate) alpn: Option<Vec<u8>>,
     pub(crate) srtp: Option<NegotiatedSrtp>,
@@ -38,6 +38,13 @@ pub(crate) struct ServerChoice<'c> {
     pub(crate) knows_renegotiation_info: bool,
     /// Whether the name that the client asks for has guided the choice, which the answer then says (RFC 6066 section 3).
     pub(crate) by_name: bool,
+}
+
+/// How a server proves itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum ServerProof<'c> {
+    Signature { identity: &'c Identity, scheme: SignatureScheme },
+    PresharedKey,
 }
 
 /// Refuses what no configuration could serve.
@@ -62,13 +69,12 @@ pub(crate) fn choose<'c>(hello: &ClientHello<'_>, config: &'c ServerConfig) -> R
         (ExtendedMasterSecret::Require | ExtendedMasterSecret::Prefer, offered) => offered,
         (ExtendedMasterSecret::Off, _) => false,
     };
-    let group = choose_group(settings, extensions)?;
-    let (suite, identity, scheme) = choose_suite(hello, config)?;
+    let group = choose_group(settings, extensions);
+    let (suite, proof) = choose_suite(hello, config, group.is_some())?;
     Ok(ServerChoice {
         suite,
-        identity,
-        scheme,
-        group,
+        proof,
+        group: group.filter(|_| suite.authentication != SuiteAuthentication::Psk),
         extended_master_secret,
         alpn: choose_protocol(settings, extensions)?,
         srtp: extensions.use_srtp.as_ref().and_then(|offer| choose_srtp(settings, offer)),
@@ -93,12 +99,13 @@ fn check_point_formats(formats: Option<&[EcPointFormat]>) -> Result<(), Error> {
     }
 }
 
-/// The first suite of ours that the client offers and one of our keys can sign for in a way the client accepts, on a
-/// curve that it knows.
+/// The first suite of ours that the client offers and one of our keys can serve: for signatures in a way the client
+/// accepts, on a curve that it knows; for an ephemeral exchange if there is a group for it.
 fn choose_suite<'c>(
     hello: &ClientHello<'_>,
     config: &'c ServerConfig,
-) -> Result<(CipherSuite, &'c Identity, SignatureScheme), Error> {
+    has_group: bool,
+) -> Result<(CipherSuite, ServerProof<'c>), Error> {
     // A client that does not send signature_algorithms would mean SHA-1 (RFC 5246 section 7.4.1.4.1), which
     // RFC 9155 forbids: nothing is acceptable to it.
     let accepted = hello.extensions.signature_schemes.as_deref().unwrap_or_default();
@@ -108,16 +115,25 @@ fn choose_suite<'c>(
     }
     offered
         .find_map(|suite| {
+            if suite.authentication == SuiteAuthentication::Psk {
+                return Some((*suite, ServerProof::PresharedKey));
+            }
+            if !has_group {
+                return None;
+            }
+            if suite.authentication == SuiteAuthentication::EcdhePsk {
+                return Some((*suite, ServerProof::PresharedKey));
+            }
             let fits = |identity: &&Identity| {
                 identity.key().kind() == suite.authentication
                     && identity.curve().is_none_or(|curve| supports(&hello.extensions, curve))
             };
             config.identities.iter().filter(fits).find_map(|identity| {
                 let scheme = choose_scheme(identity, &config.settings, accepted)?;
-                Some((*suite, identity, scheme))
+                Some((*suite, ServerProof::Signature { identity, scheme }))
             })
         })
-        .ok_or(Error::NoCommonSignatureScheme)
+        .ok_or(if has_group { Error::NoCommonSignatureScheme } else { Error::NoCommonGroup })
 }
 
 /// The first scheme of ours that the identity's key can make and the peer accepts.
@@ -126,8 +142,8 @@ fn choose_scheme(identity: &Identity, settings: &Settings, accepted: &[Signature
     settings.signature_schemes.iter().copied().find(|scheme| can.contains(scheme) && accepted.contains(scheme))
 }
 
-fn choose_group(settings: &Settings, extensions: &ClientExtensions<'_>) -> Result<NamedGroup, Error> {
-    settings.groups.iter().copied().find(|group| supports(extensions, *group)).ok_or(Error::NoCommonGroup)
+fn choose_group(settings: &Settings, extensions: &ClientExtensions<'_>) -> Option<NamedGroup> {
+    settings.groups.iter().copied().find(|group| supports(extensions, *group))
 }
 
 /// RFC 8422 section 4: what a client lists holds for key shares and for the curves of certificates, and a client that
@@ -331,6 +347,7 @@ pub(crate) fn choose_client_scheme(
     let wanted = match identity.key().kind() {
         SuiteAuthentication::Ecdsa => ClientCertificateType::ECDSA_SIGN,
         SuiteAuthentication::Rsa => ClientCertificateType::RSA_SIGN,
+        SuiteAuthentication::EcdhePsk | SuiteAuthentication::Psk => return None,
     };
     if !request.certificate_types.contains(&wanted) {
         return None;
@@ -384,6 +401,13 @@ mod tests {
         }
     }
 
+    fn scheme(choice: &ServerChoice<'_>) -> Option<SignatureScheme> {
+        match choice.proof {
+            ServerProof::Signature { scheme, .. } => Some(scheme),
+            ServerProof::PresharedKey => None,
+        }
+    }
+
     /// An answer that any client here accepts.
     fn answer() -> ServerHello<'static> {
         ServerHello {
@@ -416,8 +440,8 @@ mod tests {
         offer.extensions.ec_point_formats = Some(vec![EcPointFormat(2), EcPointFormat::UNCOMPRESSED]);
         let config = server(|_| {});
         let choice = choose(&offer, &config).unwrap();
-        assert_eq!((choice.suite.id, choice.group), (SUITE, NamedGroup::X25519));
-        assert_eq!(choice.scheme, SignatureScheme::ECDSA_SECP256R1_SHA256);
+        assert_eq!((choice.suite.id, choice.group), (SUITE, Some(NamedGroup::X25519)));
+        assert_eq!(scheme(&choice), Some(SignatureScheme::ECDSA_SECP256R1_SHA256));
     }
 
     #[test]
@@ -426,7 +450,7 @@ mod tests {
         offer.extensions.supported_groups = None;
         offer.extensions.ec_point_formats = None;
         let config = server(|settings| settings.groups = vec![NamedGroup::SECP384R1]);
-        assert_eq!(choose(&offer, &config).unwrap().group, NamedGroup::SECP384R1);
+        assert_eq!(choose(&offer, &config).unwrap().group, Some(NamedGroup::SECP384R1));
     }
 
     #[test]
@@ -455,7 +479,7 @@ mod tests {
             (Some(vec![x25519]), SignatureScheme::ED25519),
         ] {
             offer.extensions.supported_groups = groups;
-            assert_eq!(choose(&offer, &config).unwrap().scheme, shown);
+            assert_eq!(scheme(&choose(&offer, &config).unwrap()), Some(shown));
         }
         let config = server(|_| {});
         assert_eq!(choose(&offer, &config).unwrap_err(), Error::NoCommonSignatureScheme);

@@ -352,7 +352,12 @@ const fn longest_message(typ: HandshakeType) -> u32 {
         HandshakeType::FINISHED => 12,
         // RFC 6347 section 4.2.1: version, and a cookie of at most 255 bytes behind its length.
         HandshakeType::HELLO_VERIFY_REQUEST => 258,
-        HandshakeType::CERTIFICATE | HandshakeType::CERTIFICATE_REQUEST | HandshakeType::CLIENT_HELLO => 1 << 17,
+        // A pre-shared key's identity or hint has up to 65535 bytes, and a key share may stand behind it.
+        HandshakeType::CERTIFICATE
+        | HandshakeType::CERTIFICATE_REQUEST
+        | HandshakeType::CLIENT_HELLO
+        | HandshakeType::CLIENT_KEY_EXCHANGE
+        | HandshakeType::SERVER_KEY_EXCHANGE => 1 << 17,
         _ => 1 << 16,
     }
 }

@@ -26,20 +26,25 @@ use rustls_pki_types::CertificateDer;
 use super::client::{owned_chain, signature_error};
 use super::exchange::{Exchange, ReadKey, WriteKey};
 use super::key_schedule::{self, ExporterSecret, Randoms};
-use super::negotiate::{self, ServerChoice};
+use super::negotiate::{self, ServerChoice, ServerProof};
 use super::parsed::Parsed;
 use super::reassembly::Message;
 use super::retransmit::Expect;
+use super::server_psk::{self, AwaitPskClientKeyExchange};
 use super::{Completed, PeerProof, State, Step};
-use crate::config::{ClientAuthentication, Selected, ServerConfig};
+use crate::config::{ClientAuthentication, PskMismatch, Selected, ServerConfig};
 use crate::crypto::kx::KeyExchange;
-use crate::crypto::secrets::MasterSecret;
-use crate::crypto::suite::CipherSuite;
+use crate::crypto::secrets::{MasterSecret, PreMasterSecret};
+use crate::crypto::sign::Identity;
+use crate::crypto::suite::{CipherSuite, SuiteAuthentication};
 use crate::crypto::verify::{PeerRole, PeerVerifier, PresentedPeer, verify_handshake_signature};
 use crate::error::Error;
 use crate::event::{Role, SessionInfo};
 use crate::wire::certificate::{Certificate, CertificateRequest, CertificateVerify};
-use crate::wire::enums::{ClientCertificateType, CompressionMethod, EcPointFormat, HandshakeType, ProtocolVersion};
+use crate::wire::enums::{
+    ClientCertificateType, CompressionMethod, EcPointFormat, HandshakeType, NamedGroup, ProtocolVersion,
+    SignatureScheme,
+};
 use crate::wire::extensions::{ServerExtensions, UseSrtp};
 use crate::wire::fragment::MessageSeq;
 use crate::wire::hello::{ClientHello, Random, ServerHello};
@@ -54,6 +59,7 @@ pub(crate) enum ServerState {
     AwaitCertificate(AwaitCertificate),
     AwaitClientKeyExchange(AwaitClientKeyExchange),
     AwaitCertificateVerify(AwaitCertificateVerify),
+    AwaitPskClientKeyExchange(AwaitPskClientKeyExchange),
     AwaitFinished(AwaitFinished),
 }
 
@@ -63,16 +69,26 @@ impl ServerState {
         match self {
             Self::AwaitClientHello(_) => matches!(typ, HandshakeType::CLIENT_HELLO),
             Self::AwaitCertificate(_) => matches!(typ, HandshakeType::CERTIFICATE),
-            Self::AwaitClientKeyExchange(_) => matches!(typ, HandshakeType::CLIENT_KEY_EXCHANGE),
+            Self::AwaitClientKeyExchange(_) | Self::AwaitPskClientKeyExchange(_) => {
+                matches!(typ, HandshakeType::CLIENT_KEY_EXCHANGE)
+            }
             Self::AwaitCertificateVerify(_) => matches!(typ, HandshakeType::CERTIFICATE_VERIFY),
             Self::AwaitFinished(_) => matches!(typ, HandshakeType::FINISHED),
+        }
+    }
+
+    /// How the suite in force authenticates, which says what a key exchange message is.
+    pub(crate) const fn authentication(&self) -> SuiteAuthentication {
+        match self {
+            Self::AwaitPskClientKeyExchange(state) => state.authentication(),
+            _ => SuiteAuthentication::Ecdsa,
         }
     }
 
     /// The chain that the client has shown.
     pub(crate) fn peer_certificates(&self) -> &[CertificateDer<'static>] {
         match self {
-            Self::AwaitClientHello(_) | Self::AwaitCertificate(_) => &[],
+            Self::AwaitClientHello(_) | Self::AwaitCertificate(_) | Self::AwaitPskClientKeyExchange(_) => &[],
             Self::AwaitClientKeyExchange(state) => &state.session.info.peer_certificates,
             Self::AwaitCertificateVerify(state) => &state.session.info.peer_certificates,
             Self::AwaitFinished(state) => &state.session.info.peer_certificates,
@@ -91,6 +107,12 @@ impl ServerState {
             }
             (Self::AwaitCertificateVerify(state), Parsed::CertificateVerify(verify)) => {
                 state.on_certificate_verify(&verify, message, x)
+            }
+            (Self::AwaitPskClientKeyExchange(state), Parsed::PskClientKeyExchange(exchange)) => {
+                state.on_client_key_exchange(exchange.identity, None, message, x)
+            }
+            (Self::AwaitPskClientKeyExchange(state), Parsed::EcdhePskClientKeyExchange(exchange)) => {
+                state.on_client_key_exchange(exchange.identity, Some(exchange.public_key), message, x)
             }
             (Self::AwaitFinished(state), Parsed::Finished(finished)) => state.on_finished(finished, message, x),
             _ => Err(Error::UnexpectedMessage(message.typ)),
@@ -141,7 +163,8 @@ impl AwaitClientHello {
         x.transcript.add(&message.bytes);
         x.transcript.start_hash(choice.suite.hash);
         x.records = choice.records;
-        if config.client_authentication.verifier().is_none() {
+        let is_psk = choice.suite.authentication.is_psk();
+        if is_psk || config.client_authentication.verifier().is_none() {
             x.transcript.drop_messages();
         }
         let key_exchange = send_flight_4(&config, &choice, hello, &randoms, x)?;
@@ -150,7 +173,11 @@ impl AwaitClientHello {
             version: ProtocolVersion::DTLS_1_2,
             cipher_suite: choice.suite.id,
             group: choice.group,
-            signature_scheme: choice.scheme,
+            signature_scheme: match choice.proof {
+                ServerProof::Signature { scheme, .. } => Some(scheme),
+                ServerProof::PresharedKey => None,
+            },
+            psk_identity: None,
             extended_master_secret: choice.extended_master_secret,
             alpn: choice.alpn,
             srtp: choice.srtp,
@@ -158,6 +185,10 @@ impl AwaitClientHello {
             peer_certificates: Vec::new(),
         };
         let session = Session { suite: choice.suite, randoms, info, config };
+        if is_psk {
+            return Ok(Step::Await(AwaitPskClientKeyExchange::new(session, key_exchange).into()));
+        }
+        let key_exchange = key_exchange.ok_or(Error::CryptoFailed)?;
         Ok(Step::Await(match session.config.client_authentication {
             ClientAuthentication::None => AwaitClientKeyExchange { session, key_exchange }.into(),
             ClientAuthentication::Request(_) | ClientAuthentication::Require(_) => {
@@ -175,33 +206,48 @@ fn send_flight_4(
     hello: &ClientHello<'_>,
     randoms: &Randoms,
     x: &mut Exchange,
-) -> Result<Box<dyn KeyExchange>, Error> {
-    let group = config.provider.group(choice.group).ok_or(Error::CryptoFailed)?;
-    let key_exchange = group.start(&*config.provider.random).map_err(|_| Error::CryptoFailed)?;
+) -> Result<Option<Box<dyn KeyExchange>>, Error> {
+    let start = |group| {
+        let group = config.provider.group(group).ok_or(Error::CryptoFailed)?;
+        group.start(&*config.provider.random).map_err(|_| Error::CryptoFailed)
+    };
+    let key_exchange = choice.group.map(start).transpose()?;
+    let share = choice.group.zip(key_exchange.as_deref().map(KeyExchange::public_key));
 
     x.begin_flight();
     x.message(HandshakeType::SERVER_HELLO, &server_hello(choice, hello, randoms.server))?;
-    let chain = choice.identity.chain().iter().map(|der| &**der).collect();
-    x.message(HandshakeType::CERTIFICATE, &Certificate { chain })?;
-    let mut signed = [randoms.client.0, randoms.server.0].concat();
-    let params_at = signed.len();
-    encode_ecdhe_params(&mut signed, choice.group, key_exchange.public_key());
-    let mut signature = Vec::new();
-    choice.identity.key().sign(choice.scheme, &signed, &mut signature).map_err(|_| Error::CryptoFailed)?;
-    let share = EcdheServerKeyExchange {
-        group: choice.group,
-        public_key: key_exchange.public_key(),
-        signed_params: signed.get(params_at..).unwrap_or_default(),
-        scheme: choice.scheme,
-        signature: &signature,
-    };
-    x.message(HandshakeType::SERVER_KEY_EXCHANGE, &share)?;
-    if let Some(verifier) = config.client_authentication.verifier() {
-        x.message(HandshakeType::CERTIFICATE_REQUEST, &certificate_request(config, verifier))?;
+    match choice.proof {
+        ServerProof::Signature { identity, scheme } => {
+            let share = share.ok_or(Error::CryptoFailed)?;
+            let chain = identity.chain().iter().map(|der| &**der).collect();
+            x.message(HandshakeType::CERTIFICATE, &Certificate { chain })?;
+            sign_server_key_exchange(identity, scheme, randoms, share, x)?;
+            if let Some(verifier) = config.client_authentication.verifier() {
+                x.message(HandshakeType::CERTIFICATE_REQUEST, &certificate_request(config, verifier))?;
+            }
+        }
+        ServerProof::PresharedKey => server_psk::send_server_key_exchange(config, share, x)?,
     }
     x.message(HandshakeType::SERVER_HELLO_DONE, &ServerHelloDone)?;
     x.send(Expect::Answer);
     Ok(key_exchange)
+}
+
+fn sign_server_key_exchange(
+    identity: &Identity,
+    scheme: SignatureScheme,
+    randoms: &Randoms,
+    (group, public_key): (NamedGroup, &[u8]),
+    x: &mut Exchange,
+) -> Result<(), Error> {
+    let mut signed = [randoms.client.0, randoms.server.0].concat();
+    let params_at = signed.len();
+    encode_ecdhe_params(&mut signed, group, public_key);
+    let mut signature = Vec::new();
+    identity.key().sign(scheme, &signed, &mut signature).map_err(|_| Error::CryptoFailed)?;
+    let signed_params = signed.get(params_at..).unwrap_or_default();
+    let share = EcdheServerKeyExchange { group, public_key, signed_params, scheme, signature: &signature };
+    x.message(HandshakeType::SERVER_KEY_EXCHANGE, &share)
 }
 
 fn server_hello<'a>(choice: &'a ServerChoice<'_>, hello: &ClientHello<'_>, random: Random) -> ServerHello<'a> {
@@ -243,11 +289,23 @@ fn certificate_request<'a>(config: &ServerConfig, verifier: &'a dyn PeerVerifier
 
 /// What the hellos settled; travels through the states of flight 5.
 #[derive(Debug)]
-struct Session {
-    config: Arc<ServerConfig>,
-    suite: CipherSuite,
-    randoms: Randoms,
-    info: SessionInfo,
+pub(super) struct Session {
+    pub(super) config: Arc<ServerConfig>,
+    pub(super) suite: CipherSuite,
+    pub(super) randoms: Randoms,
+    pub(super) info: SessionInfo,
+}
+
+impl Session {
+    /// Computes the master secret, once ClientKeyExchange is part of the transcript.
+    pub(super) fn master_secret(&self, secret: &PreMasterSecret, x: &Exchange) -> Result<MasterSecret, Error> {
+        let session_hash = if self.info.extended_master_secret { Some(x.digest()?) } else { None };
+        let master = key_schedule::master_secret(&self.suite, secret, session_hash.as_ref(), &self.randoms);
+        if let Some(key_log) = &self.config.settings.key_log {
+            key_log.log("CLIENT_RANDOM", &self.randoms.client.0, master.as_bytes());
+        }
+        Ok(master)
+    }
 }
 
 /// Waits for the client's certificate, or its word that it has none.
@@ -287,12 +345,7 @@ impl AwaitClientKeyExchange {
         let Self { session, key_exchange } = self;
         let pre_master_secret = key_exchange.complete(share.public_key).map_err(|_| Error::BadKeyShare)?;
         x.transcript.add(&message.bytes);
-        let session_hash = if session.info.extended_master_secret { Some(x.digest()?) } else { None };
-        let suite = &session.suite;
-        let master = key_schedule::master_secret(suite, &pre_master_secret, session_hash.as_ref(), &session.randoms);
-        if let Some(key_log) = &session.config.settings.key_log {
-            key_log.log("CLIENT_RANDOM", &session.randoms.client.0, master.as_bytes());
-        }
+        let master = session.master_secret(&pre_master_secret, x)?;
         if session.info.peer_certificates.is_empty() {
             x.transcript.drop_messages();
             return AwaitFinished::begin(session, master, PeerProof::Anonymous, x);
@@ -344,7 +397,17 @@ pub(crate) struct AwaitFinished {
 }
 
 impl AwaitFinished {
-    fn begin(session: Session, master: MasterSecret, proof: PeerProof, x: &mut Exchange) -> Result<Step, Error> {
+    /// What to do about a Finished that does not decrypt, if a pre-shared key that differs is the likely reason.
+    pub(super) fn psk_mismatch(&self) -> Option<PskMismatch> {
+        if self.session.suite.authentication.is_psk() { Some(self.session.config.settings.psk_mismatch) } else { None }
+    }
+
+    pub(super) fn begin(
+        session: Session,
+        master: MasterSecret,
+        proof: PeerProof,
+        x: &mut Exchange,
+    ) -> Result<Step, Error> {
         let suite = &session.suite;
         let (sealer, opener) = key_schedule::record_keys(Role::Server, suite, &master, &session.randoms)
             .map_err(|_| Error::CryptoFailed)?;
@@ -389,4 +452,7 @@ macro_rules! is_a_server_state {
     };
 }
 
-is_a_server_state! { AwaitClientHello AwaitCertificate AwaitClientKeyExchange AwaitCertificateVerify AwaitFinished }
+is_a_server_state! {
+    AwaitClientHello AwaitCertificate AwaitClientKeyExchange AwaitCertificateVerify AwaitPskClientKeyExchange
+    AwaitFinished
+}

@@ -44,11 +44,7 @@ impl<'a> Decode<'a> for EcdheServerKeyExchange<'a> {
     /// Fails with [`DecodeError::ForbiddenValue`] if the curve is given in another way than by its number.
     fn decode(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let mut params = reader.clone();
-        if EcCurveType(reader.u8()?) != EcCurveType::NAMED_CURVE {
-            return Err(DecodeError::ForbiddenValue);
-        }
-        let group = NamedGroup(reader.u16()?);
-        let public_key = point(reader)?;
+        let (group, public_key) = named_curve_and_point(reader)?;
         let signed_params = params.take(params.remaining().saturating_sub(reader.remaining()))?;
         let scheme = SignatureScheme(reader.u16()?);
         let signature = reader.vector_u16()?;
@@ -82,8 +78,16 @@ impl<'a> Decode<'a> for EcdheClientKeyExchange<'a> {
     }
 }
 
+/// Reads `ServerECDHParams`.
+pub(super) fn named_curve_and_point<'a>(reader: &mut Reader<'a>) -> Result<(NamedGroup, &'a [u8]), DecodeError> {
+    if EcCurveType(reader.u8()?) != EcCurveType::NAMED_CURVE {
+        return Err(DecodeError::ForbiddenValue);
+    }
+    Ok((NamedGroup(reader.u16()?), point(reader)?))
+}
+
 /// Reads an `ECPoint`. Whether its length suits the group is for the key exchange to say.
-fn point<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], DecodeError> {
+pub(super) fn point<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], DecodeError> {
     let point = reader.vector_u8()?;
     if point.is_empty() { Err(DecodeError::VectorLength) } else { Ok(point) }
 }

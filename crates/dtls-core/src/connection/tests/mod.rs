@@ -5,6 +5,7 @@ mod exporters;
 mod forged;
 mod limits;
 mod peer;
+mod psk;
 
 use alloc::format;
 use alloc::sync::Arc;

@@ -1,0 +1,130 @@
+//! The client's flights where a pre-shared key stands for certificates: RFC 4279 section 2 and RFC 5489 section 2.
+//!
+//! ```text
+//!                                              ServerHello       [client]
+//!                                        ServerKeyExchange*
+//!                           <--------      ServerHelloDone       flight 4
+//!   ClientKeyExchange
+//!   [ChangeCipherSpec]
+//!   Finished                -------->                            flight 5
+//! ```
+
+use alloc::vec::Vec;
+
+use super::client::{AwaitFinished, Session};
+use super::exchange::Exchange;
+use super::reassembly::Message;
+use super::{PeerProof, Step};
+use crate::crypto::psk::PskIdentity;
+use crate::crypto::secrets::{MasterSecret, PreMasterSecret};
+use crate::crypto::suite::SuiteAuthentication;
+use crate::error::Error;
+use crate::event::SessionInfo;
+use crate::wire::enums::{HandshakeType, NamedGroup};
+use crate::wire::psk::{
+    EcdhePskClientKeyExchange, EcdhePskServerKeyExchange, PskClientKeyExchange, PskServerKeyExchange,
+};
+
+/// Waits for the rest of the server's flight: a hint or a key share, if there is one, and its end.
+#[derive(Debug)]
+pub(crate) struct AwaitPskServerFlight {
+    session: Session,
+    /// What ServerKeyExchange has said. A server without a hint sends none in suites without an ephemeral exchange.
+    key_exchange: Option<ServerKeyExchange>,
+}
+
+#[derive(Debug)]
+struct ServerKeyExchange {
+    /// An empty hint is none where the message has to be sent for the share's sake.
+    hint: Option<Vec<u8>>,
+    share: Option<(NamedGroup, Vec<u8>)>,
+}
+
+impl AwaitPskServerFlight {
+    pub(super) const fn new(session: Session) -> Self {
+        Self { session, key_exchange: None }
+    }
+
+    pub(super) const fn authentication(&self) -> SuiteAuthentication {
+        self.session.choice.suite.authentication
+    }
+
+    pub(super) const fn awaits(&self, typ: HandshakeType) -> bool {
+        match typ {
+            HandshakeType::SERVER_KEY_EXCHANGE => self.key_exchange.is_none(),
+            HandshakeType::SERVER_HELLO_DONE => {
+                self.key_exchange.is_some() || matches!(self.authentication(), SuiteAuthentication::Psk)
+            }
+            _ => false,
+        }
+    }
+
+    pub(super) fn on_server_key_exchange(
+        mut self,
+        key_exchange: &PskServerKeyExchange<'_>,
+        message: &Message,
+        x: &mut Exchange,
+    ) -> Step {
+        self.key_exchange = Some(ServerKeyExchange { hint: Some(key_exchange.hint.to_vec()), share: None });
+        x.transcript.add(&message.bytes);
+        Step::Await(self.into())
+    }
+
+    pub(super) fn on_ecdhe_server_key_exchange(
+        mut self,
+        key_exchange: &EcdhePskServerKeyExchange<'_>,
+        message: &Message,
+        x: &mut Exchange,
+    ) -> Result<Step, Error> {
+        let EcdhePskServerKeyExchange { hint, group, public_key } = *key_exchange;
+        if !self.session.offer.config.settings.groups.contains(&group) {
+            return Err(Error::UnofferedGroup(group));
+        }
+        let hint = (!hint.is_empty()).then(|| hint.to_vec());
+        self.key_exchange = Some(ServerKeyExchange { hint, share: Some((group, public_key.to_vec())) });
+        x.transcript.add(&message.bytes);
+        Ok(Step::Await(self.into()))
+    }
+
+    pub(super) fn on_server_hello_done(self, message: &Message, x: &mut Exchange) -> Result<Step, Error> {
+        x.transcript.add(&message.bytes);
+        let Self { session, key_exchange } = self;
+        let ServerKeyExchange { hint, share } = key_exchange.unwrap_or(ServerKeyExchange { hint: None, share: None });
+        let client = session.offer.config.psk.as_ref().ok_or(Error::NoPskForHint)?;
+        let psk = client.identity(hint.as_deref()).ok_or(Error::NoPskForHint)?;
+        let master = send_flight_5(&session, &psk, share.as_ref(), x)?;
+        let info = SessionInfo {
+            group: share.map(|(group, _)| group),
+            psk_identity: Some(psk.identity().to_vec()),
+            ..session.info()
+        };
+        Ok(Step::Await(AwaitFinished::new(session, master, info, PeerProof::PresharedKey).into()))
+    }
+}
+
+fn send_flight_5(
+    session: &Session,
+    psk: &PskIdentity,
+    share: Option<&(NamedGroup, Vec<u8>)>,
+    x: &mut Exchange,
+) -> Result<MasterSecret, Error> {
+    let provider = &session.offer.config.provider;
+    x.begin_flight();
+    let pre_master_secret = match share {
+        None => {
+            x.message(HandshakeType::CLIENT_KEY_EXCHANGE, &PskClientKeyExchange { identity: psk.identity() })?;
+            PreMasterSecret::of_preshared_key(psk.key(), None)
+        }
+        Some((group, public_key)) => {
+            let group = provider.group(*group).ok_or(Error::CryptoFailed)?;
+            let key_exchange = group.start(&*provider.random).map_err(|_| Error::CryptoFailed)?;
+            let message = EcdhePskClientKeyExchange { identity: psk.identity(), public_key: key_exchange.public_key() };
+            x.message(HandshakeType::CLIENT_KEY_EXCHANGE, &message)?;
+            let shared = key_exchange.complete(public_key).map_err(|_| Error::BadKeyShare)?;
+            PreMasterSecret::of_preshared_key(psk.key(), Some(&shared))
+        }
+    };
+    let master = session.master_secret(&pre_master_secret, x)?;
+    session.finish_flight_5(&master, x)?;
+    Ok(master)
+}
