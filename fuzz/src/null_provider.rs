@@ -14,8 +14,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use dtls_core::crypto::{
     AeadAlgorithm, AeadKey, AeadLimits, CertificateError, CipherSuite, CryptoError, CryptoProvider, Digest,
-    HashAlgorithm, HashContext, Identity, KeyExchange, KeyLoader, KxGroup, NonceConstruction, PeerAuthenticated,
-    PeerVerifier, PreMasterSecret, PresentedPeer, SecureRandom, SignatureVerification, SigningKey, SuiteAuthentication,
+    HashAlgorithm, HashContext, Identity, KeyExchange, KeyExchangeAlgorithm, KeyLoader, KxGroup, NonceConstruction,
+    PeerAuthenticated, PeerVerifier, PreMasterSecret, PresentedPeer, SecureRandom, SignatureVerification, SigningKey,
+    SuiteAuthentication,
 };
 use dtls_core::wire::enums::{CipherSuiteId, NamedGroup, SignatureScheme};
 use rustls_pki_types::{
@@ -46,8 +47,14 @@ pub fn provider(hashing: Hashing) -> Arc<CryptoProvider> {
             (&NullHash { len: 32, hashing: Hashing::Constant }, &NullHash { len: 48, hashing: Hashing::Constant })
         }
     };
-    let suite =
-        |id, authentication, hash, aead, nonce, limits| CipherSuite { id, authentication, hash, aead, nonce, limits };
+    let suite = |id, kind, hash, aead, nonce, limits| CipherSuite {
+        id,
+        key_exchange: KeyExchangeAlgorithm::Ecdhe(kind),
+        hash,
+        aead,
+        nonce,
+        limits,
+    };
     let (aes_128, aes_256, chacha) = (&NullAead { key_len: 16 }, &NullAead { key_len: 32 }, &NullAead { key_len: 32 });
     let (explicit, implicit) = (NonceConstruction::Explicit, NonceConstruction::Implicit);
     let (ecdsa, rsa) = (SuiteAuthentication::Ecdsa, SuiteAuthentication::Rsa);

@@ -348,6 +348,48 @@ fn the_name_that_openssl_asks_for_picks_the_certificate_of_our_server() {
     );
 }
 
+// --- pre-shared keys ---
+
+#[test]
+fn pre_shared_keys_and_aes_ccm_work_in_both_roles() {
+    if !has_openssl() {
+        return;
+    }
+    let suites = [
+        ("TLS_PSK_WITH_AES_128_GCM_SHA256", "PSK-AES128-GCM-SHA256"),
+        ("TLS_PSK_WITH_AES_256_GCM_SHA384", "PSK-AES256-GCM-SHA384"),
+        ("TLS_PSK_WITH_CHACHA20_POLY1305_SHA256", "PSK-CHACHA20-POLY1305"),
+        ("TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256", "ECDHE-PSK-CHACHA20-POLY1305"),
+        ("TLS_PSK_WITH_AES_128_CCM", "PSK-AES128-CCM"),
+        ("TLS_PSK_WITH_AES_256_CCM", "PSK-AES256-CCM"),
+        ("TLS_PSK_WITH_AES_128_CCM_8", "PSK-AES128-CCM8"),
+        ("TLS_PSK_WITH_AES_256_CCM_8", "PSK-AES256-CCM8"),
+        ("TLS_ECDHE_ECDSA_WITH_AES_128_CCM", "ECDHE-ECDSA-AES128-CCM"),
+        ("TLS_ECDHE_ECDSA_WITH_AES_256_CCM", "ECDHE-ECDSA-AES256-CCM"),
+        ("TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8", "ECDHE-ECDSA-AES128-CCM8"),
+        ("TLS_ECDHE_ECDSA_WITH_AES_256_CCM_8", "ECDHE-ECDSA-AES256-CCM8"),
+    ];
+    let cells: Vec<_> = ROLES.into_iter().flat_map(|role| suites.map(|(ours, theirs)| (role, ours, theirs))).collect();
+    run_all(
+        "pre-shared keys and AES-CCM",
+        &["suite", "role"],
+        &cells,
+        |(role, suite, _)| vec![(*suite).to_owned(), role_word(*role)],
+        |(role, ours, theirs)| {
+            let key = "000102030405060708090a0b0c0d0e0f";
+            let encounter = Encounter::new(*role, Leaf::Server(KeyKind::Ecdsa));
+            let encounter = encounter.ours(&["--suites", ours, "--psk", &format!("sensor 1:{key}")]);
+            // Tags of eight bytes are below openssl's usual level of security.
+            let theirs = format!("{theirs}:@SECLEVEL=0");
+            let talk = encounter.theirs(&["-cipher", &theirs, "-psk_identity", "sensor 1", "-psk", key]).talk()?;
+            let connected = talk.connected()?;
+            same("cipher", dtls::value(connected, "cipher")?, ours)?;
+            let identity = if ours.contains("PSK") { "hex:73656e736f722031" } else { "-" };
+            same("psk", dtls::value(connected, "psk")?, identity)
+        },
+    );
+}
+
 // --- exporters ---
 
 #[test]

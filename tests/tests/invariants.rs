@@ -584,7 +584,8 @@ proptest! {
             assert_data_flows(&mut world, id);
             let info = world.end(id).connection.info().unwrap();
             prop_assert_eq!(info.role, Role::Client);
-            prop_assert!(client.groups.contains(&info.group) && server.groups.contains(&info.group));
+            let group = info.group.unwrap();
+            prop_assert!(client.groups.contains(&group) && server.groups.contains(&group));
             prop_assert!(info.alpn.iter().all(|name| client.alpn.contains(name) && server.alpn.contains(name)));
             prop_assert!(info.srtp.iter().all(|srtp| client.srtp.contains(&srtp.profile) && server.srtp.contains(&srtp.profile)));
             prop_assert_eq!(&info.peer_certificates, &dtls_tests::certificates::chain(leaf));

@@ -168,6 +168,9 @@ pub(crate) struct ServerArgs {
     /// if it is said whom to trust, else `none`
     #[arg(long, value_name = "POLICY")]
     pub(crate) client_auth: Option<ClientAuth>,
+    /// What tells clients which of their pre-shared keys to use
+    #[arg(long, value_name = "TEXT", requires = "psk", default_value = "", hide_default_value = true)]
+    pub(crate) psk_hint: String,
     /// Show this certificate to clients that ask for this name; '*' stands for all names that are not given. Repeatable,
     /// also for one name: then the suite decides. Without '*', clients that ask for another name are refused with
     /// unrecognized_name. Clients that ask for none are shown --cert or --self-signed, or else what '*' has
@@ -208,10 +211,17 @@ impl ServerArgs {
     }
 
     fn check(&self) -> Result<(), UsageError> {
-        if self.common.cert.is_empty() && self.common.self_signed.is_none() && self.sni.is_empty() {
+        let has_certificate = !self.common.cert.is_empty() || self.common.self_signed.is_some() || !self.sni.is_empty();
+        if !has_certificate && self.common.psk.is_empty() {
             return Err(UsageError::new(
                 "--cert",
-                "a server needs a certificate; give --cert and --key, --self-signed or --sni",
+                "a server needs a certificate or a key; give --cert and --key, --self-signed, --sni or --psk",
+            ));
+        }
+        if self.common.max_fragment_length.is_some() {
+            return Err(UsageError::new(
+                "--max-fragment-length",
+                "clients ask for it, and a server keeps to it; drop it, or give --record-size-limit",
             ));
         }
         match (self.client_auth, self.common.trust.source()) {

@@ -6,12 +6,12 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use dtls_core::crypto::Fingerprint;
-use dtls_core::wire::enums::{CipherSuiteId, NamedGroup, SignatureScheme, SrtpProfile};
+use dtls_core::wire::enums::{CipherSuiteId, MaxFragmentLength, NamedGroup, SignatureScheme, SrtpProfile};
 
 use crate::usage::UsageError;
 use crate::values::{
-    ExportRequest, HexBytes, cipher_suite, first_timeout, milliseconds_or_none, mtu, named_group, probability,
-    protocol_name, seconds, signature_scheme, srtp_profile,
+    ExportRequest, HexBytes, Psk, cipher_suite, first_timeout, max_fragment_length, milliseconds_or_none, mtu,
+    named_group, probability, protocol_name, seconds, signature_scheme, srtp_profile,
 };
 
 /// Options of both roles.
@@ -27,6 +27,10 @@ pub(crate) struct CommonArgs {
     /// Make a certificate for this name on the spot
     #[arg(long, value_name = "NAME", conflicts_with_all = ["cert", "key"])]
     pub(crate) self_signed: Option<String>,
+    /// A pre-shared key for peers that hold it too, in hexadecimal behind the name that clients give it. Repeatable on the
+    /// server. A client without --ca, --pin, --fingerprint or --insecure then trusts nobody else
+    #[arg(long, value_name = "IDENTITY:HEX")]
+    pub(crate) psk: Vec<Psk>,
     #[command(flatten)]
     pub(crate) trust: TrustArgs,
     /// Cipher suites by their IANA names, most wanted first
@@ -51,6 +55,12 @@ pub(crate) struct CommonArgs {
     /// The extended master secret (RFC 7627)
     #[arg(long, value_name = "POLICY", default_value = "require")]
     pub(crate) ems: Ems,
+    /// Take no record with more than N bytes, 64 to 16384 (RFC 8449)
+    #[arg(long, value_name = "N")]
+    pub(crate) record_size_limit: Option<u16>,
+    /// For clients: ask that no record carries more than N bytes, 512, 1024, 2048 or 4096 (RFC 6066)
+    #[arg(long, value_name = "N", value_parser = max_fragment_length)]
+    pub(crate) max_fragment_length: Option<MaxFragmentLength>,
     /// The largest UDP payload to send, 256 to 65535
     #[arg(long, value_name = "N", default_value = "1200", value_parser = mtu)]
     pub(crate) mtu: usize,
@@ -105,15 +115,15 @@ impl CommonArgs {
 
     /// What only clients must heed.
     pub(crate) fn check_client(&self) -> Result<(), UsageError> {
-        for (option, count) in [("--cert", self.cert.len()), ("--key", self.key.len())] {
+        for (option, count) in [("--cert", self.cert.len()), ("--key", self.key.len()), ("--psk", self.psk.len())] {
             if count > 1 {
-                return Err(UsageError::new(option, "a client has one certificate; give it once"));
+                return Err(UsageError::new(option, "a client has one; give it once"));
             }
         }
-        if self.trust.source().is_none() {
+        if self.trust.source().is_none() && self.psk.is_empty() {
             return Err(UsageError::new(
                 "--ca",
-                "whom to trust is missing; give --ca FILE, --pin FILE, --fingerprint sha-256:.. or --insecure",
+                "whom to trust is missing; give --ca FILE, --pin FILE, --fingerprint sha-256:.., --psk or --insecure",
             ));
         }
         Ok(())

@@ -190,8 +190,10 @@ impl Demo {
         let say = |word, value: &dyn Display| self.output.say(word, value);
         say("VERSION", &connected.version);
         say("CIPHER", &connected.cipher);
-        say("GROUP", &connected.group);
-        say("SIGNATURE", &connected.signature);
+        if let Some((group, signature)) = connected.group.zip(connected.signature) {
+            say("GROUP", &group);
+            say("SIGNATURE", &signature);
+        }
         say("ALPN", &String::from_utf8_lossy(connected.alpn.as_deref().unwrap_or_default()));
         let bound = if connected.extended_master_secret { "yes" } else { "no" };
         say("EMS", &format!("{bound}: the keys are bound to this handshake (RFC 7627)"));

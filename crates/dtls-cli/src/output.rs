@@ -224,13 +224,14 @@ pub(crate) struct Connected {
     pub(crate) peer: SocketAddr,
     pub(crate) version: ProtocolVersion,
     pub(crate) cipher: CipherSuiteId,
-    pub(crate) group: NamedGroup,
-    pub(crate) signature: SignatureScheme,
+    pub(crate) group: Option<NamedGroup>,
+    pub(crate) signature: Option<SignatureScheme>,
     pub(crate) extended_master_secret: bool,
     pub(crate) alpn: Option<Vec<u8>>,
     pub(crate) srtp: Option<SrtpProfile>,
     pub(crate) mki: Option<Vec<u8>>,
     pub(crate) server_name: Option<Vec<u8>>,
+    pub(crate) psk: Option<Vec<u8>>,
     pub(crate) certificate: Option<PeerCertificate>,
     pub(crate) verified: Verified,
 }
@@ -251,11 +252,14 @@ impl Connected {
             srtp: srtp.map(|srtp| srtp.profile),
             mki: srtp.filter(|srtp| !srtp.mki.is_empty()).map(|srtp| srtp.mki.clone()),
             server_name: info.server_name.clone(),
+            psk: info.psk_identity.clone(),
             certificate: leaf.map(|leaf| PeerCertificate {
                 fingerprint: Fingerprint::of(provider, leaf),
                 subject: CertificateSummary::read(leaf).ok().map(|summary| summary.subject),
             }),
             verified: match (leaf, checks) {
+                // Whoever completes a handshake under a pre-shared key holds it.
+                (None, _) if info.psk_identity.is_some() => Verified::Yes,
                 (None, _) => Verified::None,
                 (Some(_), Checks::Certificate) => Verified::Yes,
                 (Some(_), Checks::Nothing) => Verified::No,
@@ -269,8 +273,8 @@ impl Connected {
             .with("peer", self.peer.to_string())
             .with("version", self.version.to_string())
             .with("cipher", self.cipher.to_string())
-            .with("group", self.group.to_string())
-            .with("signature", self.signature.to_string())
+            .with("group", self.group.map(|group| group.to_string()))
+            .with("signature", self.signature.map(|scheme| scheme.to_string()))
             .with("ems", self.extended_master_secret)
             .with("resumed", false)
             .with("alpn", self.alpn.as_deref().map(word))
@@ -278,7 +282,7 @@ impl Connected {
             .with("mki", self.mki.as_ref().map(hex::encode))
             .with("sni", self.server_name.as_deref().map(word))
             .with("cid", Value::Null)
-            .with("psk", Value::Null)
+            .with("psk", self.psk.as_deref().map(word))
             .with("certificate", certificate.map(PeerCertificate::fingerprint))
             .with("subject", certificate.and_then(|certificate| certificate.subject.clone()))
             .with("verified", self.verified.as_str())
@@ -291,17 +295,18 @@ impl Display for Connected {
         write!(
             f,
             "CONNECTED peer={} version={} cipher={} group={} signature={} ems={} resumed=0 alpn={} srtp={} mki={} sni={} \
-             cid=-/- psk=- certificate={} subject={} verified={}",
+             cid=-/- psk={} certificate={} subject={} verified={}",
             self.peer,
             self.version,
             self.cipher,
-            self.group,
-            self.signature,
+            or_dash(self.group),
+            or_dash(self.signature),
             u8::from(self.extended_master_secret),
             or_dash(self.alpn.as_deref().map(word)),
             or_dash(self.srtp),
             or_dash(self.mki.as_ref().map(hex::encode)),
             or_dash(self.server_name.as_deref().map(word)),
+            or_dash(self.psk.as_deref().map(word)),
             or_dash(self.certificate.as_ref().map(PeerCertificate::fingerprint)),
             or_dash(subject.map(quoted)),
             self.verified.as_str(),
@@ -486,8 +491,9 @@ mod tests {
             peer: peer(),
             version: ProtocolVersion::DTLS_1_2,
             cipher: CipherSuiteId::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-            group: NamedGroup::X25519,
-            signature: SignatureScheme::ECDSA_SECP256R1_SHA256,
+            group: Some(NamedGroup::X25519),
+            signature: Some(SignatureScheme::ECDSA_SECP256R1_SHA256),
+            psk: None,
             extended_master_secret: true,
             alpn: Some(b"coap".to_vec()),
             srtp: None,

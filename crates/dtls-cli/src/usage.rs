@@ -113,15 +113,11 @@ fn context_text(value: &ContextValue) -> String {
 pub(crate) const SUBCOMMANDS_TO_COME: [&str; 1] = ["bench"];
 
 /// Options that the command is going to have when the engine has what they ask for.
-pub(crate) const OPTIONS_TO_COME: [&str; 12] = [
+pub(crate) const OPTIONS_TO_COME: [&str; 8] = [
     "--cid",
-    "--max-fragment-length",
     "--no-tickets",
-    "--psk",
-    "--psk-hint",
     "--raw-public-key",
     "--rebind",
-    "--record-size-limit",
     "--session-cache",
     "--session-in",
     "--session-out",

@@ -7,8 +7,8 @@ use core::time::Duration;
 use std::net::ToSocketAddrs as _;
 use std::path::PathBuf;
 
-use dtls_core::crypto::ring;
-use dtls_core::wire::enums::{CipherSuiteId, NamedGroup, SignatureScheme, SrtpProfile};
+use dtls_core::crypto::{PskIdentity, ccm, ring};
+use dtls_core::wire::enums::{CipherSuiteId, MaxFragmentLength, NamedGroup, SignatureScheme, SrtpProfile};
 use dtls_core::wire::record::MAX_PLAINTEXT;
 use rustls_pki_types::ServerName;
 
@@ -104,6 +104,29 @@ impl FromStr for HexBytes {
     }
 }
 
+/// An identity and its pre-shared key.
+#[derive(Clone, Debug)]
+pub(crate) struct Psk(pub(crate) PskIdentity);
+
+impl FromStr for Psk {
+    type Err = BadValue;
+
+    fn from_str(text: &str) -> Result<Self, BadValue> {
+        // The value is not repeated: it is a secret.
+        let bad = |problem: &str| BadValue::new("..", problem);
+        let (identity, key) = text.rsplit_once(':').ok_or_else(|| bad("write IDENTITY:HEX"))?;
+        let key = hex::decode(key).map_err(|_| bad("the key behind the last colon is not hexadecimal"))?;
+        PskIdentity::new(identity.into(), key).map(Self).map_err(|error| bad(&error.to_string()))
+    }
+}
+
+/// One of the four lengths of RFC 6066 section 4.
+pub(crate) fn max_fragment_length(text: &str) -> Result<MaxFragmentLength, BadValue> {
+    let all = [1, 2, 3, 4].map(MaxFragmentLength);
+    let found = all.into_iter().find(|length| length.name() == Some(text));
+    found.ok_or_else(|| BadValue::unknown(text, all.iter().filter_map(|length| length.name())))
+}
+
 /// A certificate for clients that ask for a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NamedCertificate {
@@ -181,7 +204,8 @@ fn named<T: Copy>(text: &str, all: &[T], name: fn(T) -> Option<&'static str>) ->
 }
 
 pub(crate) fn cipher_suite(text: &str) -> Result<CipherSuiteId, BadValue> {
-    let all: Vec<_> = ring::provider().cipher_suites.iter().map(|suite| suite.id).collect();
+    let provider = ccm::with_ccm_8(ccm::with_ccm(ring::provider()));
+    let all: Vec<_> = provider.cipher_suites.iter().map(|suite| suite.id).collect();
     named(text, &all, CipherSuiteId::name)
 }
 

@@ -373,6 +373,42 @@ fn what_is_asked_for_is_what_is_negotiated() {
 }
 
 #[test]
+fn a_pre_shared_key_stands_for_certificates_and_records_keep_to_their_limits() {
+    let server = Server::start(&[
+        "--psk",
+        "sensor 1:00112233",
+        "--psk",
+        "other:445566",
+        "--psk-hint",
+        "plant",
+        "--record-size-limit",
+        "100",
+    ]);
+    for (limit, longest) in [(&[][..], "100"), (&["--record-size-limit", "80"], "80")] {
+        let client = dtls(
+            &[
+                &["client", &server.address, "--psk", "other:445566", "--send-size", longest, "--expect-echo"][..],
+                limit,
+            ]
+            .concat(),
+        )
+        .finish();
+        if limit.is_empty() {
+            // A client that says nothing of limits is told none.
+            assert!(client.line("CONNECTED").contains("psk=other certificate=- subject=- verified=yes"));
+        }
+        assert_eq!(client.code, 0, "{}", client.stdout);
+    }
+    let wrong = dtls(&["client", &server.address, "--psk", "other:00", "--handshake-timeout", "2"]).finish();
+    assert_eq!(wrong.code, 3, "{}", wrong.stdout);
+    let cut =
+        ["client", &server.address, "--psk", "other:445566", "--max-fragment-length", "512", "--send-size", "513"];
+    let cut = dtls(&cut).finish();
+    assert_eq!(cut.code, 2, "{}", cut.stdout);
+    assert!(cut.stderr.contains("--send-size: 513 bytes do not fit, 512 do"), "{}", cut.stderr);
+}
+
+#[test]
 fn exported_keys_are_the_same_on_both_sides() {
     let exports =
         ["--export", "EXTRACTOR-dtls_srtp:60", "--export", "EXPERIMENTAL x:8:00ff", "--export", "EXPERIMENTAL x:8:"];
@@ -575,13 +611,23 @@ fn mistakes_are_one_line_that_names_the_option_and_exit_code_2() {
     let there = "127.0.0.1:1";
     let long = "x".repeat(16_385);
     let not_a_directory = format!("{}/below", cert.cert);
-    let cases: [(&[&str], &[&str]); 23] = [
+    let cases: [(&[&str], &[&str]); 30] = [
         (&[], &["SUBCOMMAND: ", "demo, server, client, tunnel or cert"]),
         (&["bench"], &["bench: not supported yet"]),
         (&["client"], &["HOST:PORT: missing"]),
         (&["client", there], &["--ca", "--pin", "--fingerprint", "--insecure"]),
         (&["client", there, "--insecure", "--suites", "NO_SUCH"], &["--suites: \"NO_SUCH\": unknown; allowed: TLS_"]),
-        (&["client", there, "--insecure", "--psk", "a:00"], &["--psk: not supported yet"]),
+        (&["client", there, "--insecure", "--cid", "4"], &["--cid: not supported yet"]),
+        (&["client", there, "--psk", "secret"], &["--psk: \"..\": write IDENTITY:HEX"]),
+        (&["client", there, "--psk", "a:0x12"], &["--psk: \"..\": the key behind the last colon is not hexadecimal"]),
+        (&["client", there, "--psk", "a:"], &["--psk: \"..\": the pre-shared key is empty"]),
+        (&["client", there, "--psk", "a:00", "--psk", "b:00"], &["--psk: a client has one"]),
+        (&["client", there, "--insecure", "--record-size-limit", "63"], &["--record-size-limit: ", "64 to 16384"]),
+        (
+            &["client", there, "--insecure", "--max-fragment-length", "1000"],
+            &["--max-fragment-length: ", "allowed: 512"],
+        ),
+        (&["server", "--self-signed", "a", "--max-fragment-length", "512"], &["--max-fragment-length: clients ask"]),
         (&["client", there, "--ca", "/no/such"], &["--ca: /no/such: ", "give a file"]),
         (&["client", there, "--ca", &cert.key], &["--ca: ", "no CERTIFICATE in it"]),
         (&["client", there, "--pin", &cert.cert, "--insecure"], &["--pin: cannot go with --insecure"]),

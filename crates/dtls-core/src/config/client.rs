@@ -116,7 +116,7 @@ impl ClientConfigBuilder<ReadyClient> {
         settings.check()?;
         check_identities(&settings, identity.as_slice())?;
         let suites = resolve(&self.provider, &settings, |suite| {
-            if suite.authentication.is_psk() { psk.is_some() } else { verifier.is_some() }
+            if suite.key_exchange.signed_by().is_some() { verifier.is_some() } else { psk.is_some() }
         })?;
         Ok(ClientConfig { provider: self.provider, settings, suites, verifier, identity, psk })
     }

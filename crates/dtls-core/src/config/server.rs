@@ -216,9 +216,9 @@ impl ServerConfigBuilder<ReadyServer> {
         if authorities.iter().map(|name| 2 + name.len()).sum::<usize>() > AUTHORITIES_MAX {
             return Err(ConfigError::TooLong { field: "client_authentication" });
         }
-        let suites = resolve(&self.provider, &settings, |suite| {
-            let has_key = identities.iter().any(|identity| identity.key().kind() == suite.authentication);
-            has_key || suite.authentication.is_psk() && psks.is_some()
+        let suites = resolve(&self.provider, &settings, |suite| match suite.key_exchange.signed_by() {
+            Some(kind) => identities.iter().any(|identity| identity.key().kind() == kind),
+            None => psks.is_some(),
         })?;
         Ok(ServerConfig {
             provider: self.provider,

@@ -18,7 +18,7 @@ use ccm::aead::{AeadInOut, KeyInit};
 use ccm::consts::{U8, U12, U16};
 
 use super::aead::{AeadAlgorithm, AeadKey};
-use super::suite::{AeadLimits, CipherSuite, NonceConstruction, SuiteAuthentication};
+use super::suite::{AeadLimits, CipherSuite, KeyExchangeAlgorithm, NonceConstruction};
 use super::{CryptoError, CryptoProvider, HashAlgorithm};
 use crate::wire::enums::CipherSuiteId;
 
@@ -26,13 +26,13 @@ use crate::wire::enums::CipherSuiteId;
 #[must_use]
 pub fn with_ccm(mut provider: CryptoProvider) -> CryptoProvider {
     let hash = provider.sha256;
-    let suite = |id, authentication, aead: &'static Aead| suite(id, authentication, hash, aead, AeadLimits::AES_CCM);
+    let suite = |id, key_exchange, aead: &'static Aead| suite(id, key_exchange, hash, aead, AeadLimits::AES_CCM);
     provider.cipher_suites.extend([
-        suite(CipherSuiteId::TLS_ECDHE_ECDSA_WITH_AES_128_CCM, SuiteAuthentication::Ecdsa, &AES_128_CCM),
-        suite(CipherSuiteId::TLS_ECDHE_ECDSA_WITH_AES_256_CCM, SuiteAuthentication::Ecdsa, &AES_256_CCM),
-        suite(CipherSuiteId::TLS_ECDHE_PSK_WITH_AES_128_CCM_SHA256, SuiteAuthentication::EcdhePsk, &AES_128_CCM),
-        suite(CipherSuiteId::TLS_PSK_WITH_AES_128_CCM, SuiteAuthentication::Psk, &AES_128_CCM),
-        suite(CipherSuiteId::TLS_PSK_WITH_AES_256_CCM, SuiteAuthentication::Psk, &AES_256_CCM),
+        suite(CipherSuiteId::TLS_ECDHE_ECDSA_WITH_AES_128_CCM, KeyExchangeAlgorithm::ECDHE_ECDSA, &AES_128_CCM),
+        suite(CipherSuiteId::TLS_ECDHE_ECDSA_WITH_AES_256_CCM, KeyExchangeAlgorithm::ECDHE_ECDSA, &AES_256_CCM),
+        suite(CipherSuiteId::TLS_ECDHE_PSK_WITH_AES_128_CCM_SHA256, KeyExchangeAlgorithm::EcdhePsk, &AES_128_CCM),
+        suite(CipherSuiteId::TLS_PSK_WITH_AES_128_CCM, KeyExchangeAlgorithm::Psk, &AES_128_CCM),
+        suite(CipherSuiteId::TLS_PSK_WITH_AES_256_CCM, KeyExchangeAlgorithm::Psk, &AES_256_CCM),
     ]);
     provider
 }
@@ -45,25 +45,25 @@ pub fn with_ccm(mut provider: CryptoProvider) -> CryptoProvider {
 #[must_use]
 pub fn with_ccm_8(mut provider: CryptoProvider) -> CryptoProvider {
     let hash = provider.sha256;
-    let suite = |id, authentication, aead: &'static Aead| suite(id, authentication, hash, aead, AeadLimits::AES_CCM_8);
+    let suite = |id, key_exchange, aead: &'static Aead| suite(id, key_exchange, hash, aead, AeadLimits::AES_CCM_8);
     provider.cipher_suites.extend([
-        suite(CipherSuiteId::TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8, SuiteAuthentication::Ecdsa, &AES_128_CCM_8),
-        suite(CipherSuiteId::TLS_ECDHE_ECDSA_WITH_AES_256_CCM_8, SuiteAuthentication::Ecdsa, &AES_256_CCM_8),
-        suite(CipherSuiteId::TLS_ECDHE_PSK_WITH_AES_128_CCM_8_SHA256, SuiteAuthentication::EcdhePsk, &AES_128_CCM_8),
-        suite(CipherSuiteId::TLS_PSK_WITH_AES_128_CCM_8, SuiteAuthentication::Psk, &AES_128_CCM_8),
-        suite(CipherSuiteId::TLS_PSK_WITH_AES_256_CCM_8, SuiteAuthentication::Psk, &AES_256_CCM_8),
+        suite(CipherSuiteId::TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8, KeyExchangeAlgorithm::ECDHE_ECDSA, &AES_128_CCM_8),
+        suite(CipherSuiteId::TLS_ECDHE_ECDSA_WITH_AES_256_CCM_8, KeyExchangeAlgorithm::ECDHE_ECDSA, &AES_256_CCM_8),
+        suite(CipherSuiteId::TLS_ECDHE_PSK_WITH_AES_128_CCM_8_SHA256, KeyExchangeAlgorithm::EcdhePsk, &AES_128_CCM_8),
+        suite(CipherSuiteId::TLS_PSK_WITH_AES_128_CCM_8, KeyExchangeAlgorithm::Psk, &AES_128_CCM_8),
+        suite(CipherSuiteId::TLS_PSK_WITH_AES_256_CCM_8, KeyExchangeAlgorithm::Psk, &AES_256_CCM_8),
     ]);
     provider
 }
 
 fn suite(
     id: CipherSuiteId,
-    authentication: SuiteAuthentication,
+    key_exchange: KeyExchangeAlgorithm,
     sha256: &'static dyn HashAlgorithm,
     aead: &'static Aead,
     limits: AeadLimits,
 ) -> CipherSuite {
-    CipherSuite { id, authentication, hash: sha256, aead, nonce: NonceConstruction::Explicit, limits }
+    CipherSuite { id, key_exchange, hash: sha256, aead, nonce: NonceConstruction::Explicit, limits }
 }
 
 type Ccm<C> = ccm::Ccm<C, U16, U12>;

@@ -11,7 +11,7 @@ use rustls_pki_types::{AlgorithmIdentifier, SignatureVerificationAlgorithm, alg_
 use super::aead::{RecordOpener, RecordSealer};
 use super::hash::HashAlgorithm;
 use super::kx::KxGroup;
-use super::suite::{CipherSuite, NonceConstruction, SuiteAuthentication};
+use super::suite::{CipherSuite, KeyExchangeAlgorithm, NonceConstruction};
 use super::{CryptoProvider, SecureRandom};
 use crate::wire::enums::{CipherSuiteId, ContentType, NamedGroup, ProtocolVersion, SignatureScheme};
 use crate::wire::record::{Epoch, RecordHeader, RecordNumber};
@@ -32,7 +32,7 @@ pub enum ProviderFault {
     GroupTwice(NamedGroup),
     /// It has a signature scheme twice.
     SchemeTwice(SignatureScheme),
-    /// A suite's hash, authentication or nonce is not what the suite's number stands for.
+    /// A suite's hash, key exchange or nonce is not what the suite's number stands for.
     SuiteMisdefined(CipherSuiteId),
     /// A suite does not take keys of the length it states, or takes keys of another.
     SuiteKeyLength(CipherSuiteId),
@@ -77,7 +77,7 @@ impl fmt::Display for ProviderFault {
             Self::CipherSuiteTwice(id) => write!(f, "the provider has {id} twice"),
             Self::GroupTwice(name) => write!(f, "the provider has {name} twice"),
             Self::SchemeTwice(scheme) => write!(f, "the provider has {scheme} twice"),
-            Self::SuiteMisdefined(id) => write!(f, "{id} has another hash, authentication or nonce than it should"),
+            Self::SuiteMisdefined(id) => write!(f, "{id} has another hash, key exchange or nonce than it should"),
             Self::SuiteKeyLength(id) => write!(f, "{id} does not take exactly the keys it says it takes"),
             Self::SuiteRoundTrip(id) => write!(f, "{id} does not open what it sealed"),
             Self::SuiteKnownAnswer(id) => write!(f, "{id} seals to something else than it should"),
@@ -180,7 +180,7 @@ fn check_suite(suite: &CipherSuite) -> Result<(), ProviderFault> {
     ok_or(suite.aead.key(&longer).is_err() && suite.aead.key(shorter).is_err(), wrong_length)?;
 
     if let Some(known) = KNOWN_SUITES.iter().find(|known| known.id == suite.id) {
-        let as_defined = known.authentication == suite.authentication
+        let as_defined = known.key_exchange == suite.key_exchange
             && known.nonce == suite.nonce
             && known.hash_len == suite.hash.output_len();
         ok_or(as_defined, ProviderFault::SuiteMisdefined(suite.id))?;
@@ -290,7 +290,7 @@ const HEADER: RecordHeader = RecordHeader {
 /// 01 02 .. and the fixed iv f0 f1 f2 ..
 struct KnownSuite {
     id: CipherSuiteId,
-    authentication: SuiteAuthentication,
+    key_exchange: KeyExchangeAlgorithm,
     nonce: NonceConstruction,
     hash_len: usize,
     record: &'static [u8],
@@ -299,154 +299,154 @@ struct KnownSuite {
 static KNOWN_SUITES: [KnownSuite; 22] = [
     known(
         CipherSuiteId::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-        SuiteAuthentication::Ecdsa,
+        KeyExchangeAlgorithm::ECDHE_ECDSA,
         NonceConstruction::Explicit,
         32,
         &AES_128_GCM_RECORD,
     ),
     known(
         CipherSuiteId::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-        SuiteAuthentication::Ecdsa,
+        KeyExchangeAlgorithm::ECDHE_ECDSA,
         NonceConstruction::Explicit,
         48,
         &AES_256_GCM_RECORD,
     ),
     known(
         CipherSuiteId::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
-        SuiteAuthentication::Ecdsa,
+        KeyExchangeAlgorithm::ECDHE_ECDSA,
         NonceConstruction::Implicit,
         32,
         &CHACHA20_POLY1305_RECORD,
     ),
     known(
         CipherSuiteId::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-        SuiteAuthentication::Rsa,
+        KeyExchangeAlgorithm::ECDHE_RSA,
         NonceConstruction::Explicit,
         32,
         &AES_128_GCM_RECORD,
     ),
     known(
         CipherSuiteId::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-        SuiteAuthentication::Rsa,
+        KeyExchangeAlgorithm::ECDHE_RSA,
         NonceConstruction::Explicit,
         48,
         &AES_256_GCM_RECORD,
     ),
     known(
         CipherSuiteId::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
-        SuiteAuthentication::Rsa,
+        KeyExchangeAlgorithm::ECDHE_RSA,
         NonceConstruction::Implicit,
         32,
         &CHACHA20_POLY1305_RECORD,
     ),
     known(
         CipherSuiteId::TLS_ECDHE_ECDSA_WITH_AES_128_CCM,
-        SuiteAuthentication::Ecdsa,
+        KeyExchangeAlgorithm::ECDHE_ECDSA,
         NonceConstruction::Explicit,
         32,
         &AES_128_CCM_RECORD,
     ),
     known(
         CipherSuiteId::TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8,
-        SuiteAuthentication::Ecdsa,
+        KeyExchangeAlgorithm::ECDHE_ECDSA,
         NonceConstruction::Explicit,
         32,
         &AES_128_CCM_8_RECORD,
     ),
     known(
         CipherSuiteId::TLS_ECDHE_ECDSA_WITH_AES_256_CCM,
-        SuiteAuthentication::Ecdsa,
+        KeyExchangeAlgorithm::ECDHE_ECDSA,
         NonceConstruction::Explicit,
         32,
         &AES_256_CCM_RECORD,
     ),
     known(
         CipherSuiteId::TLS_ECDHE_ECDSA_WITH_AES_256_CCM_8,
-        SuiteAuthentication::Ecdsa,
+        KeyExchangeAlgorithm::ECDHE_ECDSA,
         NonceConstruction::Explicit,
         32,
         &AES_256_CCM_8_RECORD,
     ),
     known(
         CipherSuiteId::TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256,
-        SuiteAuthentication::EcdhePsk,
+        KeyExchangeAlgorithm::EcdhePsk,
         NonceConstruction::Explicit,
         32,
         &AES_128_GCM_RECORD,
     ),
     known(
         CipherSuiteId::TLS_ECDHE_PSK_WITH_AES_256_GCM_SHA384,
-        SuiteAuthentication::EcdhePsk,
+        KeyExchangeAlgorithm::EcdhePsk,
         NonceConstruction::Explicit,
         48,
         &AES_256_GCM_RECORD,
     ),
     known(
         CipherSuiteId::TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256,
-        SuiteAuthentication::EcdhePsk,
+        KeyExchangeAlgorithm::EcdhePsk,
         NonceConstruction::Implicit,
         32,
         &CHACHA20_POLY1305_RECORD,
     ),
     known(
         CipherSuiteId::TLS_ECDHE_PSK_WITH_AES_128_CCM_SHA256,
-        SuiteAuthentication::EcdhePsk,
+        KeyExchangeAlgorithm::EcdhePsk,
         NonceConstruction::Explicit,
         32,
         &AES_128_CCM_RECORD,
     ),
     known(
         CipherSuiteId::TLS_ECDHE_PSK_WITH_AES_128_CCM_8_SHA256,
-        SuiteAuthentication::EcdhePsk,
+        KeyExchangeAlgorithm::EcdhePsk,
         NonceConstruction::Explicit,
         32,
         &AES_128_CCM_8_RECORD,
     ),
     known(
         CipherSuiteId::TLS_PSK_WITH_AES_128_GCM_SHA256,
-        SuiteAuthentication::Psk,
+        KeyExchangeAlgorithm::Psk,
         NonceConstruction::Explicit,
         32,
         &AES_128_GCM_RECORD,
     ),
     known(
         CipherSuiteId::TLS_PSK_WITH_AES_256_GCM_SHA384,
-        SuiteAuthentication::Psk,
+        KeyExchangeAlgorithm::Psk,
         NonceConstruction::Explicit,
         48,
         &AES_256_GCM_RECORD,
     ),
     known(
         CipherSuiteId::TLS_PSK_WITH_CHACHA20_POLY1305_SHA256,
-        SuiteAuthentication::Psk,
+        KeyExchangeAlgorithm::Psk,
         NonceConstruction::Implicit,
         32,
         &CHACHA20_POLY1305_RECORD,
     ),
     known(
         CipherSuiteId::TLS_PSK_WITH_AES_128_CCM,
-        SuiteAuthentication::Psk,
+        KeyExchangeAlgorithm::Psk,
         NonceConstruction::Explicit,
         32,
         &AES_128_CCM_RECORD,
     ),
     known(
         CipherSuiteId::TLS_PSK_WITH_AES_256_CCM,
-        SuiteAuthentication::Psk,
+        KeyExchangeAlgorithm::Psk,
         NonceConstruction::Explicit,
         32,
         &AES_256_CCM_RECORD,
     ),
     known(
         CipherSuiteId::TLS_PSK_WITH_AES_128_CCM_8,
-        SuiteAuthentication::Psk,
+        KeyExchangeAlgorithm::Psk,
         NonceConstruction::Explicit,
         32,
         &AES_128_CCM_8_RECORD,
     ),
     known(
         CipherSuiteId::TLS_PSK_WITH_AES_256_CCM_8,
-        SuiteAuthentication::Psk,
+        KeyExchangeAlgorithm::Psk,
         NonceConstruction::Explicit,
         32,
         &AES_256_CCM_8_RECORD,
@@ -455,12 +455,12 @@ static KNOWN_SUITES: [KnownSuite; 22] = [
 
 const fn known(
     id: CipherSuiteId,
-    authentication: SuiteAuthentication,
+    key_exchange: KeyExchangeAlgorithm,
     nonce: NonceConstruction,
     hash_len: usize,
     record: &'static [u8],
 ) -> KnownSuite {
-    KnownSuite { id, authentication, nonce, hash_len, record }
+    KnownSuite { id, key_exchange, nonce, hash_len, record }
 }
 
 /// Computed with Python's `cryptography` (OpenSSL), nonce and additional data written out by hand.
@@ -695,7 +695,7 @@ mod tests {
     fn misdefined_suites_are_found() {
         let second = CipherSuiteId::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256;
         assert_fault(ProviderFault::SuiteMisdefined(second), |provider| {
-            provider.cipher_suites[1].authentication = SuiteAuthentication::Ecdsa;
+            provider.cipher_suites[1].key_exchange = KeyExchangeAlgorithm::ECDHE_ECDSA;
         });
         assert_fault(ProviderFault::SuiteMisdefined(second), |provider| {
             provider.cipher_suites[1].hash = provider.cipher_suites[2].hash;

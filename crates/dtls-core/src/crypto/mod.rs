@@ -53,7 +53,7 @@ pub use pinned::PinnedCertificates;
 pub use psk::{PresharedKey, PskClient, PskError, PskIdentity, PskServer, Psks};
 pub use secrets::{KeyBlock, MasterSecret, PreMasterSecret};
 pub use sign::{Identity, IdentityError, KeyLoader, SigningKey};
-pub use suite::{AeadLimits, CipherSuite, NonceConstruction, SuiteAuthentication};
+pub use suite::{AeadLimits, CipherSuite, KeyExchangeAlgorithm, NonceConstruction, SuiteAuthentication};
 pub use verify::{
     CertificateError, HandshakeSignatureValid, PeerAuthenticated, PeerRole, PeerVerifier, PresentedPeer,
     SignatureFault, SignatureVerification, verify_handshake_signature,

@@ -22,8 +22,8 @@ use super::{agree, ecdsa_key, rsa_signature_len};
 use crate::crypto::x509::{OCTET_STRING, SEQUENCE, is_rsa_public_key, wrap};
 use crate::crypto::{
     AeadAlgorithm, AeadKey, AeadLimits, CipherSuite, CryptoError, CryptoProvider, Digest, HashAlgorithm, HashContext,
-    KeyExchange, KeyLoader, KxGroup, NonceConstruction, PreMasterSecret, SecureRandom, SignatureVerification,
-    SigningKey, SuiteAuthentication,
+    KeyExchange, KeyExchangeAlgorithm, KeyLoader, KxGroup, NonceConstruction, PreMasterSecret, SecureRandom,
+    SignatureVerification, SigningKey, SuiteAuthentication,
 };
 use crate::wire::enums::{CipherSuiteId, NamedGroup, SignatureScheme};
 
@@ -40,24 +40,24 @@ pub(super) fn provider(name: &'static str) -> CryptoProvider {
 }
 
 fn cipher_suites() -> Vec<CipherSuite> {
-    let aes = |id, authentication, hash, aead| CipherSuite {
+    let aes = |id, key_exchange, hash, aead| CipherSuite {
         id,
-        authentication,
+        key_exchange,
         hash,
         aead,
         nonce: NonceConstruction::Explicit,
         limits: AeadLimits::AES_GCM,
     };
-    let chacha = |id, authentication| CipherSuite {
+    let chacha = |id, key_exchange| CipherSuite {
         id,
-        authentication,
+        key_exchange,
         hash: &SHA256,
         aead: &CHACHA20_POLY1305,
         nonce: NonceConstruction::Implicit,
         limits: AeadLimits::CHACHA20_POLY1305,
     };
-    let (ecdsa, rsa) = (SuiteAuthentication::Ecdsa, SuiteAuthentication::Rsa);
-    let (ecdhe_psk, psk) = (SuiteAuthentication::EcdhePsk, SuiteAuthentication::Psk);
+    let (ecdsa, rsa) = (KeyExchangeAlgorithm::ECDHE_ECDSA, KeyExchangeAlgorithm::ECDHE_RSA);
+    let (ecdhe_psk, psk) = (KeyExchangeAlgorithm::EcdhePsk, KeyExchangeAlgorithm::Psk);
     vec![
         aes(CipherSuiteId::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, ecdsa, &SHA256, &AES_128_GCM),
         aes(CipherSuiteId::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, rsa, &SHA256, &AES_128_GCM),

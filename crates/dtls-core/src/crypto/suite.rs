@@ -13,8 +13,8 @@ use crate::wire::enums::CipherSuiteId;
 pub struct CipherSuite {
     /// Its number on the wire.
     pub id: CipherSuiteId,
-    /// The kind of key that signs the key exchange.
-    pub authentication: SuiteAuthentication,
+    /// How the two sides get their secret, and what proves who they are.
+    pub key_exchange: KeyExchangeAlgorithm,
     /// The hash of the PRF and of the Finished messages (RFC 5246 sections 5 and 7.4.9).
     pub hash: &'static dyn HashAlgorithm,
     /// What protects records.
@@ -63,6 +63,39 @@ impl fmt::Debug for CipherSuite {
     }
 }
 
+/// How the two sides get their secret (RFC 5246 section 7.4.3), named as in the suite's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum KeyExchangeAlgorithm {
+    /// An ephemeral exchange, signed with a key of this kind (RFC 8422).
+    Ecdhe(SuiteAuthentication),
+    /// An ephemeral exchange and a pre-shared key, which stands for the signature (RFC 5489).
+    EcdhePsk,
+    /// A pre-shared key alone (RFC 4279). Whoever learns it later reads what was recorded.
+    Psk,
+}
+
+impl KeyExchangeAlgorithm {
+    /// With ECDSA or Ed25519 keys.
+    pub const ECDHE_ECDSA: Self = Self::Ecdhe(SuiteAuthentication::Ecdsa);
+    /// With RSA keys.
+    pub const ECDHE_RSA: Self = Self::Ecdhe(SuiteAuthentication::Rsa);
+
+    /// The kind of key that signs; `None` where a pre-shared key proves both sides.
+    #[must_use]
+    pub const fn signed_by(self) -> Option<SuiteAuthentication> {
+        match self {
+            Self::Ecdhe(kind) => Some(kind),
+            Self::EcdhePsk | Self::Psk => None,
+        }
+    }
+
+    /// Whether there is an ephemeral exchange, which keeps old traffic safe from whoever learns a key later.
+    #[must_use]
+    pub const fn is_ephemeral(self) -> bool {
+        !matches!(self, Self::Psk)
+    }
+}
+
 /// The kind of key that signs in a suite, named as in the suite's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SuiteAuthentication {
@@ -70,19 +103,6 @@ pub enum SuiteAuthentication {
     Ecdsa,
     /// RSA, with either padding.
     Rsa,
-    /// None: a pre-shared key stands for a signature, and an ephemeral exchange keeps old traffic safe from whoever
-    /// learns it later (RFC 5489).
-    EcdhePsk,
-    /// None: a pre-shared key is all there is (RFC 4279). Whoever learns it reads what was recorded.
-    Psk,
-}
-
-impl SuiteAuthentication {
-    /// Whether a pre-shared key authenticates both sides.
-    #[must_use]
-    pub const fn is_psk(self) -> bool {
-        matches!(self, Self::EcdhePsk | Self::Psk)
-    }
 }
 
 /// How the twelve bytes of a record's nonce are made.

@@ -34,7 +34,7 @@ use super::retransmit::Expect;
 use super::{Completed, PeerProof, State, Step};
 use crate::config::{ClientConfig, ConfigError, ExtendedMasterSecret};
 use crate::crypto::secrets::{MasterSecret, PreMasterSecret};
-use crate::crypto::suite::SuiteAuthentication;
+use crate::crypto::suite::KeyExchangeAlgorithm;
 use crate::crypto::verify::{
     HandshakeSignatureValid, PeerRole, PresentedPeer, SignatureFault, verify_handshake_signature,
 };
@@ -79,11 +79,11 @@ impl ClientState {
         }
     }
 
-    /// How the suite in force authenticates, which says what a key exchange message is.
-    pub(crate) const fn authentication(&self) -> SuiteAuthentication {
+    /// How keys are exchanged in the suite in force, which says what a key exchange message is.
+    pub(crate) const fn key_exchange(&self) -> KeyExchangeAlgorithm {
         match self {
-            Self::AwaitPskServerFlight(state) => state.authentication(),
-            _ => SuiteAuthentication::Ecdsa,
+            Self::AwaitPskServerFlight(state) => state.key_exchange(),
+            _ => KeyExchangeAlgorithm::ECDHE_ECDSA,
         }
     }
 
@@ -162,7 +162,7 @@ impl Offer {
 
     fn client_hello<'a>(&'a self, cookie: &'a [u8]) -> ClientHello<'a> {
         let settings = &self.config.settings;
-        let uses_curves = self.config.suites.iter().any(|suite| suite.authentication != SuiteAuthentication::Psk);
+        let uses_curves = self.config.suites.iter().any(|suite| suite.key_exchange.is_ephemeral());
         let uses_signatures = self.config.verifier.is_some();
         ClientHello {
             version: ProtocolVersion::DTLS_1_2,
@@ -273,7 +273,7 @@ impl AwaitServerHello {
         x.records = choice.records;
         let randoms = Randoms { client: offer.random, server: hello.random };
         let session = Session { offer, choice, randoms };
-        Ok(Step::Await(if session.choice.suite.authentication.is_psk() {
+        Ok(Step::Await(if session.choice.suite.key_exchange.signed_by().is_none() {
             AwaitPskServerFlight::new(session).into()
         } else {
             AwaitCertificate { session }.into()
@@ -345,7 +345,7 @@ impl AwaitServerKeyExchange {
         if !config.settings.groups.contains(&key_exchange.group) {
             return Err(Error::UnofferedGroup(key_exchange.group));
         }
-        negotiate::check_scheme(key_exchange.scheme, &config.settings, Some(session.choice.suite.authentication))?;
+        negotiate::check_scheme(key_exchange.scheme, &config.settings, session.choice.suite.key_exchange.signed_by())?;
         let randoms = &session.randoms;
         let signed = [&randoms.client.0[..], &randoms.server.0, key_exchange.signed_params].concat();
         let leaf = chain.first().ok_or(Error::CertificateMissing)?;

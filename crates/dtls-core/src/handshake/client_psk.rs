@@ -17,7 +17,7 @@ use super::reassembly::Message;
 use super::{PeerProof, Step};
 use crate::crypto::psk::PskIdentity;
 use crate::crypto::secrets::{MasterSecret, PreMasterSecret};
-use crate::crypto::suite::SuiteAuthentication;
+use crate::crypto::suite::KeyExchangeAlgorithm;
 use crate::error::Error;
 use crate::event::SessionInfo;
 use crate::wire::enums::{HandshakeType, NamedGroup};
@@ -45,15 +45,15 @@ impl AwaitPskServerFlight {
         Self { session, key_exchange: None }
     }
 
-    pub(super) const fn authentication(&self) -> SuiteAuthentication {
-        self.session.choice.suite.authentication
+    pub(super) const fn key_exchange(&self) -> KeyExchangeAlgorithm {
+        self.session.choice.suite.key_exchange
     }
 
     pub(super) const fn awaits(&self, typ: HandshakeType) -> bool {
         match typ {
             HandshakeType::SERVER_KEY_EXCHANGE => self.key_exchange.is_none(),
             HandshakeType::SERVER_HELLO_DONE => {
-                self.key_exchange.is_some() || matches!(self.authentication(), SuiteAuthentication::Psk)
+                self.key_exchange.is_some() || matches!(self.key_exchange(), KeyExchangeAlgorithm::Psk)
             }
             _ => false,
         }

@@ -30,7 +30,7 @@ use core::time::Duration;
 use rustls_pki_types::CertificateDer;
 
 use crate::config::PskMismatch;
-use crate::crypto::suite::SuiteAuthentication;
+use crate::crypto::suite::KeyExchangeAlgorithm;
 use crate::crypto::verify::{HandshakeSignatureValid, PeerAuthenticated};
 use crate::discard::Discard;
 use crate::error::Error;
@@ -233,7 +233,7 @@ impl Handshake {
             return Ok(Advance::Nothing);
         }
         let Some(message) = self.reassembly.take(seq) else { return Ok(Advance::Nothing) };
-        let parsed = match Parsed::of(&message, self.state.authentication()) {
+        let parsed = match Parsed::of(&message, self.state.key_exchange()) {
             Ok(parsed) => parsed,
             Err(fault) => return self.forgive(epoch, Error::Malformed(typ, fault)),
         };
@@ -348,11 +348,11 @@ impl State {
         }
     }
 
-    const fn authentication(&self) -> SuiteAuthentication {
+    const fn key_exchange(&self) -> KeyExchangeAlgorithm {
         match self {
-            Self::Client(state) => state.authentication(),
-            Self::Server(state) => state.authentication(),
-            Self::Over => SuiteAuthentication::Ecdsa,
+            Self::Client(state) => state.key_exchange(),
+            Self::Server(state) => state.key_exchange(),
+            Self::Over => KeyExchangeAlgorithm::ECDHE_ECDSA,
         }
     }
 

@@ -74,7 +74,7 @@ pub(crate) fn choose<'c>(hello: &ClientHello<'_>, config: &'c ServerConfig) -> R
     Ok(ServerChoice {
         suite,
         proof,
-        group: group.filter(|_| suite.authentication != SuiteAuthentication::Psk),
+        group: group.filter(|_| suite.key_exchange.is_ephemeral()),
         extended_master_secret,
         alpn: choose_protocol(settings, extensions)?,
         srtp: extensions.use_srtp.as_ref().and_then(|offer| choose_srtp(settings, offer)),
@@ -115,18 +115,14 @@ fn choose_suite<'c>(
     }
     offered
         .find_map(|suite| {
-            if suite.authentication == SuiteAuthentication::Psk {
-                return Some((*suite, ServerProof::PresharedKey));
-            }
-            if !has_group {
+            if suite.key_exchange.is_ephemeral() && !has_group {
                 return None;
             }
-            if suite.authentication == SuiteAuthentication::EcdhePsk {
+            let Some(kind) = suite.key_exchange.signed_by() else {
                 return Some((*suite, ServerProof::PresharedKey));
-            }
+            };
             let fits = |identity: &&Identity| {
-                identity.key().kind() == suite.authentication
-                    && identity.curve().is_none_or(|curve| supports(&hello.extensions, curve))
+                identity.key().kind() == kind && identity.curve().is_none_or(|curve| supports(&hello.extensions, curve))
             };
             config.identities.iter().filter(fits).find_map(|identity| {
                 let scheme = choose_scheme(identity, &config.settings, accepted)?;
@@ -347,7 +343,6 @@ pub(crate) fn choose_client_scheme(
     let wanted = match identity.key().kind() {
         SuiteAuthentication::Ecdsa => ClientCertificateType::ECDSA_SIGN,
         SuiteAuthentication::Rsa => ClientCertificateType::RSA_SIGN,
-        SuiteAuthentication::EcdhePsk | SuiteAuthentication::Psk => return None,
     };
     if !request.certificate_types.contains(&wanted) {
         return None;

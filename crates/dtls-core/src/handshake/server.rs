@@ -36,7 +36,7 @@ use crate::config::{ClientAuthentication, PskMismatch, Selected, ServerConfig};
 use crate::crypto::kx::KeyExchange;
 use crate::crypto::secrets::{MasterSecret, PreMasterSecret};
 use crate::crypto::sign::Identity;
-use crate::crypto::suite::{CipherSuite, SuiteAuthentication};
+use crate::crypto::suite::{CipherSuite, KeyExchangeAlgorithm};
 use crate::crypto::verify::{PeerRole, PeerVerifier, PresentedPeer, verify_handshake_signature};
 use crate::error::Error;
 use crate::event::{Role, SessionInfo};
@@ -77,11 +77,11 @@ impl ServerState {
         }
     }
 
-    /// How the suite in force authenticates, which says what a key exchange message is.
-    pub(crate) const fn authentication(&self) -> SuiteAuthentication {
+    /// How keys are exchanged in the suite in force, which says what a key exchange message is.
+    pub(crate) const fn key_exchange(&self) -> KeyExchangeAlgorithm {
         match self {
-            Self::AwaitPskClientKeyExchange(state) => state.authentication(),
-            _ => SuiteAuthentication::Ecdsa,
+            Self::AwaitPskClientKeyExchange(state) => state.key_exchange(),
+            _ => KeyExchangeAlgorithm::ECDHE_ECDSA,
         }
     }
 
@@ -163,7 +163,7 @@ impl AwaitClientHello {
         x.transcript.add(&message.bytes);
         x.transcript.start_hash(choice.suite.hash);
         x.records = choice.records;
-        let is_psk = choice.suite.authentication.is_psk();
+        let is_psk = choice.suite.key_exchange.signed_by().is_none();
         if is_psk || config.client_authentication.verifier().is_none() {
             x.transcript.drop_messages();
         }
@@ -399,7 +399,11 @@ pub(crate) struct AwaitFinished {
 impl AwaitFinished {
     /// What to do about a Finished that does not decrypt, if a pre-shared key that differs is the likely reason.
     pub(super) fn psk_mismatch(&self) -> Option<PskMismatch> {
-        if self.session.suite.authentication.is_psk() { Some(self.session.config.settings.psk_mismatch) } else { None }
+        if self.session.suite.key_exchange.signed_by().is_none() {
+            Some(self.session.config.settings.psk_mismatch)
+        } else {
+            None
+        }
     }
 
     pub(super) fn begin(

@@ -20,7 +20,7 @@ use crate::config::{ServerConfig, UnknownPsk};
 use crate::crypto::kx::KeyExchange;
 use crate::crypto::psk::{PresharedKey, PskServer};
 use crate::crypto::secrets::PreMasterSecret;
-use crate::crypto::suite::SuiteAuthentication;
+use crate::crypto::suite::KeyExchangeAlgorithm;
 use crate::error::Error;
 use crate::wire::enums::{HandshakeType, NamedGroup};
 use crate::wire::psk::{EcdhePskServerKeyExchange, PskServerKeyExchange};
@@ -54,8 +54,8 @@ impl AwaitPskClientKeyExchange {
         Self { session, key_exchange }
     }
 
-    pub(super) const fn authentication(&self) -> SuiteAuthentication {
-        self.session.suite.authentication
+    pub(super) const fn key_exchange(&self) -> KeyExchangeAlgorithm {
+        self.session.suite.key_exchange
     }
 
     pub(super) fn on_client_key_exchange(

@@ -139,7 +139,7 @@ fn a_hello_says_what_is_configured_and_names_no_address() {
         let datagram = drain(&mut client, START).concat();
         let record = Records::new(&datagram).next().unwrap().unwrap();
         let hello = ClientHello::decode_all(&record.body[FragmentHeader::LEN..]).unwrap();
-        let with_certificates = config.suites.iter().filter(|suite| !suite.authentication.is_psk());
+        let with_certificates = config.suites.iter().filter(|suite| suite.key_exchange.signed_by().is_some());
         assert_eq!(hello.cipher_suites, with_certificates.map(|suite| suite.id).collect::<Vec<_>>());
         assert_eq!(hello.extensions.server_name, expected);
         assert_eq!(hello.extensions.supported_groups, Some(config.settings().groups.clone()));
