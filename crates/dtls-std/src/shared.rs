@@ -462,14 +462,15 @@ impl State {
         let waiting: Vec<Handle> = self.backlog.drain(..).filter_map(Arrival::handle).collect();
         self.update_admission();
         let is_claimed = |handle: &Handle| self.peers.contains_key(handle) && !waiting.contains(handle);
-        let (claimed, mut unclaimed): (Vec<_>, Vec<_>) = self.endpoint().sessions().partition(is_claimed);
-        if let Whom::All = whom {
-            if let Ending::Abort = ending {
-                self.hub.forget_blocked();
-            }
-            self.end(&claimed, ending, now);
+        let (mut ended, mut unclaimed): (Vec<_>, Vec<_>) = self.endpoint().sessions().partition(is_claimed);
+        match (whom, ending) {
+            (Whom::All, Ending::Abort) => self.hub.forget_blocked(),
+            (Whom::All, Ending::Close) => {}
+            (Whom::Unclaimed, _) => ended.clear(),
         }
-        self.end(&unclaimed, ending, now);
+        // All before anything is sent: a full socket must not get what one of them has to say while another is ended.
+        ended.extend(&unclaimed);
+        self.end(&ended, ending, now);
         // Those, too, that were over before anyone accepted them.
         unclaimed.extend(waiting);
         for handle in unclaimed {

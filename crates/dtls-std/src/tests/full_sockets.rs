@@ -85,3 +85,28 @@ fn destroying_does_not_wait_for_a_full_socket() {
     is_full.store(false, Ordering::SeqCst);
     assert_eq!(receive(&server), b"kept");
 }
+
+#[test]
+fn destroying_an_endpoint_does_not_offer_a_full_socket_what_a_handshake_has_to_say() {
+    let party = Party::new();
+    let (mut tap, seen) = TestTap::new();
+    tap.fulls = usize::MAX;
+    let is_full = Arc::clone(&tap.is_full);
+    let options = Options { tap: Some(Box::new(tap)), cookies: CookiePolicy::TrustedPath, ..Options::default() };
+    let endpoint = listen_with("127.0.0.1:0", party.server(), options).unwrap();
+    let (_client, server) = party.pair(&endpoint);
+    is_full.store(true, Ordering::SeqCst);
+    server.send(b"kept").unwrap();
+    let caller = party.listen();
+    thread::scope(|scope| {
+        let calling = scope.spawn(|| caller.connect(endpoint.local_addr(), None, party.client()));
+        while endpoint.sessions() < 2 {
+            thread::yield_now();
+        }
+        seen.try_iter().for_each(drop);
+        endpoint.destroy();
+        caller.destroy();
+        assert!(calling.join().unwrap().is_err());
+    });
+    assert!(!seen.try_iter().any(|(way, peer, _)| (way, peer) == (Way::Out, caller.local_addr())));
+}
