@@ -170,6 +170,12 @@ impl Endpoint {
         self.shared().local_addr()
     }
 
+    /// How many threads wait for a full socket.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.shared().lock().waiting
+    }
+
     // --- beginning sessions ---
 
     /// Waits for the next client whose handshake is complete.

@@ -27,7 +27,7 @@ pub(crate) struct Shared {
     state: Mutex<State>,
     /// Signalled when there is somebody to accept, or nobody will come any more.
     arrived: Arc<Condvar>,
-    /// Signalled when the socket may have room again.
+    /// Signalled when something has left, or never will.
     room: Arc<Condvar>,
     /// Interrupts the thread's wait.
     waker: mio::Waker,
@@ -60,6 +60,7 @@ impl Shared {
             backlog_max,
             arrived: Arc::clone(&arrived),
             room: Arc::clone(&room),
+            waiting: 0,
             wait: Wait::default(),
         };
         let thread = Mutex::new(None);
@@ -91,12 +92,29 @@ impl Shared {
     /// Lets `change` happen, sends what comes of it, and interrupts the thread's wait if it must not last as long as
     /// it would.
     pub(crate) fn act<T>(&self, change: impl FnOnce(&mut State, Instant) -> T) -> T {
+        // Dropped behind the lock.
+        let _relief = Relief { shared: self };
         let mut state = self.lock();
         let now = self.now();
         let result = change(&mut state, now);
         state.flush(now);
         self.interrupt_if_needed(&mut state);
         result
+    }
+
+    /// Waits as long as the state is such, or until the time is up, for what a flush may change.
+    fn wait_while(&self, timeout: Option<Duration>, is_so: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
+        let mut state = self.lock();
+        state.waiting += 1;
+        let is_so = |state: &mut State| is_so(state);
+        let mut state = match timeout {
+            None => self.room.wait_while(state, is_so).unwrap_or_else(PoisonError::into_inner),
+            Some(timeout) => {
+                self.room.wait_timeout_while(state, timeout, is_so).unwrap_or_else(PoisonError::into_inner).0
+            }
+        };
+        state.waiting -= 1;
+        state
     }
 
     fn interrupt_if_needed(&self, state: &mut State) {
@@ -131,8 +149,8 @@ impl Shared {
     ) -> Result<usize, SessionError> {
         let mut state = self.lock();
         if state.hub.wants_room() {
-            let waited = self.room.wait_timeout_while(state, Hub::PATIENCE, |state| state.hub.wants_room());
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            drop(state);
+            state = self.wait_while(Some(Hub::PATIENCE), |state| state.hub.wants_room());
         }
         let sent = state.hub.send(handle, payloads);
         if state.hub.wants_room() {
@@ -147,7 +165,7 @@ impl Shared {
 
     /// Waits until all that an ended session has to say has left.
     pub(crate) fn wait_left(&self, handle: Handle) {
-        drop(self.room.wait_while(self.lock(), |state| state.is_leaving(handle)));
+        drop(self.wait_while(None, |state| state.is_leaving(handle)));
     }
 
     /// Ends a session of which nothing more will be asked; gives what it has counted.
@@ -196,7 +214,7 @@ impl Shared {
 
     /// After all sessions were ended: waits until all is sent, the thread has ended and the socket is closed.
     pub(crate) fn join(&self) {
-        drop(self.room.wait_while(self.lock(), |state| !state.is_done()));
+        drop(self.wait_while(None, |state| !state.is_done()));
         self.join_if_done();
     }
 
@@ -222,6 +240,20 @@ impl Shared {
 
     fn thread(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
         self.thread.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// If a callback panics in a caller's thread, has the socket's thread do what the call has left undone.
+struct Relief<'a> {
+    shared: &'a Shared,
+}
+
+impl Drop for Relief<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            // A thread that has ended has left nothing undone.
+            let _ = self.shared.waker.wake();
+        }
     }
 }
 
@@ -277,6 +309,8 @@ pub(crate) struct State {
     backlog_max: usize,
     arrived: Arc<Condvar>,
     room: Arc<Condvar>,
+    /// How many threads wait for `room`.
+    pub(crate) waiting: usize,
     /// What the thread waits for.
     wait: Wait,
 }
@@ -284,6 +318,7 @@ pub(crate) struct State {
 impl State {
     /// Failed handshakes that wait to be reported at most. Only a client whose address was verified can make one.
     const FAILURES_MAX: usize = 64;
+
     pub(crate) const fn endpoint(&self) -> &dtls_endpoint::Endpoint<SocketAddr> {
         self.hub.endpoint()
     }
@@ -294,7 +329,7 @@ impl State {
 
     /// Whether the thread has nothing left to do, ever.
     pub(crate) fn is_done(&self) -> bool {
-        self.door == Door::Shut && self.endpoint().is_empty()
+        self.ended.is_some() || self.door == Door::Shut && self.endpoint().is_empty()
     }
 
     /// What the thread should wait for.
@@ -332,11 +367,16 @@ impl State {
 
     /// Sends what there is to send, and tells who waits for what has happened.
     fn flush(&mut self, now: Instant) {
-        let wanted_room = self.hub.wants_room();
         self.hub.flush(now);
-        if wanted_room {
+        self.tell();
+        // Whatever they wait for, room or that the last word of a session has left or was lost, comes about here.
+        if self.waiting > 0 {
             self.room.notify_all();
         }
+    }
+
+    /// Tells who waits for what has happened.
+    fn tell(&mut self) {
         self.tell_refused();
         while let Some((handle, address, event)) = self.hub.poll_event() {
             self.on_event(handle, address, event);
@@ -440,7 +480,7 @@ impl State {
 
     /// Whether a session that is over still has something to say.
     fn is_leaving(&self, handle: Handle) -> bool {
-        !self.endpoint().is_drained(handle)
+        self.ended.is_none() && !self.endpoint().is_drained(handle)
     }
 
     /// Ends sessions from our side; what they have to say has left when this returns, unless the socket is full.
@@ -451,16 +491,19 @@ impl State {
                 Ending::Abort => self.endpoint_mut().abort(*handle),
             }
         }
-        self.flush(now);
+        // Everyone is told before anything is sent: a tap may panic.
+        self.tell();
         for handle in handles {
             self.over(*handle, End::Closed);
         }
+        self.flush(now);
     }
 
     fn shut(&mut self, whom: Whom, ending: Ending, now: Instant) {
         self.door = Door::Shut;
         let waiting: Vec<Handle> = self.backlog.drain(..).filter_map(Arrival::handle).collect();
         self.update_admission();
+        self.arrived.notify_all();
         let is_claimed = |handle: &Handle| self.peers.contains_key(handle) && !waiting.contains(handle);
         let (mut ended, mut unclaimed): (Vec<_>, Vec<_>) = self.endpoint().sessions().partition(is_claimed);
         match (whom, ending) {
@@ -476,7 +519,6 @@ impl State {
         for handle in unclaimed {
             self.release(handle);
         }
-        self.arrived.notify_all();
     }
 
     fn retire(&mut self, fault: Option<io::Error>, now: Instant) {
@@ -488,9 +530,9 @@ impl State {
         for handle in self.peers.keys() {
             self.over(*handle, end.clone());
         }
+        self.arrived.notify_all();
         let handles: Vec<Handle> = self.endpoint().sessions().collect();
         self.end(&handles, Ending::Close, now);
-        self.arrived.notify_all();
     }
 }
 

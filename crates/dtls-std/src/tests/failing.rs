@@ -119,3 +119,32 @@ fn a_callback_that_panics_in_a_caller_s_thread_ends_only_that_call() {
     assert_eq!(receive(&server), b"hello");
     party.pair(&endpoint);
 }
+
+#[test]
+fn a_callback_that_panics_while_an_endpoint_is_closed_leaves_nobody_waiting() {
+    let party = Party::new();
+    let (panics, endpoint, server, client) = pair_with_panicking_tap(&party);
+    let (other_client, _other_server) = party.pair(&endpoint);
+    let server = Arc::new(server);
+    let (tell, told) = channel();
+    // Not joined: a test that fails must not wait for them.
+    thread::spawn({
+        let (endpoint, tell) = (endpoint.clone(), tell.clone());
+        move || tell.send(matches!(endpoint.accept(), Err(AcceptError::Closed)))
+    });
+    // The session is kept: dropping it would have the rest sent, too.
+    thread::spawn({
+        let server = Arc::clone(&server);
+        move || tell.send(matches!(server.recv_vec(), Err(SessionError::Closed)))
+    });
+    panics.store(true, Ordering::SeqCst);
+    assert!(std::panic::catch_unwind(core::panic::AssertUnwindSafe(|| endpoint.close())).is_err());
+    // The socket's thread has gone on: one goodbye is lost, and no more.
+    let is_told = |client: &Session| matches!(client.recv_vec_timeout(SHORT), Err(SessionError::Closed));
+    assert!((0..100).any(|_| is_told(&client) || is_told(&other_client)));
+    for _ in 0..2 {
+        assert_eq!(told.recv_timeout(LONG), Ok(true));
+    }
+    endpoint.close();
+    UdpSocket::bind(endpoint.local_addr()).unwrap();
+}

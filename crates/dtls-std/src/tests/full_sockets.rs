@@ -86,6 +86,50 @@ fn destroying_does_not_wait_for_a_full_socket() {
     assert_eq!(receive(&server), b"kept");
 }
 
+/// What ends all waiting for a full socket while one thread closes the endpoint.
+fn ends_a_close_that_waits(end: impl FnOnce(&Endpoint, &AtomicBool)) {
+    let party = Party::new();
+    let (mut tap, _) = TestTap::new();
+    tap.fulls = usize::MAX;
+    let (is_full, panics) = (Arc::clone(&tap.is_full), Arc::clone(&tap.panics));
+    let options = Options { tap: Some(Box::new(tap)), ..Options::default() };
+    let endpoint = listen_with("127.0.0.1:0", party.server(), options).unwrap();
+    let _pair = party.pair(&endpoint);
+    is_full.store(true, Ordering::SeqCst);
+    let (done, closed) = channel();
+    let closing = endpoint.clone();
+    // Not joined: a test that fails must not wait for it.
+    thread::spawn(move || {
+        closing.close();
+        done.send(()).unwrap();
+    });
+    while endpoint.waiting() == 0 && endpoint.destroyed().is_none() {
+        thread::yield_now();
+    }
+    end(&endpoint, &panics);
+    closed.recv_timeout(LONG).expect("an end in time");
+    UdpSocket::bind(endpoint.local_addr()).unwrap();
+}
+
+#[test]
+fn destroying_an_endpoint_ends_a_close_that_waits_for_a_full_socket() {
+    ends_a_close_that_waits(|endpoint, _| endpoint.destroy());
+}
+
+#[test]
+fn a_panic_in_the_socket_s_thread_ends_a_close_that_waits_for_a_full_socket() {
+    ends_a_close_that_waits(|_, panics| panics.store(true, Ordering::SeqCst));
+}
+
+#[test]
+fn a_panic_in_a_caller_s_thread_does_not_keep_waiting_who_closes() {
+    ends_a_close_that_waits(|endpoint, panics| {
+        panics.store(true, Ordering::SeqCst);
+        // Panics, unless the socket's thread has before.
+        let _ = std::panic::catch_unwind(core::panic::AssertUnwindSafe(|| endpoint.close()));
+    });
+}
+
 #[test]
 fn destroying_an_endpoint_does_not_offer_a_full_socket_what_a_handshake_has_to_say() {
     let party = Party::new();
