@@ -32,8 +32,8 @@ pub(crate) struct Hub {
     incoming: VecDeque<Incoming<SocketAddr>>,
     /// What the socket had no room for. Nothing else is taken from the sessions before it has left.
     blocked: Option<Blocked>,
-    /// Since when the socket has taken nothing.
-    full_since: Option<Instant>,
+    /// There while the socket has taken nothing since it was full.
+    full: Option<Full>,
     /// The last datagram that the socket did not take, and why.
     send_fault: Option<(SocketAddr, io::Error)>,
     /// A session whose peer's host has said that nothing listens there.
@@ -49,9 +49,16 @@ struct Blocked {
     datagram_len: usize,
 }
 
+/// A socket that takes nothing.
+struct Full {
+    since: Instant,
+    /// When that was last seen.
+    seen: Instant,
+}
+
 impl Hub {
     /// How long a full socket is waited for. What it has not taken by then is lost, and so is all that comes after
-    /// until it takes something again.
+    /// until it takes something again, or until nothing was tried for as long.
     pub(crate) const PATIENCE: Duration = if cfg!(test) { Duration::from_millis(300) } else { Duration::from_secs(5) };
     /// Clients at the door who wait at most.
     const INCOMING_MAX: usize = 64;
@@ -76,7 +83,7 @@ impl Hub {
             is_dual_stack,
             incoming: VecDeque::new(),
             blocked: None,
-            full_since: None,
+            full: None,
             send_fault: None,
             refused: None,
             out: Vec::new(),
@@ -113,7 +120,7 @@ impl Hub {
 
     /// When something is due.
     pub(crate) fn next_deadline(&mut self) -> Option<Instant> {
-        let given_up = self.full_since.filter(|_| self.wants_room()).map(|since| since + Self::PATIENCE);
+        let given_up = self.full.as_ref().filter(|_| self.wants_room()).map(|full| full.since + Self::PATIENCE);
         self.endpoint.poll_timeout().into_iter().chain(given_up).min()
     }
 
@@ -294,6 +301,10 @@ impl Hub {
     /// Sends what there is to send.
     pub(crate) fn flush(&mut self, now: Instant) {
         if let Some(Blocked { to, datagrams, datagram_len }) = self.blocked.take() {
+            // However long ago it was tried: it has waited all the while.
+            if let Some(full) = &mut self.full {
+                full.seen = now;
+            }
             self.transmit_or_lose(to, &datagrams, datagram_len);
         }
         let batch_max = self.batch_max();
@@ -324,10 +335,11 @@ impl Hub {
         match outcome {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 let now = self.now();
-                if at > 0 {
-                    self.full_since = None;
-                }
-                if now >= *self.full_since.get_or_insert(now) + Self::PATIENCE {
+                // After a while in which nothing was tried nobody knows whether it has been full all the time.
+                let full = self.full.take().filter(|full| at == 0 && now < full.seen + Self::PATIENCE);
+                let since = full.map_or(now, |full| full.since);
+                self.full = Some(Full { since, seen: now });
+                if now >= since + Self::PATIENCE {
                     return Err(error);
                 }
                 let datagrams = datagrams.get(at..).unwrap_or_default().to_vec();
@@ -335,7 +347,7 @@ impl Hub {
                 Ok(())
             }
             outcome => {
-                self.full_since = None;
+                self.full = None;
                 outcome
             }
         }

@@ -1,6 +1,7 @@
 //! Sockets without room.
 
 use super::*;
+use crate::hub::Hub;
 
 /// A session whose socket has no room for so many attempts once the flag is set; its endpoint and its other end.
 fn pair_with_full_socket(party: &Party, fulls: usize) -> (Session, Arc<AtomicBool>, Endpoint, Session) {
@@ -72,6 +73,21 @@ fn a_socket_that_stays_full_is_given_up() {
     client.close();
     UdpSocket::bind(client.local_addr()).unwrap();
     assert!(server.recv_vec_timeout(SHORT).unwrap().is_none());
+}
+
+#[test]
+fn a_socket_that_was_given_up_long_ago_is_waited_for_again() {
+    let party = Party::new();
+    let (client, is_full, _endpoint, server) = pair_with_full_socket(&party, usize::MAX);
+    is_full.store(true, Ordering::SeqCst);
+    client.send(b"lost").unwrap();
+    let given_up = client.send(b"lost, too");
+    assert!(given_up.is_err(), "{given_up:?}");
+    // Nothing is tried for a while.
+    assert!(server.recv_vec_timeout(2 * Hub::PATIENCE).unwrap().is_none());
+    client.send(b"kept").unwrap();
+    is_full.store(false, Ordering::SeqCst);
+    assert_eq!(receive(&server), b"kept");
 }
 
 #[test]
