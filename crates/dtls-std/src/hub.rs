@@ -47,6 +47,8 @@ struct Blocked {
     to: SocketAddr,
     datagrams: Vec<u8>,
     datagram_len: usize,
+    /// There once they were tried again in vain.
+    retry_at: Option<Instant>,
 }
 
 /// A socket that takes nothing.
@@ -60,6 +62,9 @@ impl Hub {
     /// How long a full socket is waited for. What it has not taken by then is lost, and so is all that comes after
     /// until it takes something again, or until nothing was tried for as long.
     pub(crate) const PATIENCE: Duration = if cfg!(test) { Duration::from_millis(300) } else { Duration::from_secs(5) };
+    /// How long to wait before what was tried again in vain is tried once more. A tap may have no room while the socket
+    /// has, so that the system would say without end that there is some.
+    pub(crate) const PAUSE: Duration = Duration::from_millis(2);
     /// Clients at the door who wait at most.
     const INCOMING_MAX: usize = 64;
     /// Bytes in one call of the system.
@@ -132,6 +137,11 @@ impl Hub {
     /// Whether the socket has not taken something.
     pub(crate) const fn wants_room(&self) -> bool {
         self.blocked.is_some()
+    }
+
+    /// When to try again what waits for room, if that has been in vain although there seemed to be some.
+    pub(crate) fn retry_at(&self) -> Option<Instant> {
+        self.blocked.as_ref().and_then(|blocked| blocked.retry_at)
     }
 
     pub(crate) fn poll_event(&mut self) -> Option<(Handle, SocketAddr, Event)> {
@@ -300,12 +310,15 @@ impl Hub {
 
     /// Sends what there is to send.
     pub(crate) fn flush(&mut self, now: Instant) {
-        if let Some(Blocked { to, datagrams, datagram_len }) = self.blocked.take() {
+        if let Some(Blocked { to, datagrams, datagram_len, .. }) = self.blocked.take() {
             // However long ago it was tried: it has waited all the while.
             if let Some(full) = &mut self.full {
                 full.seen = now;
             }
             self.transmit_or_lose(to, &datagrams, datagram_len);
+            if let Some(blocked) = self.blocked.as_mut().filter(|blocked| blocked.datagrams.len() == datagrams.len()) {
+                blocked.retry_at = Some(now + Self::PAUSE);
+            }
         }
         let batch_max = self.batch_max();
         let mut out = core::mem::take(&mut self.out);
@@ -343,7 +356,7 @@ impl Hub {
                     return Err(error);
                 }
                 let datagrams = datagrams.get(at..).unwrap_or_default().to_vec();
-                self.blocked = Some(Blocked { to, datagrams, datagram_len });
+                self.blocked = Some(Blocked { to, datagrams, datagram_len, retry_at: None });
                 Ok(())
             }
             outcome => {

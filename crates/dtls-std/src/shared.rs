@@ -334,7 +334,9 @@ impl State {
 
     /// What the thread should wait for.
     fn next_wait(&mut self) -> Wait {
-        Wait { until: self.hub.next_deadline(), for_room: self.hub.wants_room() }
+        let retry_at = self.hub.retry_at();
+        let until = self.hub.next_deadline().into_iter().chain(retry_at).min();
+        Wait { until, for_room: self.hub.wants_room() && retry_at.is_none() }
     }
 
     // --- datagrams ---

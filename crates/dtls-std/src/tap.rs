@@ -17,7 +17,9 @@ pub trait Tap: Send {
     ///
     /// # Errors
     /// Those of the socket: a payload's sender gets them, and a handshake takes them for a datagram lost on its way. On
-    /// [`io::ErrorKind::WouldBlock`] the same datagram is given again when the socket has room.
+    /// [`io::ErrorKind::WouldBlock`] the same datagram is given again when the socket has room; where it has, and the tap
+    /// has none of its own, every few milliseconds. The loop around a [`Driver`](crate::Driver) has to make that pause
+    /// itself.
     fn send(&mut self, socket: &UdpSocket, to: SocketAddr, datagram: &[u8]) -> io::Result<()> {
         send(socket, to, datagram)
     }

@@ -91,6 +91,25 @@ fn a_socket_that_was_given_up_long_ago_is_waited_for_again() {
 }
 
 #[test]
+fn a_tap_that_has_no_room_while_the_socket_has_is_not_asked_without_a_pause() {
+    let party = Party::new();
+    let endpoint = party.listen();
+    let (mut tap, seen) = TestTap::new();
+    tap.fulls = usize::MAX;
+    let is_full = Arc::clone(&tap.is_full);
+    let options = Options { tap: Some(Box::new(tap)), ..Options::default() };
+    let client = connect_with(endpoint.local_addr(), None, party.client(), options).unwrap();
+    is_full.store(true, Ordering::SeqCst);
+    seen.try_iter().for_each(drop);
+    client.send(b"lost").unwrap();
+    client.close();
+    let attempts = seen.try_iter().count();
+    // Some for the calls themselves, and one after each pause.
+    let most = Hub::PATIENCE.as_millis() / Hub::PAUSE.as_millis() + 10;
+    assert!((4..most).contains(&u128::try_from(attempts).unwrap()), "{attempts}");
+}
+
+#[test]
 fn destroying_does_not_wait_for_a_full_socket() {
     let party = Party::new();
     let (client, is_full, _endpoint, server) = pair_with_full_socket(&party, usize::MAX);
