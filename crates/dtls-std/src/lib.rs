@@ -87,9 +87,11 @@
 //!
 //! # Callbacks
 //!
-//! What you hand in and is called back, a [`Tap`], a [`KeyLog`](dtls_core::config::KeyLog), a verifier of one's own or a
-//! [`CryptoProvider`](dtls_core::crypto::CryptoProvider), is called while the socket's lock is held, by the socket's
-//! thread or by whichever thread has called us. Therefore it must
+//! What you hand in is called back while the socket's lock is held, by the socket's thread or by whichever thread has
+//! called us: a [`Tap`], a [`KeyLog`](dtls_core::config::KeyLog), and, where they are one's own, a
+//! [`PeerVerifier`](dtls_core::crypto::PeerVerifier), a [`WallClock`](dtls_core::crypto::WallClock), a
+//! [`SelectConfig`](dtls_core::config::SelectConfig), a [`SigningKey`](dtls_core::crypto::SigningKey) and a
+//! [`CryptoProvider`](dtls_core::crypto::CryptoProvider). Therefore it must
 //!
 //! - not call the [`Endpoint`] or a [`Session`] of that socket, nor drop one: it would wait for itself;
 //! - not block: all sessions of the socket wait meanwhile;
