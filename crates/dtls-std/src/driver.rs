@@ -154,7 +154,8 @@ impl Driver {
 // --- sessions ---
 
 impl Driver {
-    /// Begins a session as the client; its first flight has left when this returns. An event says what becomes of it.
+    /// Begins a session as the client; its first flight has left when this returns, unless the socket
+    /// [wants room](Self::wants_room). An event says what becomes of it.
     ///
     /// # Errors
     /// [`ConnectError::NotBegun`]; [`ConnectError::Socket`] if the socket does not take the first datagram.

@@ -130,7 +130,7 @@ impl Shared {
 
     // --- sessions ---
 
-    /// Begins a handshake; its first flight has left when this returns.
+    /// Begins a handshake; its first flight has left when this returns, unless the socket is full.
     pub(crate) fn begin(
         &self,
         to: SocketAddr,
