@@ -67,6 +67,16 @@ pub struct SessionInfo {
     pub peer_certificates: Vec<CertificateDer<'static>>,
 }
 
+impl SessionInfo {
+    /// How many bytes of the heap it takes.
+    pub(crate) fn held(&self) -> usize {
+        let certificates: usize = self.peer_certificates.iter().map(|certificate| certificate.len()).sum();
+        let mki = self.srtp.as_ref().map(|srtp| &srtp.mki);
+        let names = [self.alpn.as_ref(), self.server_name.as_ref(), self.psk_identity.as_ref(), mki];
+        names.into_iter().flatten().map(Vec::capacity).sum::<usize>() + certificates
+    }
+}
+
 /// The outcome of use_srtp (RFC 5764 section 4.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NegotiatedSrtp {

@@ -439,11 +439,14 @@ impl<A: Address> Endpoint<A> {
 
 impl<A> Session<A> {
     fn next_event(&mut self) -> Option<Event> {
-        match self.connection.poll_event() {
-            Some(dtls_core::Event::Connected) => return Some(Event::Connected),
-            Some(dtls_core::Event::Closed) => return Some(Event::Closed),
-            Some(dtls_core::Event::Failed(error)) => return Some(Event::Failed(error)),
-            Some(_) | None => {}
+        while let Some(event) = self.connection.poll_event() {
+            match event {
+                dtls_core::Event::Connected => return Some(Event::Connected),
+                dtls_core::Event::KeysProbablyDiffer => return Some(Event::KeysProbablyDiffer),
+                dtls_core::Event::Closed => return Some(Event::Closed),
+                dtls_core::Event::Failed(error) => return Some(Event::Failed(error)),
+                _ => {}
+            }
         }
         self.ended.take().map(Event::Ended)
     }

@@ -10,6 +10,8 @@ use dtls_core::Error;
 pub enum Event {
     /// See [`dtls_core::Event::Connected`].
     Connected,
+    /// See [`dtls_core::Event::KeysProbablyDiffer`].
+    KeysProbablyDiffer,
     /// The peer has closed the session in good order. Nothing follows.
     Closed,
     /// The session is over for a reason that its connection gives. Nothing follows.

@@ -53,7 +53,7 @@
 //!
 //! ```no_run
 //! # use std::sync::Arc;
-//! # use dtls_std::{ServerConfig, load_identity};
+//! # use dtls_std::{DnsName, ServerConfig, load_identity};
 //! # use dtls_std::dtls_core::{config::ServerNames, crypto::ring};
 //! # fn run() -> Result<(), Box<dyn std::error::Error>> {
 //! let provider = Arc::new(ring::provider());
@@ -61,7 +61,9 @@
 //!     let identity = load_identity(&provider, format!("{name}/cert.pem"), format!("{name}/key.pem"))?;
 //!     Ok(Arc::new(ServerConfig::builder(Arc::clone(&provider)).identity(identity).build()?))
 //! };
-//! let names = ServerNames::new().with("one.example", load("one.example")?).with("two.example", load("two.example")?);
+//! let names = ServerNames::new()
+//!     .with(&DnsName::try_from("one.example")?, load("one.example")?)
+//!     .with(&DnsName::try_from("two.example")?, load("two.example")?);
 //! // All others are refused with unrecognized_name, unless .otherwise(..) says what they are shown.
 //! let fallback = load_identity(&provider, "one.example/cert.pem", "one.example/key.pem")?;
 //! let builder = ServerConfig::builder(Arc::clone(&provider)).identity(fallback);
@@ -128,6 +130,6 @@ pub use error::{AcceptError, ConnectError, SessionError};
 pub use identity::{Content, LoadError, load_certificates, load_identity};
 pub use key_log::KeyLogFile;
 pub use options::{Batching, Fragmentation, Ipv6, Options, SocketOptions};
-pub use rustls_pki_types::ServerName;
+pub use rustls_pki_types::{DnsName, ServerName};
 pub use session::Session;
 pub use tap::Tap;

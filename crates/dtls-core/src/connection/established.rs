@@ -22,9 +22,8 @@ pub(super) struct Established {
 impl Established {
     /// How many bytes of the heap it takes.
     pub(super) fn held(&self) -> usize {
-        let certificates: usize = self.info.peer_certificates.iter().map(|certificate| certificate.len()).sum();
         let linger = self.linger.as_ref().map_or(0, |linger| size_of::<Linger>() + linger.flight.held());
-        size_of::<Self>() + MasterSecret::LEN + certificates + linger
+        size_of::<Self>() + MasterSecret::LEN + self.info.held() + linger
     }
 
     /// What an authenticated handshake fragment is good for once the handshake is over.

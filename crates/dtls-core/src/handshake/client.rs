@@ -87,13 +87,15 @@ impl ClientState {
         }
     }
 
-    /// The chain that the server has shown.
-    pub(crate) fn peer_certificates(&self) -> &[CertificateDer<'static>] {
+    /// How many bytes of the heap what the server has said of itself takes.
+    pub(crate) fn held(&self) -> usize {
+        let chain = |chain: &[CertificateDer<'_>]| chain.iter().map(|certificate| certificate.len()).sum();
         match self {
-            Self::AwaitServerHello(_) | Self::AwaitCertificate(_) | Self::AwaitPskServerFlight(_) => &[],
-            Self::AwaitServerKeyExchange(state) => &state.chain,
-            Self::AwaitServerHelloDone(state) => &state.chain,
-            Self::AwaitFinished(state) => &state.info.peer_certificates,
+            Self::AwaitServerHello(_) | Self::AwaitCertificate(_) => 0,
+            Self::AwaitServerKeyExchange(state) => chain(&state.chain),
+            Self::AwaitServerHelloDone(state) => chain(&state.chain),
+            Self::AwaitPskServerFlight(state) => state.held(),
+            Self::AwaitFinished(state) => state.info.held(),
         }
     }
 

@@ -49,6 +49,11 @@ impl AwaitPskServerFlight {
         self.session.choice.suite.key_exchange
     }
 
+    pub(super) fn held(&self) -> usize {
+        let hint = self.key_exchange.as_ref().and_then(|key_exchange| key_exchange.hint.as_ref());
+        hint.map_or(0, Vec::capacity)
+    }
+
     pub(super) const fn awaits(&self, typ: HandshakeType) -> bool {
         match typ {
             HandshakeType::SERVER_KEY_EXCHANGE => self.key_exchange.is_none(),

@@ -27,8 +27,6 @@ pub(crate) mod transcript;
 use core::fmt;
 use core::time::Duration;
 
-use rustls_pki_types::CertificateDer;
-
 use crate::config::PskMismatch;
 use crate::crypto::suite::KeyExchangeAlgorithm;
 use crate::crypto::verify::{HandshakeSignatureValid, PeerAuthenticated};
@@ -297,8 +295,7 @@ impl Handshake {
     /// How many bytes of the heap what came from the peer and what waits to be sent take.
     pub(crate) fn held(&self) -> usize {
         let Exchange { transcript, flight, .. } = &self.exchange;
-        let certificates: usize = self.state.peer_certificates().iter().map(|certificate| certificate.len()).sum();
-        self.reassembly.held() + transcript.held() + flight.held() + certificates
+        self.reassembly.held() + transcript.held() + flight.held() + self.state.held()
     }
 
     /// The number of the peer's last message that was used; a repetition of it asks for our last flight again.
@@ -356,11 +353,11 @@ impl State {
         }
     }
 
-    fn peer_certificates(&self) -> &[CertificateDer<'static>] {
+    fn held(&self) -> usize {
         match self {
-            Self::Client(state) => state.peer_certificates(),
-            Self::Server(state) => state.peer_certificates(),
-            Self::Over => &[],
+            Self::Client(state) => state.held(),
+            Self::Server(state) => state.held(),
+            Self::Over => 0,
         }
     }
 

@@ -85,13 +85,15 @@ impl ServerState {
         }
     }
 
-    /// The chain that the client has shown.
-    pub(crate) fn peer_certificates(&self) -> &[CertificateDer<'static>] {
+    /// How many bytes of the heap what the client has said of itself takes.
+    pub(crate) fn held(&self) -> usize {
         match self {
-            Self::AwaitClientHello(_) | Self::AwaitCertificate(_) | Self::AwaitPskClientKeyExchange(_) => &[],
-            Self::AwaitClientKeyExchange(state) => &state.session.info.peer_certificates,
-            Self::AwaitCertificateVerify(state) => &state.session.info.peer_certificates,
-            Self::AwaitFinished(state) => &state.session.info.peer_certificates,
+            Self::AwaitClientHello(_) => 0,
+            Self::AwaitCertificate(state) => state.session.info.held(),
+            Self::AwaitClientKeyExchange(state) => state.session.info.held(),
+            Self::AwaitCertificateVerify(state) => state.session.info.held(),
+            Self::AwaitPskClientKeyExchange(state) => state.held(),
+            Self::AwaitFinished(state) => state.session.info.held(),
         }
     }
 

@@ -58,6 +58,10 @@ impl AwaitPskClientKeyExchange {
         self.session.suite.key_exchange
     }
 
+    pub(super) fn held(&self) -> usize {
+        self.session.info.held()
+    }
+
     pub(super) fn on_client_key_exchange(
         self,
         identity: &[u8],

@@ -16,7 +16,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use dtls_core::config::ClientAuthentication;
-use dtls_core::crypto::{Identity, PinnedCertificates, ring};
+use dtls_core::crypto::{Identity, PinnedCertificates, PskIdentity, Psks, ring};
 use dtls_core::wire::enums::CipherSuiteId;
 use dtls_core::{ClientConfig, Error, Instant, Role, SendError, ServerConfig, Settings};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};

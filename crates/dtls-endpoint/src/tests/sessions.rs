@@ -137,3 +137,22 @@ fn a_datagram_of_application_data_queues_nothing_and_one_with_more_in_it_is_look
     network.run();
     assert_eq!(network.events_at(SERVER), [Event::Connected, Event::Closed]);
 }
+
+#[test]
+fn a_pre_shared_key_that_differs_is_told_and_the_end_of_the_handshake_too() {
+    let provider = Arc::new(ring::provider());
+    let psk = |key| PskIdentity::new(b"sensor".to_vec(), vec![key; 16]).unwrap();
+    let mut network = Network::new();
+    let server = ServerConfig::builder(Arc::clone(&provider)).preshared_keys(Arc::new(Psks::new().with(psk(1))));
+    network.server().set_server_config(Arc::new(server.build().unwrap()));
+    let client = ClientConfig::builder(provider).preshared_key(Arc::new(psk(2)));
+    network.configs.client = Arc::new(client.build().unwrap());
+    network.connect(Host(1));
+    network.run();
+    assert_eq!(network.events_at(SERVER), [Event::KeysProbablyDiffer]);
+    while network.server().half_open() > 0 {
+        assert!(network.jump());
+        network.run();
+    }
+    assert_eq!(network.events_at(SERVER)[1..], [Event::Failed(Error::HandshakeTimeout)]);
+}
