@@ -362,6 +362,7 @@ fn blame(error: &ConfigError) -> UsageError {
         ConfigError::IdentityCannotSign { field } | ConfigError::Timeouts { field } => option_of(field),
         ConfigError::ApplicationProtocolLength => "--alpn",
         ConfigError::Mtu => "--mtu",
+        ConfigError::ClientAuthenticationNeedsIdentity => "--client-auth",
         ConfigError::RecordSizeLimit => "--record-size-limit",
         ConfigError::UnknownCipherSuite(_) => "--suites",
         ConfigError::NoUsableCipherSuite => {

@@ -82,6 +82,8 @@ pub enum ConfigError {
     Mtu,
     /// `record_size_limit` is not within 64 to 16384.
     RecordSizeLimit,
+    /// A server that has only pre-shared keys cannot ask for certificates.
+    ClientAuthenticationNeedsIdentity,
     /// `max_fragment_length` is not one of the four lengths there are.
     MaxFragmentLength,
     /// A timeout is zero, or `first_timeout` is longer than `longest_timeout`.
@@ -117,6 +119,9 @@ impl fmt::Display for ConfigError {
             Self::Duplicate { field } => write!(f, "`{field}` names something twice"),
             Self::TooLong { field } => write!(f, "`{field}` is longer than the protocol allows"),
             Self::ApplicationProtocolLength => f.write_str("`alpn` has a name that is not 1 to 255 bytes long"),
+            Self::ClientAuthenticationNeedsIdentity => {
+                f.write_str("a server without a certificate cannot ask for one; leave `client_authentication` out")
+            }
             Self::RecordSizeLimit => f.write_str("`record_size_limit` is not within 64 to 16384"),
             Self::MaxFragmentLength => f.write_str("`max_fragment_length` is none of 512, 1024, 2048 and 4096"),
             Self::Mtu => f.write_str("`mtu` must lie within 256 and 65535"),

@@ -113,6 +113,12 @@ struct Handshaking {
     deadline: Instant,
 }
 
+impl Handshaking {
+    /// How long a handshake goes on after a Finished that did not decrypt under a pre-shared key: long enough for an honest
+    /// one to come again, and no longer, or wrong keys could fill a server.
+    const MISMATCH_PATIENCE: Duration = Duration::from_secs(10);
+}
+
 // --- beginning ---
 
 impl Connection {
@@ -261,6 +267,7 @@ impl Connection {
     pub fn abort(&mut self) {
         self.alert = None;
         self.events.connected = false;
+        self.events.keys_differ = Once::Told;
         self.end();
     }
 

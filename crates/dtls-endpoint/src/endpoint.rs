@@ -201,7 +201,7 @@ impl<A: Address> Endpoint<A> {
         if self.by_address.contains_key(&to) {
             return Err(ConnectError::AddressInUse);
         }
-        if self.is_full() || self.is_host_full(&to) {
+        if self.is_full() || self.is_host_full(&to, self.limits.per_host) {
             return Err(ConnectError::TooManySessions);
         }
         let connection = Connection::connect(config, server_name, now).map_err(ConnectError::Config)?;

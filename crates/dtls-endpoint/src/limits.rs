@@ -14,7 +14,8 @@ pub struct Limits {
     /// Server sessions whose handshake is not complete. Default: 1,000.
     pub half_open: usize,
     /// Sessions with addresses of one [`Address::Host`](crate::Address::Host). Default: no limit, since thousands of
-    /// people may stand behind one address translator.
+    /// people may stand behind one address translator. A client that begins anew at its address is one more than this,
+    /// and than [`sessions`](Self::sessions), until its old session is over and released.
     pub per_host: usize,
     /// Bytes of memory that one session may take, as [`Connection::memory`](dtls_core::Connection::memory) counts them.
     /// Only a peer that sends long certificates comes near it. Default: 512 KiB.

@@ -118,7 +118,7 @@ pub enum ClientAuthentication {
     None,
     /// They are asked; one that shows a certificate must be accepted, one that shows none is anonymous.
     Request(Arc<dyn PeerVerifier>),
-    /// They are asked and must be accepted.
+    /// They are asked and must be accepted. Not clients with a pre-shared key, which stands for a certificate.
     Require(Arc<dyn PeerVerifier>),
 }
 
@@ -179,7 +179,10 @@ impl ServerConfigBuilder<ReadyServer> {
         self
     }
 
-    /// Serves clients that hold one of these keys as well. They are asked for no certificate.
+    /// Serves clients that hold one of these keys as well. They are asked for no certificate. Clients that offer suites
+    /// with certificates are served by those, and are anonymous unless
+    /// [`client_authentication`](Self::client_authentication) says otherwise: see who it is in
+    /// [`SessionInfo::psk_identity`](crate::SessionInfo::psk_identity).
     pub fn preshared_keys(mut self, psks: Arc<dyn PskServer>) -> Self {
         self.stage.psks = Some(psks);
         self
@@ -212,6 +215,9 @@ impl ServerConfigBuilder<ReadyServer> {
         let ReadyServer { identities, psks, client_authentication, selector, settings } = self.stage;
         settings.check()?;
         check_identities(&settings, &identities)?;
+        if identities.is_empty() && client_authentication.verifier().is_some() {
+            return Err(ConfigError::ClientAuthenticationNeedsIdentity);
+        }
         let authorities = client_authentication.verifier().map_or(&[][..], PeerVerifier::authorities);
         if authorities.iter().map(|name| 2 + name.len()).sum::<usize>() > AUTHORITIES_MAX {
             return Err(ConfigError::TooLong { field: "client_authentication" });

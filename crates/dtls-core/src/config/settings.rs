@@ -178,8 +178,8 @@ pub enum UnknownPsk {
 /// the keys differ. Anyone can forge such a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PskMismatch {
-    /// Tell the owner by [`Event::KeysProbablyDiffer`](crate::Event::KeysProbablyDiffer), and let the handshake end by
-    /// its deadline.
+    /// Tell the owner by [`Event::KeysProbablyDiffer`](crate::Event::KeysProbablyDiffer), and let the handshake end in ten
+    /// seconds, or by its deadline if that is sooner, unless a Finished comes that does decrypt.
     Wait,
     /// End the handshake at once with `bad_record_mac`. So can whoever sends one forged record in time.
     Fail,

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 
 use super::established::{Established, Linger, Reaction};
-use super::{Connection, Phase};
+use super::{Connection, Handshaking, Once, Phase};
 use crate::config::PskMismatch;
 use crate::discard::Discard;
 use crate::error::Error;
@@ -44,7 +44,7 @@ impl Connection {
             Err(cause) => {
                 self.stats.count_discard(cause);
                 if cause == Discard::NotAuthentic {
-                    self.on_undecryptable(header);
+                    self.on_undecryptable(now, header);
                 }
                 None
             }
@@ -52,14 +52,17 @@ impl Connection {
     }
 
     /// A record was not authentic: forged, or under a pre-shared key that differs from ours.
-    fn on_undecryptable(&mut self, header: RecordHeader) {
+    fn on_undecryptable(&mut self, now: Instant, header: RecordHeader) {
         if self.inbound.is_worn_out() {
             return self.fail(Error::TooManyForgedRecords);
         }
-        let Phase::Handshaking(phase) = &self.phase else { return };
+        let Phase::Handshaking(phase) = &mut self.phase else { return };
         let mismatch = phase.handshake.on_undecryptable().filter(|_| header.content_type == ContentType::HANDSHAKE);
         match mismatch {
-            Some(PskMismatch::Wait) => self.events.keys_differ.notice(),
+            Some(PskMismatch::Wait) => {
+                phase.deadline = phase.deadline.min(now + Handshaking::MISMATCH_PATIENCE);
+                self.events.keys_differ.notice();
+            }
             Some(PskMismatch::Fail) => self.fail(Error::PskMismatch),
             None => {}
         }
@@ -176,6 +179,8 @@ impl Connection {
         let Completed { info, exporter } = completed;
         self.phase = Phase::Established(Box::new(Established { info, exporter, linger, refused_renegotiation: false }));
         self.events.connected = true;
+        // What did not decrypt was forged.
+        self.events.keys_differ = Once::Told;
     }
 
     fn on_alert(&mut self, now: Instant, epoch: Epoch, payload: &[u8]) {

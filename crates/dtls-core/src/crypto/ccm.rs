@@ -22,7 +22,7 @@ use super::suite::{AeadLimits, CipherSuite, KeyExchangeAlgorithm, NonceConstruct
 use super::{CryptoError, CryptoProvider, HashAlgorithm};
 use crate::wire::enums::CipherSuiteId;
 
-/// Adds the suites with AES-CCM to a provider, behind its own.
+/// Adds the suites with AES-CCM to a provider, behind its own of the same kind.
 #[must_use]
 pub fn with_ccm(mut provider: CryptoProvider) -> CryptoProvider {
     let hash = provider.sha256;
@@ -34,10 +34,11 @@ pub fn with_ccm(mut provider: CryptoProvider) -> CryptoProvider {
         suite(CipherSuiteId::TLS_PSK_WITH_AES_128_CCM, KeyExchangeAlgorithm::Psk, &AES_128_CCM),
         suite(CipherSuiteId::TLS_PSK_WITH_AES_256_CCM, KeyExchangeAlgorithm::Psk, &AES_256_CCM),
     ]);
+    put_ephemeral_first(&mut provider);
     provider
 }
 
-/// Adds the suites with AES-CCM and tags of eight bytes to a provider, behind its own.
+/// Adds the suites with AES-CCM and tags of eight bytes to a provider, behind its own of the same kind.
 ///
 /// One forgery in 2^64 is taken for genuine. To keep the odds of other suites, a connection is closed after 128 records
 /// that do not open, and whoever can send to it can see to that. RFC 9147 appendix B.3 does not want these suites in
@@ -53,7 +54,13 @@ pub fn with_ccm_8(mut provider: CryptoProvider) -> CryptoProvider {
         suite(CipherSuiteId::TLS_PSK_WITH_AES_128_CCM_8, KeyExchangeAlgorithm::Psk, &AES_128_CCM_8),
         suite(CipherSuiteId::TLS_PSK_WITH_AES_256_CCM_8, KeyExchangeAlgorithm::Psk, &AES_256_CCM_8),
     ]);
+    put_ephemeral_first(&mut provider);
     provider
+}
+
+/// Forward secrecy is worth more than a faster cipher.
+fn put_ephemeral_first(provider: &mut CryptoProvider) {
+    provider.cipher_suites.sort_by_key(|suite| !suite.key_exchange.is_ephemeral());
 }
 
 fn suite(

@@ -49,10 +49,11 @@ impl PskIdentity {
     /// # Errors
     /// If either is too long, or the key empty.
     pub fn new(identity: Vec<u8>, key: Vec<u8>) -> Result<Self, PskError> {
+        let key = PresharedKey::new(key)?;
         if identity.len() > 65_535 {
             return Err(PskError::IdentityTooLong);
         }
-        Ok(Self { identity, key: Arc::new(PresharedKey::new(key)?) })
+        Ok(Self { identity, key: Arc::new(key) })
     }
 
     /// The identity, as it goes over the wire: in the clear.
@@ -68,7 +69,8 @@ impl PskIdentity {
 
 /// Chooses what a client shows. A [`PskIdentity`] is the choice of itself.
 pub trait PskClient: Send + Sync + fmt::Debug {
-    /// The identity for a server that gives this hint; `None` ends the handshake. Hints are not authenticated.
+    /// The identity for a server that gives this hint; `None` ends the handshake. Hints are not authenticated. Called
+    /// while a datagram is being handled: it must not block.
     fn identity(&self, hint: Option<&[u8]>) -> Option<PskIdentity>;
 }
 
@@ -81,10 +83,13 @@ impl PskClient for PskIdentity {
 /// Finds the keys of clients. A function from identity to key is one, too; see [`Psks`] for a table.
 pub trait PskServer: Send + Sync {
     /// The key of the client that calls itself so; `None` if there is no such client. What the server does then is
-    /// [`Settings::unknown_psk`](crate::config::Settings::unknown_psk).
+    /// [`Settings::unknown_psk`](crate::config::Settings::unknown_psk). Called while a datagram is being handled, for
+    /// anyone who can be reached at his address: it must not block. Use a key in one direction only: who is client and
+    /// server under one key can be made to talk to himself.
     fn key(&self, identity: &[u8]) -> Option<Arc<PresharedKey>>;
 
-    /// How long the keys are, for a key that is made up in the place of one that is not found. Default: 16 bytes.
+    /// How long the keys are, for a key that is made up in the place of one that is not found. Keys of another length take
+    /// another number of steps, which tells known identities from unknown ones. Default: 16 bytes.
     fn usual_len(&self) -> usize {
         16
     }

@@ -35,7 +35,7 @@ pub(crate) struct AwaitPskServerFlight {
 
 #[derive(Debug)]
 struct ServerKeyExchange {
-    /// An empty hint is none where the message has to be sent for the share's sake.
+    /// An empty hint is none: where there is a share the message has to be sent for its sake.
     hint: Option<Vec<u8>>,
     share: Option<(NamedGroup, Vec<u8>)>,
 }
@@ -70,7 +70,8 @@ impl AwaitPskServerFlight {
         message: &Message,
         x: &mut Exchange,
     ) -> Step {
-        self.key_exchange = Some(ServerKeyExchange { hint: Some(key_exchange.hint.to_vec()), share: None });
+        let hint = (!key_exchange.hint.is_empty()).then(|| key_exchange.hint.to_vec());
+        self.key_exchange = Some(ServerKeyExchange { hint, share: None });
         x.transcript.add(&message.bytes);
         Step::Await(self.into())
     }

@@ -266,6 +266,8 @@ fn server_hello<'a>(choice: &'a ServerChoice<'_>, hello: &ClientHello<'_>, rando
             ec_point_formats: hello
                 .extensions
                 .ec_point_formats
+                .as_ref()
+                .filter(|_| choice.suite.key_exchange.is_ephemeral())
                 .is_some()
                 .then(|| alloc::vec![EcPointFormat::UNCOMPRESSED]),
             use_srtp: choice.srtp.as_ref().map(|srtp| UseSrtp { profiles: alloc::vec![srtp.profile], mki: &srtp.mki }),

@@ -85,10 +85,9 @@ impl<A: Address> Endpoint<A> {
         self.sessions.len() >= self.limits.sessions || self.memory >= self.limits.memory
     }
 
-    pub(super) fn is_host_full(&self, address: &A) -> bool {
+    pub(super) fn is_host_full(&self, address: &A, limit: usize) -> bool {
         // Nothing is looked up where there is no limit.
-        self.limits.per_host != usize::MAX
-            && self.by_host.get(&address.host()).is_some_and(|sessions| *sessions >= self.limits.per_host)
+        limit != usize::MAX && self.by_host.get(&address.host()).is_some_and(|sessions| *sessions >= limit)
     }
 
     /// Whether a session could make room for a new one. While one that has is still there, with a close_notify to send or

@@ -242,3 +242,32 @@ fn a_late_copy_of_the_hello_of_a_replaced_session_begins_nothing() {
     assert_eq!((network.sessions(), network.server().half_open()), (1, 0));
     assert_eq!((network.server().session_at(&Host(1)), network.events.len()), (Some(new), 0));
 }
+
+#[test]
+fn a_dead_session_does_not_keep_its_client_out_of_a_full_endpoint() {
+    for limits in [Limits { per_host: 1, ..Limits::default() }, Limits { sessions: 1, ..Limits::default() }] {
+        let mut network = Network::with(CookiePolicy::Required, limits, |_| ());
+        let (_, mut old) = network.pair(Host(1));
+        for _ in 0..3 {
+            network.hosts.remove(&Host(1));
+            let (_, new) = network.pair(Host(1));
+            assert!(new != old && network.server().info(new).is_some(), "{limits:?}");
+            // Nobody else gets in meanwhile.
+            network.connect(Host(2));
+            network.run();
+            assert_eq!(network.server().session_at(&Host(2)), None);
+            network.hosts.remove(&Host(2));
+            network.server().release(old);
+            old = new;
+        }
+        // An owner who releases nothing does not let the endpoint grow without bound.
+        let mut grown = 0;
+        for _ in 0..3 {
+            network.hosts.remove(&Host(1));
+            network.connect(Host(1));
+            network.run();
+            grown = grown.max(network.server().memory());
+        }
+        assert!(limits.per_host == usize::MAX || grown < 20_000, "{grown}");
+    }
+}

@@ -196,8 +196,14 @@ fn a_server_without_a_limit_of_its_own_keeps_to_its_clients() {
     assert_eq!((client.max_payload(), server.max_payload()), (1200 - 13 - 24, 512));
     // Nor does one that has a limit speak of it to clients that do not.
     let pair = Pair { server_settings: |settings| settings.record_size_limit = Some(512), ..Pair::new() };
-    let (client, server) = pair.connect();
+    let (mut client, mut server) = pair.connect();
     assert_eq!((client.max_payload(), server.max_payload()), (1200 - 13 - 24, 1200 - 13 - 24));
+    // What they send beyond it is dropped.
+    for (len, taken) in [(512, 1), (513, 0)] {
+        let mut datagram = vec![];
+        client.send(&vec![7; len], &mut datagram).unwrap();
+        assert_eq!(deliver(vec![datagram], &mut server, START).len(), taken);
+    }
 }
 
 #[test]

@@ -245,3 +245,27 @@ fn hints_that_are_too_long_are_a_mistake() {
     let config = config.configure(|settings| settings.psk_hint = vec![0; 65_536]);
     assert_eq!(config.build().unwrap_err(), ConfigError::TooLong { field: "psk_hint" });
 }
+
+#[test]
+fn a_forged_record_before_the_right_finished_is_nothing_to_be_told_of() {
+    let mut client = client(identity(b"other", 8), |_| {});
+    let mut server = server(known(), |_| {});
+    deliver(drain(&mut client, START), &mut server, START);
+    deliver(drain(&mut server, START), &mut client, START);
+    let mut flight_5 = drain(&mut client, START).concat();
+    let records: Vec<usize> = Records::new(&flight_5).map(|record| 13 + record.unwrap().body.len()).collect();
+    let finished = flight_5.len() - records[records.len() - 1];
+    let mut forged = flight_5[finished..].to_vec();
+    forged[10] ^= 1;
+    flight_5.splice(finished..finished, forged);
+    deliver(vec![flight_5], &mut server, START);
+    assert_eq!((server.poll_event(), server.poll_event()), (Some(Event::Connected), None));
+}
+
+#[test]
+fn a_server_without_a_certificate_cannot_ask_for_one() {
+    let trust = Pair::new().verifier(Fingerprint::new([0; 32]));
+    let config = ServerConfig::builder(provider()).preshared_keys(Arc::new(known()));
+    let config = config.client_authentication(ClientAuthentication::Require(trust)).build();
+    assert_eq!(config.unwrap_err(), ConfigError::ClientAuthenticationNeedsIdentity);
+}
