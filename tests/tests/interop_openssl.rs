@@ -336,8 +336,12 @@ fn the_name_that_openssl_asks_for_picks_the_certificate_of_our_server() {
             let (theirs, ours) = (theirs.finish()?, ours.finish()?);
             let Some(leaf) = leaf else {
                 ours.expect_code(1)?;
-                same("alert", dtls::value(ours.line("FAILED ")?, "alert_sent")?, "unrecognized_name")?;
-                return theirs.expect_text("unrecognized name");
+                let (alert, their_words) = match name {
+                    Some(_) => ("unrecognized_name", "unrecognized name"),
+                    None => ("handshake_failure", "alert handshake failure"),
+                };
+                same("alert", dtls::value(ours.line("FAILED ")?, "alert_sent")?, alert)?;
+                return theirs.expect_text(their_words);
             };
             ours.expect_code(0)?;
             same("asked for", dtls::value(ours.line("CONNECTED ")?, "sni")?, name.unwrap_or("-"))?;
