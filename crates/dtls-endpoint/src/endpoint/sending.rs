@@ -13,7 +13,8 @@ impl<A: Address> Endpoint<A> {
     /// Appends one record with `payload` to `out`: a datagram to send to the address returned.
     ///
     /// # Errors
-    /// As [`Connection::send`]; [`SendError::Closed`] also if the handle has no session any more.
+    /// As [`Connection::send`](dtls_core::Connection::send); [`SendError::Closed`] also if the handle has no session any
+    /// more.
     #[inline]
     pub fn send(&mut self, handle: Handle, payload: &[u8], out: &mut Vec<u8>) -> Result<A, SendError> {
         let start = out.len();
