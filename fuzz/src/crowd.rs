@@ -374,7 +374,8 @@ impl World {
         self.gone.extend(self.told.keys().filter(|handle| endpoint.session_stats(**handle).is_none()));
         assert_eq!(held == 0, endpoint.memory() == 0, "{} bytes for {held} sessions", endpoint.memory());
         let limits = &self.limits;
-        let sessions_max = limits.sessions + usize::from(limits.evict.is_some());
+        // Beyond the limit only clients that begin anew beside a session of theirs, and one that evicts another.
+        let sessions_max = limits.sessions + limits.half_open.max(usize::from(limits.evict.is_some()));
         let now = [held, endpoint.half_open(), endpoint.memory()];
         let most = [sessions_max, limits.half_open, limits.memory];
         for ((now, before), most) in now.iter().zip(self.before).zip(most) {
