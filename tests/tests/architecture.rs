@@ -24,7 +24,7 @@ const LAYERS: [&[&str]; 5] = [
     &["wire", "error", "discard", "time"],
     &["crypto"],
     &["record"],
-    &["handshake", "config", "event", "resumption"],
+    &["handshake", "config", "event", "decision", "resumption"],
     &["connection", "cookie", "exporter"],
 ];
 

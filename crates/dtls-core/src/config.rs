@@ -15,7 +15,7 @@ use crate::crypto::CryptoProvider;
 use crate::crypto::sign::Identity;
 use crate::crypto::suite::CipherSuite;
 use crate::wire::enums::{CipherSuiteId, NamedGroup, SignatureScheme, SrtpProfile};
-pub use client::{ClientConfig, ClientConfigBuilder, ReadyClient, WantsIdentity, WantsTrust};
+pub use client::{ChooseIdentity, ClientConfig, ClientConfigBuilder, ReadyClient, WantsIdentity, WantsTrust};
 pub use server::{
     ClientAuthentication, ReadyServer, SelectConfig, Selected, ServerConfig, ServerConfigBuilder, ServerNames,
     WantsServerIdentity,

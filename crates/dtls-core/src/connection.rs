@@ -23,6 +23,7 @@ use rustls_pki_types::{CertificateDer, ServerName};
 
 use crate::config::{ClientConfig, ConfigError, Exporters, ServerConfig, Settings};
 use crate::cookie::VerifiedHello;
+use crate::decision::{Answer, NotAsked, Question};
 use crate::error::Error;
 use crate::event::{Event, SessionInfo, Stats};
 use crate::exporter::{ExportError, SrtpKeys, check_label};
@@ -64,6 +65,7 @@ pub struct Connection {
 /// What the owner has not been told yet. More than this cannot happen to a connection.
 #[derive(Debug, Default)]
 struct Events {
+    asked: bool,
     connected: bool,
     keys_differ: Once,
     /// That it is over, and why.
@@ -237,6 +239,38 @@ impl Connection {
     }
 }
 
+// --- decisions ---
+
+impl Connection {
+    /// What the owner has to decide before the handshake goes on, for as long as it waits for that: see
+    /// [`Event::Asked`]. Nothing is repeated meanwhile, what arrives changes no more than it ever does, and the handshake
+    /// ends at its deadline all the same.
+    #[must_use]
+    pub fn question(&self) -> Option<Question<'_>> {
+        match &self.phase {
+            Phase::Handshaking(phase) => phase.handshake.question(),
+            Phase::Established(_) | Phase::Closed(_) | Phase::Over => None,
+        }
+    }
+
+    /// Answers [`question`](Self::question); the handshake goes on, or ends with the reason that the answer gives.
+    ///
+    /// # Errors
+    /// If that is not what the connection asks, or it is over. Nothing has changed.
+    pub fn answer(&mut self, now: Instant, answer: Answer) -> Result<(), NotAsked> {
+        let Phase::Handshaking(phase) = &mut self.phase else { return Err(NotAsked) };
+        if !phase.handshake.question().is_some_and(|question| question.is_answered_by(&answer)) {
+            return Err(NotAsked);
+        }
+        self.events.asked = false;
+        let outcome = phase.handshake.on_answer(now, answer);
+        if self.follow(now, outcome) {
+            self.advance(now);
+        }
+        Ok(())
+    }
+}
+
 // --- ending ---
 
 impl Connection {
@@ -295,6 +329,7 @@ impl Connection {
     /// was agreed on from it.
     fn end(&mut self) {
         self.phase = Phase::Over;
+        self.events.asked = false;
         self.inbound = Inbound::new();
         self.outbound = Outbound::new(RecordNumber::ZERO);
     }
@@ -306,6 +341,9 @@ impl Connection {
     /// The next thing that happened; `None` when there is nothing new. Ask after every call that takes `&mut self`.
     #[must_use = "what happened is told once"]
     pub fn poll_event(&mut self) -> Option<Event> {
+        if core::mem::take(&mut self.events.asked) {
+            return Some(Event::Asked);
+        }
         if core::mem::take(&mut self.events.connected) {
             return Some(Event::Connected);
         }

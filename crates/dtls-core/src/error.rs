@@ -96,6 +96,11 @@ pub enum Error {
     UnknownPskIdentity,
     /// There is no pre-shared key for the hint that the server gave.
     NoPskForHint,
+    /// A signer of ours has failed, or given a signature that is not by the key of our certificate.
+    SignerFailed,
+    /// The owner of the connection could not make a decision that it was asked for:
+    /// [`Answer::Failed`](crate::Answer::Failed).
+    DecisionFailed,
     /// The client's Finished does not decrypt, and the configuration does not wait: the pre-shared keys probably differ.
     PskMismatch,
     /// The peer's Finished does not match the handshake (RFC 5246 section 7.4.9).
@@ -119,7 +124,9 @@ impl Error {
             }
             Self::TooManyForgedRecords | Self::PskMismatch => AlertDescription::BAD_RECORD_MAC,
             Self::UnknownPskIdentity => AlertDescription::UNKNOWN_PSK_IDENTITY,
-            Self::CryptoFailed | Self::NumbersExhausted => AlertDescription::INTERNAL_ERROR,
+            Self::CryptoFailed | Self::NumbersExhausted | Self::SignerFailed | Self::DecisionFailed => {
+                AlertDescription::INTERNAL_ERROR
+            }
             Self::UnsupportedVersion(_) => AlertDescription::PROTOCOL_VERSION,
             Self::NoCommonCipherSuite
             | Self::NoCommonGroup
@@ -217,6 +224,10 @@ impl fmt::Display for Error {
             Self::Certificate(error) => write!(f, "{error}"),
             Self::UnknownPskIdentity => f.write_str("the client's pre-shared key is not known here"),
             Self::NoPskForHint => f.write_str("there is no pre-shared key for the server's hint"),
+            Self::SignerFailed => {
+                f.write_str("our signer gave no signature, or one that is not by our certificate's key")
+            }
+            Self::DecisionFailed => f.write_str("the application could not decide what it was asked"),
             Self::PskMismatch => f.write_str("the client's Finished does not decrypt: the keys probably differ"),
             Self::FinishedMismatch => f.write_str("the peer's Finished does not match the handshake"),
         }

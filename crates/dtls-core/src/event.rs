@@ -13,6 +13,11 @@ use crate::wire::enums::{CipherSuiteId, NamedGroup, ProtocolVersion, SignatureSc
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
+    /// The handshake cannot go on before its owner has decided something:
+    /// [`Connection::question`](crate::Connection::question) says what,
+    /// [`Connection::answer`](crate::Connection::answer) takes the answer. Comes only where the configuration leaves
+    /// decisions to the owner, once for each.
+    Asked,
     /// The handshake is complete and the peer is who it must be. From here on
     /// [`Connection::info`](crate::Connection::info), [`Connection::send`](crate::Connection::send) and the exporters
     /// work. Comes once. Application data may be lent before it can be polled, by the datagram that completed the

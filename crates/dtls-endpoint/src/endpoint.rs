@@ -19,7 +19,8 @@ use core::time::Duration;
 use dtls_core::crypto::CryptoError;
 use dtls_core::wire::hello::Random;
 use dtls_core::{
-    ClientConfig, ConfigError, Connection, CookieJar, ExportError, Instant, Role, ServerConfig, SessionInfo, SrtpKeys,
+    Answer, ClientConfig, ConfigError, Connection, CookieJar, ExportError, Instant, NotAsked, Question, Role,
+    ServerConfig, SessionInfo, SrtpKeys,
 };
 use hashbrown::HashMap;
 use rustls_pki_types::{CertificateDer, ServerName};
@@ -313,6 +314,24 @@ impl<A: Address> Endpoint<A> {
         None
     }
 
+    /// What the owner has to decide before the handshake of a session goes on; see [`Connection::question`].
+    #[must_use]
+    pub fn question(&self, handle: Handle) -> Option<Question<'_>> {
+        self.connection(handle)?.question()
+    }
+
+    /// Answers [`question`](Self::question); see [`Connection::answer`].
+    ///
+    /// # Errors
+    /// If that is not what the session asks, or it is over.
+    pub fn answer(&mut self, now: Instant, handle: Handle, answer: Answer) -> Result<(), NotAsked> {
+        self.settle(now);
+        let session = self.sessions.get_mut(handle).ok_or(NotAsked)?;
+        session.connection.answer(now, answer)?;
+        self.touch(handle);
+        Ok(())
+    }
+
     /// What a session has negotiated; see [`Connection::info`].
     #[must_use]
     pub fn info(&self, handle: Handle) -> Option<&SessionInfo> {
@@ -441,6 +460,7 @@ impl<A> Session<A> {
     fn next_event(&mut self) -> Option<Event> {
         while let Some(event) = self.connection.poll_event() {
             match event {
+                dtls_core::Event::Asked => return Some(Event::Asked),
                 dtls_core::Event::Connected => return Some(Event::Connected),
                 dtls_core::Event::KeysProbablyDiffer => return Some(Event::KeysProbablyDiffer),
                 dtls_core::Event::Closed => return Some(Event::Closed),

@@ -8,6 +8,9 @@ use dtls_core::Error;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
+    /// See [`dtls_core::Event::Asked`], [`Endpoint::question`](crate::Endpoint::question) and
+    /// [`Endpoint::answer`](crate::Endpoint::answer).
+    Asked,
     /// See [`dtls_core::Event::Connected`].
     Connected,
     /// See [`dtls_core::Event::KeysProbablyDiffer`].

@@ -2,6 +2,7 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::fmt;
 
 use super::{ConfigError, Settings, check_identities, resolve};
 use crate::crypto::CryptoProvider;
@@ -9,6 +10,7 @@ use crate::crypto::psk::PskClient;
 use crate::crypto::sign::Identity;
 use crate::crypto::suite::CipherSuite;
 use crate::crypto::verify::PeerVerifier;
+use crate::wire::certificate::CertificateRequest;
 
 /// What a client offers, whom it trusts, who it is. Immutable; share it between connections in an [`Arc`].
 #[derive(Debug)]
@@ -18,7 +20,8 @@ pub struct ClientConfig {
     pub(crate) suites: Vec<CipherSuite>,
     /// `None` where servers prove themselves by a pre-shared key alone.
     pub(crate) verifier: Option<Arc<dyn PeerVerifier>>,
-    pub(crate) identity: Option<Identity>,
+    pub(crate) identities: Vec<Identity>,
+    pub(crate) chooser: Option<Arc<dyn ChooseIdentity>>,
     pub(crate) psk: Option<Arc<dyn PskClient>>,
 }
 
@@ -32,6 +35,20 @@ impl ClientConfig {
     #[must_use]
     pub const fn settings(&self) -> &Settings {
         &self.settings
+    }
+}
+
+/// Chooses what a client shows to a server that asks for a certificate.
+pub trait ChooseIdentity: Send + Sync + fmt::Debug {
+    /// The identity for a server that asks in this way; `None` shows no certificate, as does one whose key suits the
+    /// request in nothing. The server has been verified. Called while a datagram is being handled: it must not block.
+    fn choose(&self, request: &CertificateRequest<'_>) -> Option<Identity>;
+
+    /// Whether the owner of the connection chooses instead: it is then asked
+    /// [`Question::Identity`](crate::Question::Identity), and [`choose`](Self::choose) is not called. Default: no.
+    fn defers(&self, request: &CertificateRequest<'_>) -> bool {
+        let _ = request;
+        false
     }
 }
 
@@ -57,7 +74,8 @@ pub struct WantsIdentity {
 #[derive(Debug)]
 pub struct ReadyClient {
     verifier: Option<Arc<dyn PeerVerifier>>,
-    identity: Option<Identity>,
+    identities: Vec<Identity>,
+    chooser: Option<Arc<dyn ChooseIdentity>>,
     psk: Option<Arc<dyn PskClient>>,
     settings: Settings,
 }
@@ -71,7 +89,7 @@ impl ClientConfigBuilder<WantsTrust> {
     /// Trusts the servers that hold the same key, and no certificate: only suites with a pre-shared key are offered.
     pub fn preshared_key(self, psk: Arc<dyn PskClient>) -> ClientConfigBuilder<ReadyClient> {
         let settings = Settings::new(&self.provider);
-        let stage = ReadyClient { verifier: None, identity: None, psk: Some(psk), settings };
+        let stage = ReadyClient { verifier: None, identities: Vec::new(), chooser: None, psk: Some(psk), settings };
         ClientConfigBuilder { provider: self.provider, stage }
     }
 }
@@ -79,22 +97,38 @@ impl ClientConfigBuilder<WantsTrust> {
 impl ClientConfigBuilder<WantsIdentity> {
     /// Shows this certificate to servers that ask for one.
     pub fn identity(self, identity: Identity) -> ClientConfigBuilder<ReadyClient> {
-        self.ready(Some(identity))
+        self.ready(alloc::vec![identity], None)
+    }
+
+    /// Shows what `chooser` chooses to servers that ask for a certificate.
+    pub fn choose_identity(self, chooser: Arc<dyn ChooseIdentity>) -> ClientConfigBuilder<ReadyClient> {
+        self.ready(Vec::new(), Some(chooser))
     }
 
     /// Shows no certificate to anyone.
     pub fn without_identity(self) -> ClientConfigBuilder<ReadyClient> {
-        self.ready(None)
+        self.ready(Vec::new(), None)
     }
 
-    fn ready(self, identity: Option<Identity>) -> ClientConfigBuilder<ReadyClient> {
+    fn ready(
+        self,
+        identities: Vec<Identity>,
+        chooser: Option<Arc<dyn ChooseIdentity>>,
+    ) -> ClientConfigBuilder<ReadyClient> {
         let settings = Settings::new(&self.provider);
-        let stage = ReadyClient { verifier: Some(self.stage.verifier), identity, psk: None, settings };
+        let stage = ReadyClient { verifier: Some(self.stage.verifier), identities, chooser, psk: None, settings };
         ClientConfigBuilder { provider: self.provider, stage }
     }
 }
 
 impl ClientConfigBuilder<ReadyClient> {
+    /// Has this certificate to show as well. A server is shown the first that it can use, of those from an authority
+    /// that it names if there is one.
+    pub fn identity(mut self, identity: Identity) -> Self {
+        self.stage.identities.push(identity);
+        self
+    }
+
     /// Trusts servers that hold the same key as well.
     pub fn preshared_key(mut self, psk: Arc<dyn PskClient>) -> Self {
         self.stage.psk = Some(psk);
@@ -112,12 +146,12 @@ impl ClientConfigBuilder<ReadyClient> {
     /// # Errors
     /// Names the field that is wrong.
     pub fn build(self) -> Result<ClientConfig, ConfigError> {
-        let ReadyClient { verifier, identity, psk, settings } = self.stage;
+        let ReadyClient { verifier, identities, chooser, psk, settings } = self.stage;
         settings.check()?;
-        check_identities(&settings, identity.as_slice())?;
+        check_identities(&settings, &identities)?;
         let suites = resolve(&self.provider, &settings, |suite| {
             if suite.key_exchange.signed_by().is_some() { verifier.is_some() } else { psk.is_some() }
         })?;
-        Ok(ClientConfig { provider: self.provider, settings, suites, verifier, identity, psk })
+        Ok(ClientConfig { provider: self.provider, settings, suites, verifier, identities, chooser, psk })
     }
 }

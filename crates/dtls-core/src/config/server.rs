@@ -54,6 +54,13 @@ pub trait SelectConfig: Send + Sync + fmt::Debug {
     ///
     /// A selector of the configuration returned is not asked.
     fn select(&self, hello: &ClientHello<'_>) -> Option<Selected>;
+
+    /// Whether the owner of the connection picks instead: it is then asked
+    /// [`Question::Config`](crate::Question::Config), and [`select`](Self::select) is not called. Default: no.
+    fn defers(&self, hello: &ClientHello<'_>) -> bool {
+        let _ = hello;
+        false
+    }
 }
 
 /// What a selector has picked.

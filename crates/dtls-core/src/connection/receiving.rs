@@ -135,29 +135,48 @@ impl Connection {
     }
 
     /// Uses the complete messages, and the keys and held records that they bring to light.
-    fn advance(&mut self, now: Instant) {
+    pub(super) fn advance(&mut self, now: Instant) {
         loop {
             let Phase::Handshaking(phase) = &mut self.phase else { return };
             let outcome = phase.handshake.advance();
-            let exchange = &mut phase.handshake.exchange;
-            let (write_key, read_key) = (exchange.write_key.take(), exchange.read_key.take());
-            let records = exchange.records;
-            self.outbound.limit_plaintext(records.in_the_clear);
-            if let Some(key) = write_key {
-                self.outbound.install(key.sealer, key.blocks_allowed, records.sent);
-            }
-            let held = read_key.map(|key| self.inbound.install(key.opener, key.failures_allowed, records.received));
-            match outcome {
-                Ok(Advance::Nothing) => return,
-                Ok(Advance::Used) => {}
-                Ok(Advance::Dropped(cause)) => self.stats.count_discard(cause),
-                Ok(Advance::Complete(completed)) => return self.establish(now, completed),
-                Err(error) => return self.fail(error),
-            }
-            for mut held in held.unwrap_or_default() {
-                let _ = self.on_record(now, held.header, &mut held.body);
+            if !self.follow(now, outcome) {
+                return;
             }
         }
+    }
+
+    /// Follows the handshake a step. Returns whether it may go on.
+    pub(super) fn follow(&mut self, now: Instant, outcome: Result<Advance, Error>) -> bool {
+        let Phase::Handshaking(phase) = &mut self.phase else { return false };
+        let exchange = &mut phase.handshake.exchange;
+        let (write_key, read_key) = (exchange.write_key.take(), exchange.read_key.take());
+        let records = exchange.records;
+        self.outbound.limit_plaintext(records.in_the_clear);
+        if let Some(key) = write_key {
+            self.outbound.install(key.sealer, key.blocks_allowed, records.sent);
+        }
+        let held = read_key.map(|key| self.inbound.install(key.opener, key.failures_allowed, records.received));
+        match outcome {
+            Ok(Advance::Nothing) => return false,
+            Ok(Advance::Used) => {}
+            Ok(Advance::Asks) => {
+                self.events.asked = true;
+                return false;
+            }
+            Ok(Advance::Dropped(cause)) => self.stats.count_discard(cause),
+            Ok(Advance::Complete(completed)) => {
+                self.establish(now, completed);
+                return false;
+            }
+            Err(error) => {
+                self.fail(error);
+                return false;
+            }
+        }
+        for mut held in held.unwrap_or_default() {
+            let _ = self.on_record(now, held.header, &mut held.body);
+        }
+        true
     }
 
     fn establish(&mut self, now: Instant, completed: Completed) {

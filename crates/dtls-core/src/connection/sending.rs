@@ -131,6 +131,9 @@ impl Connection {
         match &mut self.phase {
             Phase::Handshaking(phase) => {
                 let exchange = &mut phase.handshake.exchange;
+                if !exchange.retransmit.is_sending() {
+                    return Ok(());
+                }
                 write_pieces(&mut exchange.flight, &mut self.outbound, self.mtu.get(), out)?;
                 exchange.on_transmit(now);
                 Ok(())

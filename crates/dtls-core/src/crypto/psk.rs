@@ -72,6 +72,14 @@ pub trait PskClient: Send + Sync + fmt::Debug {
     /// The identity for a server that gives this hint; `None` ends the handshake. Hints are not authenticated. Called
     /// while a datagram is being handled: it must not block.
     fn identity(&self, hint: Option<&[u8]>) -> Option<PskIdentity>;
+
+    /// Whether the owner of the connection chooses instead: it is then asked
+    /// [`Question::PskIdentity`](crate::Question::PskIdentity), and [`identity`](Self::identity) is not called. Default:
+    /// no.
+    fn defers(&self, hint: Option<&[u8]>) -> bool {
+        let _ = hint;
+        false
+    }
 }
 
 impl PskClient for PskIdentity {
@@ -87,6 +95,13 @@ pub trait PskServer: Send + Sync {
     /// anyone who can be reached at his address: it must not block. Use a key in one direction only: who is client and
     /// server under one key can be made to talk to himself.
     fn key(&self, identity: &[u8]) -> Option<Arc<PresharedKey>>;
+
+    /// Whether the owner of the connection looks the key up instead: it is then asked
+    /// [`Question::PresharedKey`](crate::Question::PresharedKey), and [`key`](Self::key) is not called. Default: no.
+    fn defers(&self, identity: &[u8]) -> bool {
+        let _ = identity;
+        false
+    }
 
     /// How long the keys are, for a key that is made up in the place of one that is not found. Keys of another length take
     /// another number of steps, which tells known identities from unknown ones. Default: 16 bytes.

@@ -8,8 +8,9 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::suite::SuiteAuthentication;
 use super::verify::verify_handshake_signature;
-use super::x509::subject_public_key;
+use super::x509::{issuer, subject_public_key};
 use super::{CryptoError, CryptoProvider};
+use crate::error::Error;
 use crate::wire::enums::{NamedGroup, SignatureScheme};
 
 /// A private key that can sign, wherever it is kept.
@@ -31,6 +32,12 @@ pub trait SigningKey: Send + Sync + fmt::Debug {
     /// If the scheme is not one of [`schemes`](Self::schemes), or whoever holds the key refuses; what has been
     /// appended is then not to be used.
     fn sign(&self, scheme: SignatureScheme, message: &[u8], out: &mut Vec<u8>) -> Result<(), CryptoError>;
+
+    /// Whether the owner of the connection has signatures made, by a hardware module say: it is then asked
+    /// [`Question::Signature`](crate::Question::Signature), and [`sign`](Self::sign) is not called. Default: no.
+    fn defers(&self) -> bool {
+        false
+    }
 }
 
 /// Turns private keys in DER into something that signs.
@@ -45,10 +52,10 @@ pub trait KeyLoader: Send + Sync {
 
 /// A certificate chain and the private key of its leaf: what one side shows and signs with.
 ///
-/// Loaded once, shared by all connections.
+/// Loaded once, shared by all connections; a clone costs next to nothing.
 #[derive(Clone)]
 pub struct Identity {
-    chain: Vec<CertificateDer<'static>>,
+    chain: Arc<[CertificateDer<'static>]>,
     key: Arc<dyn SigningKey>,
     curve: Option<NamedGroup>,
 }
@@ -84,7 +91,7 @@ impl Identity {
             Some(public_key) if public_key != leaf_key.key => Err(IdentityError::KeyIsNotTheLeafs),
             _ => {
                 let curve = leaf_key.curve();
-                Ok(Self { chain, key, curve })
+                Ok(Self { chain: chain.into(), key, curve })
             }
         }
     }
@@ -104,6 +111,30 @@ impl Identity {
     /// The curve of the leaf's key if it is an ECDSA key.
     pub(crate) const fn curve(&self) -> Option<NamedGroup> {
         self.curve
+    }
+
+    pub(crate) fn sign(&self, scheme: SignatureScheme, message: &[u8]) -> Result<Vec<u8>, Error> {
+        let mut signature = Vec::new();
+        self.key.sign(scheme, message, &mut signature).map_err(|_| Error::SignerFailed)?;
+        Ok(signature)
+    }
+
+    /// Whether a certificate of the chain was issued by one of these, each a DER `Name`.
+    pub(crate) fn is_issued_by(&self, authorities: &[&[u8]]) -> bool {
+        self.chain.iter().filter_map(|certificate| issuer(certificate)).any(|issuer| authorities.contains(&issuer))
+    }
+
+    /// Checks a signature that was made elsewhere: better that we notice than the peer.
+    pub(crate) fn check_signature(
+        &self,
+        provider: &CryptoProvider,
+        scheme: SignatureScheme,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), Error> {
+        let leaf = self.chain.first().ok_or(Error::SignerFailed)?;
+        let verified = verify_handshake_signature(provider, leaf, scheme, message, signature);
+        verified.map(|_valid| ()).map_err(|_| Error::SignerFailed)
     }
 
     /// For a key that does not know its public half.

@@ -42,6 +42,15 @@ pub(crate) fn self_signed_by(
     (cert.into(), PrivatePkcs8KeyDer::from(key.serialize_der()).into())
 }
 
+/// A fresh self-signed P-256 certificate whose subject and issuer has this common name, and its key.
+pub(crate) fn self_signed_as(name: &str) -> (CertificateDer<'static>, PrivateKeyDer<'static>) {
+    let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
+    let mut params = CertificateParams::new([String::from("localhost")]).unwrap();
+    params.distinguished_name.push(rcgen::DnType::CommonName, name);
+    let cert = params.self_signed(&key).unwrap();
+    (cert.into(), PrivatePkcs8KeyDer::from(key.serialize_der()).into())
+}
+
 /// A fresh self-signed certificate with parameters changed by `change`.
 pub(crate) fn certificate_with(change: impl FnOnce(&mut CertificateParams)) -> CertificateDer<'static> {
     let mut params = CertificateParams::new([String::from("localhost")]).unwrap();

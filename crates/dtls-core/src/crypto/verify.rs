@@ -107,6 +107,13 @@ pub trait PeerVerifier: Send + Sync + fmt::Debug {
     /// Why the peer is not to be trusted; the handshake fails with the alert that goes with it.
     fn verify(&self, peer: &PresentedPeer<'_>) -> Result<PeerAuthenticated, CertificateError>;
 
+    /// Whether the owner of the connection decides about `peer` instead: it is then asked
+    /// [`Question::Peer`](crate::Question::Peer), and [`verify`](Self::verify) is not called. Default: no.
+    fn defers(&self, peer: &PresentedPeer<'_>) -> bool {
+        let _ = peer;
+        false
+    }
+
     /// The names of those whose certificates a client should send, each a complete DER `Name`, for the
     /// CertificateRequest (RFC 5246 section 7.4.4). None means any.
     fn authorities(&self) -> &[Vec<u8>] {

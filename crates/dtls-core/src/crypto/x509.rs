@@ -56,6 +56,11 @@ pub fn subject_public_key(cert: &[u8]) -> Result<SubjectPublicKey<'_>, Unreadabl
     Outline::read(cert).map(|outline| outline.public_key)
 }
 
+/// Who issued the certificate `cert`: a complete DER `Name`.
+pub(crate) fn issuer(cert: &[u8]) -> Option<&[u8]> {
+    Outline::read(cert).ok().map(|outline| outline.issuer)
+}
+
 /// What a person wants to know about a certificate. None of it has been verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

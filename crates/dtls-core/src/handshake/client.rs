@@ -24,7 +24,7 @@ use core::ops::RangeInclusive;
 
 use rustls_pki_types::{CertificateDer, ServerName};
 
-use super::client_psk::AwaitPskServerFlight;
+use super::client_psk::{AwaitPskIdentity, AwaitPskServerFlight};
 use super::exchange::{Exchange, ReadKey, WriteKey};
 use super::key_schedule::{self, ExporterSecret, Randoms};
 use super::negotiate::{self, ClientChoice};
@@ -34,13 +34,16 @@ use super::retransmit::Expect;
 use super::{Completed, PeerProof, State, Step};
 use crate::config::{ClientConfig, ConfigError, ExtendedMasterSecret};
 use crate::crypto::secrets::{MasterSecret, PreMasterSecret};
+use crate::crypto::sign::Identity;
 use crate::crypto::suite::KeyExchangeAlgorithm;
 use crate::crypto::verify::{
-    HandshakeSignatureValid, PeerRole, PresentedPeer, SignatureFault, verify_handshake_signature,
+    HandshakeSignatureValid, PeerAuthenticated, PeerRole, PresentedPeer, SignatureFault, verify_handshake_signature,
 };
+use crate::decision::{Answer, Question};
 use crate::error::{CertificateError, Error};
 use crate::event::{Role, SessionInfo};
 use crate::wire::certificate::{Certificate, CertificateRequest, CertificateVerify};
+use crate::wire::codec::Decode as _;
 use crate::wire::enums::{
     CompressionMethod, EcPointFormat, HandshakeType, NamedGroup, ProtocolVersion, SignatureScheme,
 };
@@ -58,7 +61,11 @@ pub(crate) enum ClientState {
     AwaitCertificate(AwaitCertificate),
     AwaitServerKeyExchange(AwaitServerKeyExchange),
     AwaitServerHelloDone(AwaitServerHelloDone),
+    AwaitVerdict(AwaitVerdict),
+    AwaitIdentity(AwaitIdentity),
+    AwaitSignature(AwaitSignature),
     AwaitPskServerFlight(AwaitPskServerFlight),
+    AwaitPskIdentity(AwaitPskIdentity),
     AwaitFinished(AwaitFinished),
 }
 
@@ -76,6 +83,20 @@ impl ClientState {
             },
             Self::AwaitPskServerFlight(state) => state.awaits(typ),
             Self::AwaitFinished(_) => matches!(typ, HandshakeType::FINISHED),
+            Self::AwaitVerdict(_) | Self::AwaitIdentity(_) | Self::AwaitSignature(_) | Self::AwaitPskIdentity(_) => {
+                false
+            }
+        }
+    }
+
+    /// What the state waits for the owner to decide.
+    pub(crate) fn question<'a>(&'a self, x: &'a Exchange) -> Option<Question<'a>> {
+        match self {
+            Self::AwaitVerdict(state) => Some(Question::Peer(state.presented())),
+            Self::AwaitIdentity(state) => state.question(),
+            Self::AwaitSignature(state) => Some(state.question(x)),
+            Self::AwaitPskIdentity(state) => Some(state.question()),
+            _ => None,
         }
     }
 
@@ -89,12 +110,14 @@ impl ClientState {
 
     /// How many bytes of the heap what the server has said of itself takes.
     pub(crate) fn held(&self) -> usize {
-        let chain = |chain: &[CertificateDer<'_>]| chain.iter().map(|certificate| certificate.len()).sum();
         match self {
             Self::AwaitServerHello(_) | Self::AwaitCertificate(_) => 0,
-            Self::AwaitServerKeyExchange(state) => chain(&state.chain),
-            Self::AwaitServerHelloDone(state) => chain(&state.chain),
+            Self::AwaitServerKeyExchange(state) => held_by_chain(&state.chain),
+            Self::AwaitServerHelloDone(state) | Self::AwaitVerdict(AwaitVerdict(state)) => state.held(),
+            Self::AwaitIdentity(state) => state.flight.info.held() + state.request.capacity(),
+            Self::AwaitSignature(state) => state.finish.info.held(),
             Self::AwaitPskServerFlight(state) => state.held(),
+            Self::AwaitPskIdentity(state) => state.held(),
             Self::AwaitFinished(state) => state.info.held(),
         }
     }
@@ -109,8 +132,8 @@ impl ClientState {
             (Self::AwaitServerKeyExchange(state), Parsed::ServerKeyExchange(key_exchange)) => {
                 state.on_server_key_exchange(&key_exchange, message, x)
             }
-            (Self::AwaitServerHelloDone(state), Parsed::CertificateRequest(request)) => {
-                Ok(state.on_certificate_request(&request, message, x))
+            (Self::AwaitServerHelloDone(state), Parsed::CertificateRequest) => {
+                Ok(state.on_certificate_request(message, x))
             }
             (Self::AwaitServerHelloDone(state), Parsed::ServerHelloDone) => state.on_server_hello_done(message, x),
             (Self::AwaitPskServerFlight(state), Parsed::ServerHelloDone) => state.on_server_hello_done(message, x),
@@ -122,6 +145,17 @@ impl ClientState {
             }
             (Self::AwaitFinished(state), Parsed::Finished(finished)) => state.on_finished(finished, x),
             _ => Err(Error::UnexpectedMessage(message.typ)),
+        }
+    }
+
+    /// Uses an answer to the question of the state.
+    pub(crate) fn on_answer(self, answer: Answer, x: &mut Exchange) -> Result<Step, Error> {
+        match (self, answer) {
+            (Self::AwaitVerdict(state), Answer::Peer(verdict)) => state.on_verdict(verdict, x),
+            (Self::AwaitIdentity(state), Answer::Identity(chosen)) => state.on_choice(chosen.as_slice(), x),
+            (Self::AwaitSignature(state), Answer::Signature(signature)) => state.on_late_signature(&signature, x),
+            (Self::AwaitPskIdentity(state), Answer::PskIdentity(psk)) => state.on_identity(psk, x),
+            _ => Err(Error::DecisionFailed),
         }
     }
 }
@@ -318,6 +352,10 @@ impl AwaitCertificate {
     }
 }
 
+fn held_by_chain(chain: &[CertificateDer<'_>]) -> usize {
+    chain.iter().map(|certificate| certificate.len()).sum()
+}
+
 /// Copies a chain out of its message, unless it is longer than any that could be verified.
 pub(super) fn owned_chain(certificate: &Certificate<'_>) -> Result<Vec<CertificateDer<'static>>, Error> {
     /// More than any chain has; 128 KiB hold tens of thousands of empty ones.
@@ -391,69 +429,164 @@ pub(crate) struct AwaitServerHelloDone {
     session: Session,
     chain: Vec<CertificateDer<'static>>,
     share: ServerShare,
-    request: Option<Request>,
-}
-
-/// The answer to a CertificateRequest.
-#[derive(Debug)]
-struct Request {
-    /// How to sign; `None` if no certificate of ours suits the server.
-    scheme: Option<SignatureScheme>,
+    /// The body of the server's CertificateRequest; it has been parsed before.
+    request: Option<Vec<u8>>,
 }
 
 impl AwaitServerHelloDone {
-    fn on_certificate_request(mut self, request: &CertificateRequest<'_>, message: &Message, x: &mut Exchange) -> Step {
-        let config = &self.session.offer.config;
-        let scheme = config
-            .identity
-            .as_ref()
-            .and_then(|identity| negotiate::choose_client_scheme(request, identity, &config.settings));
-        self.request = Some(Request { scheme });
+    fn held(&self) -> usize {
+        held_by_chain(&self.chain) + self.request.as_ref().map_or(0, Vec::capacity)
+    }
+
+    fn on_certificate_request(mut self, message: &Message, x: &mut Exchange) -> Step {
+        self.request = Some(message.body().to_vec());
         x.transcript.add(&message.bytes);
         Step::Await(self.into())
     }
 
     fn on_server_hello_done(self, message: &Message, x: &mut Exchange) -> Result<Step, Error> {
         x.transcript.add(&message.bytes);
-        let name = self.session.offer.server_name.as_ref();
-        let presented = PresentedPeer { chain: &self.chain, role: PeerRole::Server { name } };
-        let verifier = self.session.offer.config.verifier.as_ref().ok_or(Error::CertificateMissing)?;
-        let authenticated = verifier.verify(&presented).map_err(Error::Certificate)?;
-        let master = self.send_flight_5(x)?;
-        let Self { session, chain, share, .. } = self;
+        let state = AwaitVerdict(self);
+        let verifier = state.0.session.offer.config.verifier.as_ref().ok_or(Error::CertificateMissing)?;
+        if verifier.defers(&state.presented()) {
+            return Ok(Step::Await(state.into()));
+        }
+        let verdict = verifier.verify(&state.presented());
+        state.on_verdict(verdict, x)
+    }
+}
+
+/// Waits for the word whether the server is to be trusted.
+#[derive(Debug)]
+pub(crate) struct AwaitVerdict(AwaitServerHelloDone);
+
+impl AwaitVerdict {
+    fn presented(&self) -> PresentedPeer<'_> {
+        let name = self.0.session.offer.server_name.as_ref();
+        PresentedPeer { chain: &self.0.chain, role: PeerRole::Server { name } }
+    }
+
+    fn on_verdict(self, verdict: Result<PeerAuthenticated, CertificateError>, x: &mut Exchange) -> Result<Step, Error> {
+        let AwaitServerHelloDone { session, chain, share, request } = self.0;
+        let authenticated = verdict.map_err(Error::Certificate)?;
         let info = SessionInfo {
             group: Some(share.group),
             signature_scheme: Some(share.scheme),
             peer_certificates: chain,
             ..session.info()
         };
-        let proof = PeerProof::Certificate(authenticated, share.signature);
-        Ok(Step::Await(AwaitFinished { session, master, info, proof }.into()))
+        let ServerShare { group, public_key, signature, .. } = share;
+        let flight =
+            Flight5 { session, info, group, public_key, proof: PeerProof::Certificate(authenticated, signature) };
+        if let Some(request) = request {
+            return AwaitIdentity::begin(AwaitIdentity { flight, request }, x);
+        }
+        x.begin_flight();
+        flight.exchange_keys(None, x)
+    }
+}
+
+// --- flight 5 ---
+
+/// What flight 5 is made of, whatever we show in it.
+#[derive(Debug)]
+struct Flight5 {
+    session: Session,
+    info: SessionInfo,
+    group: NamedGroup,
+    /// The server's share.
+    public_key: Vec<u8>,
+    proof: PeerProof,
+}
+
+/// Waits for the choice of a certificate for a server that asks for one.
+#[derive(Debug)]
+pub(crate) struct AwaitIdentity {
+    flight: Flight5,
+    /// The body of the server's CertificateRequest.
+    request: Vec<u8>,
+}
+
+impl AwaitIdentity {
+    fn begin(self, x: &mut Exchange) -> Result<Step, Error> {
+        let config = Arc::clone(&self.flight.session.offer.config);
+        let Some(chooser) = &config.chooser else { return self.on_choice(&config.identities, x) };
+        let request = self.request()?;
+        if chooser.defers(&request) {
+            return Ok(Step::Await(self.into()));
+        }
+        let chosen = chooser.choose(&request);
+        self.on_choice(chosen.as_slice(), x)
     }
 
-    fn send_flight_5(&self, x: &mut Exchange) -> Result<MasterSecret, Error> {
-        let config = &self.session.offer.config;
-        let group = config.provider.group(self.share.group).ok_or(Error::CryptoFailed)?;
-        let key_exchange = group.start(&*config.provider.random).map_err(|_| Error::CryptoFailed)?;
-        let signer = self.request.as_ref().and_then(|request| config.identity.as_ref().zip(request.scheme));
+    fn question(&self) -> Option<Question<'_>> {
+        self.request().ok().map(Question::Identity)
+    }
 
+    fn request(&self) -> Result<CertificateRequest<'_>, Error> {
+        let malformed = |fault| Error::Malformed(HandshakeType::CERTIFICATE_REQUEST, fault);
+        CertificateRequest::decode_all(&self.request).map_err(malformed)
+    }
+
+    /// Shows the first of these that suits the server, or nothing.
+    fn on_choice(self, identities: &[Identity], x: &mut Exchange) -> Result<Step, Error> {
+        let signer =
+            negotiate::choose_identity(&self.request()?, identities, &self.flight.session.offer.config.settings);
+        let chain = signer.as_ref().map_or(&[][..], |(identity, _)| identity.chain());
         x.begin_flight();
-        if self.request.is_some() {
-            let chain = signer.map_or(&[][..], |(identity, _)| identity.chain());
-            x.message(HandshakeType::CERTIFICATE, &Certificate { chain: chain.iter().map(|der| &**der).collect() })?;
-        }
+        x.message(HandshakeType::CERTIFICATE, &Certificate { chain: chain.iter().map(|der| &**der).collect() })?;
+        self.flight.exchange_keys(signer, x)
+    }
+}
+
+impl Flight5 {
+    fn exchange_keys(self, signer: Option<(Identity, SignatureScheme)>, x: &mut Exchange) -> Result<Step, Error> {
+        let Self { session, info, group, public_key, proof } = self;
+        let provider = &session.offer.config.provider;
+        let group = provider.group(group).ok_or(Error::CryptoFailed)?;
+        let key_exchange = group.start(&*provider.random).map_err(|_| Error::CryptoFailed)?;
         let share = EcdheClientKeyExchange { public_key: key_exchange.public_key() };
         x.message(HandshakeType::CLIENT_KEY_EXCHANGE, &share)?;
-        let pre_master_secret = key_exchange.complete(&self.share.public_key).map_err(|_| Error::BadKeyShare)?;
-        let master = self.session.master_secret(&pre_master_secret, x)?;
-        if let Some((identity, scheme)) = signer {
-            let mut signature = Vec::new();
-            let signed = identity.key().sign(scheme, x.transcript.messages(), &mut signature);
-            signed.map_err(|_| Error::CryptoFailed)?;
-            x.message(HandshakeType::CERTIFICATE_VERIFY, &CertificateVerify { scheme, signature: &signature })?;
+        let pre_master_secret = key_exchange.complete(&public_key).map_err(|_| Error::BadKeyShare)?;
+        let master = session.master_secret(&pre_master_secret, x)?;
+        let finish = AwaitFinished { session, master, info, proof };
+        match signer {
+            Some((identity, scheme)) => AwaitSignature { finish, identity, scheme }.begin(x),
+            None => finish.finish_flight_5(x),
         }
-        self.session.finish_flight_5(&master, x)?;
-        Ok(master)
+    }
+}
+
+/// Waits for our signature of the handshake.
+#[derive(Debug)]
+pub(crate) struct AwaitSignature {
+    finish: AwaitFinished,
+    identity: Identity,
+    scheme: SignatureScheme,
+}
+
+impl AwaitSignature {
+    fn begin(self, x: &mut Exchange) -> Result<Step, Error> {
+        if self.identity.key().defers() {
+            return Ok(Step::Await(self.into()));
+        }
+        let signature = self.identity.sign(self.scheme, x.transcript.messages())?;
+        self.on_signature(&signature, x)
+    }
+
+    fn question<'a>(&'a self, x: &'a Exchange) -> Question<'a> {
+        Question::Signature { identity: &self.identity, scheme: self.scheme, message: x.transcript.messages() }
+    }
+
+    fn on_late_signature(self, signature: &[u8], x: &mut Exchange) -> Result<Step, Error> {
+        let provider = &self.finish.session.offer.config.provider;
+        self.identity.check_signature(provider, self.scheme, x.transcript.messages(), signature)?;
+        self.on_signature(signature, x)
+    }
+
+    fn on_signature(self, signature: &[u8], x: &mut Exchange) -> Result<Step, Error> {
+        x.message(HandshakeType::CERTIFICATE_VERIFY, &CertificateVerify { scheme: self.scheme, signature })?;
+        self.finish.finish_flight_5(x)
     }
 }
 
@@ -519,6 +652,11 @@ impl AwaitFinished {
         Self { session, master, info, proof }
     }
 
+    fn finish_flight_5(self, x: &mut Exchange) -> Result<Step, Error> {
+        self.session.finish_flight_5(&self.master, x)?;
+        Ok(Step::Await(self.into()))
+    }
+
     fn on_finished(self, finished: Finished<'_>, x: &mut Exchange) -> Result<Step, Error> {
         let Self { session, master, info, proof } = self;
         let suite = &session.choice.suite;
@@ -543,5 +681,6 @@ macro_rules! is_a_client_state {
 }
 
 is_a_client_state! {
-    AwaitServerHello AwaitCertificate AwaitServerKeyExchange AwaitServerHelloDone AwaitPskServerFlight AwaitFinished
+    AwaitServerHello AwaitCertificate AwaitServerKeyExchange AwaitServerHelloDone AwaitVerdict AwaitIdentity
+    AwaitSignature AwaitPskServerFlight AwaitPskIdentity AwaitFinished
 }

@@ -18,6 +18,7 @@ use super::{PeerProof, Step};
 use crate::crypto::psk::PskIdentity;
 use crate::crypto::secrets::{MasterSecret, PreMasterSecret};
 use crate::crypto::suite::KeyExchangeAlgorithm;
+use crate::decision::Question;
 use crate::error::Error;
 use crate::event::SessionInfo;
 use crate::wire::enums::{HandshakeType, NamedGroup};
@@ -96,8 +97,37 @@ impl AwaitPskServerFlight {
         x.transcript.add(&message.bytes);
         let Self { session, key_exchange } = self;
         let ServerKeyExchange { hint, share } = key_exchange.unwrap_or(ServerKeyExchange { hint: None, share: None });
-        let client = session.offer.config.psk.as_ref().ok_or(Error::NoPskForHint)?;
-        let psk = client.identity(hint.as_deref()).ok_or(Error::NoPskForHint)?;
+        let state = AwaitPskIdentity { session, hint, share };
+        let hint = state.hint.as_deref();
+        let client = state.session.offer.config.psk.as_ref().ok_or(Error::NoPskForHint)?;
+        if client.defers(hint) {
+            return Ok(Step::Await(state.into()));
+        }
+        let psk = client.identity(hint);
+        state.on_identity(psk, x)
+    }
+}
+
+/// Waits for the choice of a key for the server.
+#[derive(Debug)]
+pub(crate) struct AwaitPskIdentity {
+    session: Session,
+    hint: Option<Vec<u8>>,
+    share: Option<(NamedGroup, Vec<u8>)>,
+}
+
+impl AwaitPskIdentity {
+    pub(super) fn question(&self) -> Question<'_> {
+        Question::PskIdentity { hint: self.hint.as_deref() }
+    }
+
+    pub(super) fn held(&self) -> usize {
+        self.hint.as_ref().map_or(0, Vec::capacity)
+    }
+
+    pub(super) fn on_identity(self, psk: Option<PskIdentity>, x: &mut Exchange) -> Result<Step, Error> {
+        let Self { session, share, .. } = self;
+        let psk = psk.ok_or(Error::NoPskForHint)?;
         let master = send_flight_5(&session, &psk, share.as_ref(), x)?;
         let info = SessionInfo {
             group: share.map(|(group, _)| group),

@@ -70,9 +70,11 @@ impl Exchange {
         self.transcript.add(&body);
     }
 
-    /// Begins a flight; the one before is not needed any more, since the peer has answered all of it.
+    /// Begins a flight; the one before is not needed any more, since the peer has answered all of it. Nothing leaves
+    /// until [`Exchange::send`].
     pub(crate) fn begin_flight(&mut self) {
         self.flight = Flight::default();
+        self.retransmit.pause();
         self.flights_begun = self.flights_begun.wrapping_add(1);
     }
 

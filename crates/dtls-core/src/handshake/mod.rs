@@ -30,6 +30,7 @@ use core::time::Duration;
 use crate::config::PskMismatch;
 use crate::crypto::suite::KeyExchangeAlgorithm;
 use crate::crypto::verify::{HandshakeSignatureValid, PeerAuthenticated};
+use crate::decision::{Answer, Question};
 use crate::discard::Discard;
 use crate::error::Error;
 use crate::event::SessionInfo;
@@ -191,8 +192,11 @@ impl Handshake {
         Ok(())
     }
 
-    /// When to call [`Handshake::on_time`].
+    /// When to call [`Handshake::on_time`]. While the owner thinks, the peer has no chance to contradict an alert.
     pub(crate) fn deadline(&self) -> Option<Instant> {
+        if self.question().is_some() {
+            return None;
+        }
         let suspicion = self.suspected.as_ref().map(|suspicion| suspicion.until);
         self.exchange.retransmit.deadline().into_iter().chain(suspicion).min()
     }
@@ -200,6 +204,9 @@ impl Handshake {
     /// Does what is due: an alert that nothing has contradicted comes true, or the flight leaves again. Returns whether
     /// it leaves.
     pub(crate) fn on_time(&mut self, now: Instant) -> Result<bool, Error> {
+        if self.question().is_some() {
+            return Ok(false);
+        }
         if let Some(suspicion) = self.suspected.as_ref().filter(|suspicion| suspicion.until <= now) {
             return Err(Error::AlertReceived(suspicion.description));
         }
@@ -217,8 +224,34 @@ impl Handshake {
         self.exchange.flight.rewind();
     }
 
+    /// What the owner has to decide before the handshake goes on.
+    pub(crate) fn question(&self) -> Option<Question<'_>> {
+        self.state.question(&self.exchange)
+    }
+
+    /// Goes on with the answer to [`Handshake::question`].
+    pub(crate) fn on_answer(&mut self, now: Instant, answer: Answer) -> Result<Advance, Error> {
+        if matches!(answer, Answer::Failed) {
+            return Err(Error::DecisionFailed);
+        }
+        if let Some(suspicion) = &mut self.suspected {
+            suspicion.until = now + Suspicion::PATIENCE;
+        }
+        let flights = self.exchange.flights_begun();
+        let state = core::mem::replace(&mut self.state, State::Over);
+        let step = state.on_answer(answer, &mut self.exchange)?;
+        let advance = self.take_step(step, flights);
+        if !matches!(advance, Advance::Asks) {
+            self.exchange.retransmit.resume(now);
+        }
+        Ok(advance)
+    }
+
     /// Uses the next message, if it is complete.
     pub(crate) fn advance(&mut self) -> Result<Advance, Error> {
+        if self.question().is_some() {
+            return Ok(Advance::Nothing);
+        }
         let seq = self.next_usable();
         let Some((typ, epoch)) = self.reassembly.peek(seq) else { return Ok(Advance::Nothing) };
         // Only Finished is sent in epoch 1, and it is sent nowhere else.
@@ -240,16 +273,24 @@ impl Handshake {
         let flights = self.exchange.flights_begun();
         let state = core::mem::replace(&mut self.state, State::Over);
         let step = state.on_message(parsed, &message, &mut self.exchange)?;
+        Ok(self.take_step(step, flights))
+    }
+
+    /// Goes where a message or an answer leads; before it, `flights` had been begun.
+    fn take_step(&mut self, step: Step, flights: u16) -> Advance {
         if self.exchange.flights_begun() != flights {
-            self.answered = Some(seq);
+            self.answered = Some(self.last_used_seq());
         }
-        match step {
-            Step::Await(state) => {
-                self.state = state;
-                Ok(Advance::Used)
-            }
-            Step::Complete(completed) => Ok(Advance::Complete(completed)),
+        let state = match step {
+            Step::Await(state) => state,
+            Step::Complete(completed) => return Advance::Complete(completed),
+        };
+        self.state = state;
+        if self.question().is_none() {
+            return Advance::Used;
         }
+        self.exchange.retransmit.pause();
+        Advance::Asks
     }
 
     /// The number of the message to use next: the one in turn, except that a hello may answer, or take the place of,
@@ -321,6 +362,8 @@ pub(crate) enum Advance {
     Nothing,
     /// It moved the handshake on.
     Used,
+    /// It moved the handshake to where the owner has to decide.
+    Asks,
     /// It was of no use.
     Dropped(Discard),
     /// It was the last.
@@ -361,6 +404,22 @@ impl State {
         }
     }
 
+    fn question<'a>(&'a self, x: &'a Exchange) -> Option<Question<'a>> {
+        match self {
+            Self::Client(state) => state.question(x),
+            Self::Server(state) => state.question(),
+            Self::Over => None,
+        }
+    }
+
+    fn on_answer(self, answer: Answer, x: &mut Exchange) -> Result<Step, Error> {
+        match self {
+            Self::Client(state) => state.on_answer(answer, x),
+            Self::Server(state) => state.on_answer(answer, x),
+            Self::Over => Err(Error::DecisionFailed),
+        }
+    }
+
     fn on_message(self, parsed: Parsed<'_>, message: &Message, x: &mut Exchange) -> Result<Step, Error> {
         match self {
             Self::Client(state) => state.on_message(parsed, message, x),
@@ -372,6 +431,7 @@ impl State {
 
 /// Where a message leads.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "returned, never kept; the small one once a handshake")]
 pub(crate) enum Step {
     Await(State),
     Complete(Completed),

@@ -25,9 +25,9 @@ use crate::wire::hello::{ClientHello, ServerHello};
 
 /// What a server picked from a ClientHello.
 #[derive(Debug)]
-pub(crate) struct ServerChoice<'c> {
+pub(crate) struct ServerChoice {
     pub(crate) suite: CipherSuite,
-    pub(crate) proof: ServerProof<'c>,
+    pub(crate) proof: ServerProof,
     /// `None` in suites without an ephemeral exchange.
     pub(crate) group: Option<NamedGroup>,
     pub(crate) extended_master_secret: bool,
@@ -41,9 +41,9 @@ pub(crate) struct ServerChoice<'c> {
 }
 
 /// How a server proves itself.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum ServerProof<'c> {
-    Signature { identity: &'c Identity, scheme: SignatureScheme },
+#[derive(Clone, Debug)]
+pub(crate) enum ServerProof {
+    Signature { identity: Identity, scheme: SignatureScheme },
     PresharedKey,
 }
 
@@ -61,7 +61,7 @@ pub(crate) fn check_hello(hello: &ClientHello<'_>) -> Result<(), Error> {
 }
 
 /// Picks from what a client offers in a hello that [`check_hello`] has let through.
-pub(crate) fn choose<'c>(hello: &ClientHello<'_>, config: &'c ServerConfig) -> Result<ServerChoice<'c>, Error> {
+pub(crate) fn choose(hello: &ClientHello<'_>, config: &ServerConfig) -> Result<ServerChoice, Error> {
     let settings = &config.settings;
     let extensions = &hello.extensions;
     let extended_master_secret = match (settings.extended_master_secret, extensions.extended_master_secret) {
@@ -101,11 +101,11 @@ fn check_point_formats(formats: Option<&[EcPointFormat]>) -> Result<(), Error> {
 
 /// The first suite of ours that the client offers and one of our keys can serve: for signatures in a way the client
 /// accepts, on a curve that it knows; for an ephemeral exchange if there is a group for it.
-fn choose_suite<'c>(
+fn choose_suite(
     hello: &ClientHello<'_>,
-    config: &'c ServerConfig,
+    config: &ServerConfig,
     has_group: bool,
-) -> Result<(CipherSuite, ServerProof<'c>), Error> {
+) -> Result<(CipherSuite, ServerProof), Error> {
     // A client that does not send signature_algorithms would mean SHA-1 (RFC 5246 section 7.4.1.4.1), which
     // RFC 9155 forbids: nothing is acceptable to it.
     let accepted = hello.extensions.signature_schemes.as_deref().unwrap_or_default();
@@ -126,7 +126,7 @@ fn choose_suite<'c>(
             };
             config.identities.iter().filter(fits).find_map(|identity| {
                 let scheme = choose_scheme(identity, &config.settings, accepted)?;
-                Some((*suite, ServerProof::Signature { identity, scheme }))
+                Some((*suite, ServerProof::Signature { identity: identity.clone(), scheme }))
             })
         })
         .ok_or(if has_group { Error::NoCommonSignatureScheme } else { Error::NoCommonGroup })
@@ -336,8 +336,24 @@ const fn scheme_kind(scheme: SignatureScheme) -> SuiteAuthentication {
 
 // --- the client shows who it is ---
 
-/// The scheme to sign with for a server that sent this CertificateRequest; `None` if our certificate does not suit it.
-pub(crate) fn choose_client_scheme(
+/// Which of our identities to show to a server that sent this CertificateRequest, and how to sign: the first that suits
+/// it by its key, of those issued by an authority that the server names if there is one (RFC 5246 section 7.4.4).
+pub(crate) fn choose_identity(
+    request: &CertificateRequest<'_>,
+    identities: &[Identity],
+    settings: &Settings,
+) -> Option<(Identity, SignatureScheme)> {
+    let suitable =
+        identities.iter().filter_map(|identity| Some((identity, client_scheme(request, identity, settings)?)));
+    let (identity, scheme) = match suitable.clone().find(|(identity, _)| identity.is_issued_by(&request.authorities)) {
+        Some(named) => named,
+        None => suitable.clone().next()?,
+    };
+    Some((identity.clone(), scheme))
+}
+
+/// The scheme to sign with; `None` if the identity does not suit the server.
+fn client_scheme(
     request: &CertificateRequest<'_>,
     identity: &Identity,
     settings: &Settings,
@@ -355,6 +371,7 @@ pub(crate) fn choose_client_scheme(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crypto::x509::issuer;
     use crate::crypto::{Fingerprint, Fingerprints, testing};
     use crate::wire::enums::SrtpProfile;
     use crate::wire::hello::Random;
@@ -398,7 +415,7 @@ mod tests {
         }
     }
 
-    fn scheme(choice: &ServerChoice<'_>) -> Option<SignatureScheme> {
+    fn scheme(choice: &ServerChoice) -> Option<SignatureScheme> {
         match choice.proof {
             ServerProof::Signature { scheme, .. } => Some(scheme),
             ServerProof::PresharedKey => None,
@@ -639,7 +656,6 @@ mod tests {
     #[test]
     fn a_certificate_that_the_server_cannot_use_is_not_shown() {
         let config = client(|_| {});
-        let identity = config.identity.as_ref().unwrap();
         let request = |types: Vec<ClientCertificateType>, schemes: Vec<SignatureScheme>| CertificateRequest {
             certificate_types: types,
             signature_schemes: schemes,
@@ -654,7 +670,30 @@ mod tests {
             (request(vec![ecdsa], vec![SignatureScheme::RSA_PKCS1_SHA256]), None),
             (request(vec![ecdsa], vec![]), None),
         ] {
-            assert_eq!(choose_client_scheme(&request, identity, &config.settings), expected);
+            let chosen = choose_identity(&request, &config.identities, &config.settings);
+            assert_eq!(chosen.map(|(_, scheme)| scheme), expected);
         }
+    }
+
+    #[test]
+    fn the_certificate_shown_is_by_an_authority_that_the_server_names_if_there_is_one() {
+        let config = client(|_| {});
+        let [first, second] = ["first", "second"].map(|name| {
+            let (certificate, key) = testing::self_signed_as(name);
+            Identity::new(&config.provider, vec![certificate], key).unwrap()
+        });
+        let name = issuer(&second.chain()[0]).unwrap();
+        let identities = [first.clone(), second.clone()];
+        let chosen = |authorities: Vec<&[u8]>| {
+            let request = CertificateRequest {
+                certificate_types: vec![ClientCertificateType::ECDSA_SIGN],
+                signature_schemes: vec![SignatureScheme::ECDSA_SECP256R1_SHA256],
+                authorities,
+            };
+            choose_identity(&request, &identities, &config.settings).unwrap().0.chain()[0].clone()
+        };
+        assert_eq!(chosen(vec![]), first.chain()[0]);
+        assert_eq!(chosen(vec![b"\x30\x00", name]), second.chain()[0]);
+        assert_eq!(chosen(vec![b"\x30\x00"]), first.chain()[0], "a server may not name all that it takes");
     }
 }

@@ -19,7 +19,7 @@ pub(crate) enum Parsed<'a> {
     ServerHello(ServerHello<'a>),
     Certificate(Certificate<'a>),
     ServerKeyExchange(EcdheServerKeyExchange<'a>),
-    CertificateRequest(CertificateRequest<'a>),
+    CertificateRequest,
     ServerHelloDone,
     CertificateVerify(CertificateVerify<'a>),
     ClientKeyExchange(EcdheClientKeyExchange<'a>),
@@ -46,7 +46,9 @@ impl<'a> Parsed<'a> {
                 }
                 KeyExchangeAlgorithm::Ecdhe(_) => Self::ServerKeyExchange(EcdheServerKeyExchange::decode_all(body)?),
             },
-            HandshakeType::CERTIFICATE_REQUEST => Self::CertificateRequest(CertificateRequest::decode_all(body)?),
+            HandshakeType::CERTIFICATE_REQUEST => {
+                CertificateRequest::decode_all(body).map(|_| Self::CertificateRequest)?
+            }
             HandshakeType::SERVER_HELLO_DONE => ServerHelloDone::decode_all(body).map(|_| Self::ServerHelloDone)?,
             HandshakeType::CERTIFICATE_VERIFY => Self::CertificateVerify(CertificateVerify::decode_all(body)?),
             HandshakeType::CLIENT_KEY_EXCHANGE => match key_exchange {

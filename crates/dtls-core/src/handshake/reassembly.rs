@@ -133,7 +133,7 @@ impl Reassembly {
 
 /// A complete handshake message as the transcript hashes it: the 12-byte header of an unfragmented message, then the
 /// body (RFC 6347 section 4.2.6).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Message {
     pub(crate) typ: HandshakeType,
     pub(crate) seq: MessageSeq,

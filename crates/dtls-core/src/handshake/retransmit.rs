@@ -62,6 +62,24 @@ impl Retransmit {
         self.answered_repetition = false;
     }
 
+    /// The peer's next flight is here and something has to be decided about it: no more is sent of ours, and no timer
+    /// runs.
+    pub(crate) const fn pause(&mut self) {
+        self.state = State::Preparing;
+    }
+
+    /// It has been decided. If no flight of ours has been begun, the wait for the rest of the peer's goes on.
+    pub(crate) fn resume(&mut self, now: Instant) {
+        if let State::Preparing = self.state {
+            self.state = State::Waiting { until: now + self.timeout };
+        }
+    }
+
+    /// Whether a flight is complete and has not wholly left.
+    pub(crate) const fn is_sending(&self) -> bool {
+        matches!(self.state, State::Sending { .. })
+    }
+
     /// The last byte of the flight has left.
     pub(crate) fn sent(&mut self, now: Instant) {
         if let State::Sending { answered_by } = self.state {

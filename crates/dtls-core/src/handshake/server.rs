@@ -30,17 +30,21 @@ use super::negotiate::{self, ServerChoice, ServerProof};
 use super::parsed::Parsed;
 use super::reassembly::Message;
 use super::retransmit::Expect;
-use super::server_psk::{self, AwaitPskClientKeyExchange};
+use super::server_psk::{self, AwaitPresharedKey, AwaitPskClientKeyExchange};
 use super::{Completed, PeerProof, State, Step};
 use crate::config::{ClientAuthentication, PskMismatch, Selected, ServerConfig};
 use crate::crypto::kx::KeyExchange;
 use crate::crypto::secrets::{MasterSecret, PreMasterSecret};
 use crate::crypto::sign::Identity;
 use crate::crypto::suite::{CipherSuite, KeyExchangeAlgorithm};
-use crate::crypto::verify::{PeerRole, PeerVerifier, PresentedPeer, verify_handshake_signature};
-use crate::error::Error;
+use crate::crypto::verify::{
+    HandshakeSignatureValid, PeerAuthenticated, PeerRole, PeerVerifier, PresentedPeer, verify_handshake_signature,
+};
+use crate::decision::{Answer, Question};
+use crate::error::{CertificateError, Error};
 use crate::event::{Role, SessionInfo};
 use crate::wire::certificate::{Certificate, CertificateRequest, CertificateVerify};
+use crate::wire::codec::Decode as _;
 use crate::wire::enums::{
     ClientCertificateType, CompressionMethod, EcPointFormat, HandshakeType, NamedGroup, ProtocolVersion,
     SignatureScheme,
@@ -56,10 +60,14 @@ use crate::wire::small::{Finished, ServerHelloDone};
 #[expect(clippy::enum_variant_names, reason = "a state is named for what it waits for")]
 pub(crate) enum ServerState {
     AwaitClientHello(AwaitClientHello),
+    AwaitConfig(AwaitConfig),
+    AwaitSignature(AwaitSignature),
     AwaitCertificate(AwaitCertificate),
     AwaitClientKeyExchange(AwaitClientKeyExchange),
     AwaitCertificateVerify(AwaitCertificateVerify),
+    AwaitVerdict(AwaitVerdict),
     AwaitPskClientKeyExchange(AwaitPskClientKeyExchange),
+    AwaitPresharedKey(AwaitPresharedKey),
     AwaitFinished(AwaitFinished),
 }
 
@@ -74,6 +82,20 @@ impl ServerState {
             }
             Self::AwaitCertificateVerify(_) => matches!(typ, HandshakeType::CERTIFICATE_VERIFY),
             Self::AwaitFinished(_) => matches!(typ, HandshakeType::FINISHED),
+            Self::AwaitConfig(_) | Self::AwaitSignature(_) | Self::AwaitVerdict(_) | Self::AwaitPresharedKey(_) => {
+                false
+            }
+        }
+    }
+
+    /// What the state waits for the owner to decide.
+    pub(crate) fn question(&self) -> Option<Question<'_>> {
+        match self {
+            Self::AwaitConfig(state) => state.question(),
+            Self::AwaitSignature(state) => Some(state.question()),
+            Self::AwaitVerdict(state) => Some(Question::Peer(state.presented())),
+            Self::AwaitPresharedKey(state) => Some(state.question()),
+            _ => None,
         }
     }
 
@@ -89,6 +111,10 @@ impl ServerState {
     pub(crate) fn held(&self) -> usize {
         match self {
             Self::AwaitClientHello(_) => 0,
+            Self::AwaitConfig(state) => state.message.bytes.capacity(),
+            Self::AwaitSignature(state) => state.session.info.held() + state.signed.capacity(),
+            Self::AwaitVerdict(state) => state.session.info.held(),
+            Self::AwaitPresharedKey(state) => state.held(),
             Self::AwaitCertificate(state) => state.session.info.held(),
             Self::AwaitClientKeyExchange(state) => state.session.info.held(),
             Self::AwaitCertificateVerify(state) => state.session.info.held(),
@@ -120,6 +146,17 @@ impl ServerState {
             _ => Err(Error::UnexpectedMessage(message.typ)),
         }
     }
+
+    /// Uses an answer to the question of the state.
+    pub(crate) fn on_answer(self, answer: Answer, x: &mut Exchange) -> Result<Step, Error> {
+        match (self, answer) {
+            (Self::AwaitConfig(state), Answer::Config(selected)) => state.on_config(selected, x),
+            (Self::AwaitSignature(state), Answer::Signature(signature)) => state.on_late_signature(&signature, x),
+            (Self::AwaitVerdict(state), Answer::Peer(verdict)) => state.on_verdict(verdict, x),
+            (Self::AwaitPresharedKey(state), Answer::PresharedKey(key)) => state.on_key(key, x),
+            _ => Err(Error::DecisionFailed),
+        }
+    }
 }
 
 // --- flight 3 ---
@@ -147,50 +184,164 @@ impl AwaitClientHello {
 
     fn on_client_hello(self, hello: &ClientHello<'_>, message: &Message, x: &mut Exchange) -> Result<Step, Error> {
         negotiate::check_hello(hello)?;
-        let Selected { config, by_name } = match &self.config.selector {
-            None => Selected { config: self.config, by_name: false },
-            Some(selector) => selector.select(hello).ok_or(match hello.extensions.server_name {
-                Some(_) => Error::UnrecognizedName,
-                None => Error::ServerNameMissing,
-            })?,
-        };
-        let choice = ServerChoice { by_name, ..negotiate::choose(hello, &config)? };
-        let mut server = Random([0; 32]);
-        config.provider.random.fill(&mut server.0).map_err(|_| Error::CryptoFailed)?;
-        let randoms = Randoms { client: hello.random, server };
+        match &self.config.selector {
+            None => serve(Selected { config: self.config, by_name: false }, hello, message, x),
+            Some(selector) if selector.defers(hello) => {
+                Ok(Step::Await(AwaitConfig { message: message.clone() }.into()))
+            }
+            Some(selector) => on_config(selector.select(hello), hello, message, x),
+        }
+    }
+}
 
-        // RFC 6347 section 4.2.2: the first message after a stateless HelloVerifyRequest goes on counting from it,
-        // and the client's hello says how far that is.
-        x.restart_numbering_at(message.seq);
-        x.transcript.add(&message.bytes);
-        x.transcript.start_hash(choice.suite.hash);
-        x.records = choice.records;
-        let is_psk = choice.suite.key_exchange.signed_by().is_none();
-        if is_psk || config.client_authentication.verifier().is_none() {
-            x.transcript.drop_messages();
+/// Waits for the owner to pick a configuration for the client.
+#[derive(Debug)]
+pub(crate) struct AwaitConfig {
+    /// The ClientHello; it has been parsed before.
+    message: Message,
+}
+
+impl AwaitConfig {
+    fn question(&self) -> Option<Question<'_>> {
+        ClientHello::decode_all(self.message.body()).ok().map(Question::Config)
+    }
+
+    fn on_config(self, selected: Option<Selected>, x: &mut Exchange) -> Result<Step, Error> {
+        let malformed = |fault| Error::Malformed(HandshakeType::CLIENT_HELLO, fault);
+        let hello = ClientHello::decode_all(self.message.body()).map_err(malformed)?;
+        on_config(selected, &hello, &self.message, x)
+    }
+}
+
+fn on_config(
+    selected: Option<Selected>,
+    hello: &ClientHello<'_>,
+    message: &Message,
+    x: &mut Exchange,
+) -> Result<Step, Error> {
+    let selected = selected.ok_or(match hello.extensions.server_name {
+        Some(_) => Error::UnrecognizedName,
+        None => Error::ServerNameMissing,
+    })?;
+    serve(selected, hello, message, x)
+}
+
+/// Answers a hello from a configuration.
+fn serve(selected: Selected, hello: &ClientHello<'_>, message: &Message, x: &mut Exchange) -> Result<Step, Error> {
+    let Selected { config, by_name } = selected;
+    let choice = ServerChoice { by_name, ..negotiate::choose(hello, &config)? };
+    let mut server = Random([0; 32]);
+    config.provider.random.fill(&mut server.0).map_err(|_| Error::CryptoFailed)?;
+    let randoms = Randoms { client: hello.random, server };
+
+    // RFC 6347 section 4.2.2: the first message after a stateless HelloVerifyRequest goes on counting from it,
+    // and the client's hello says how far that is.
+    x.restart_numbering_at(message.seq);
+    x.transcript.add(&message.bytes);
+    x.transcript.start_hash(choice.suite.hash);
+    x.records = choice.records;
+    let is_psk = choice.suite.key_exchange.signed_by().is_none();
+    if is_psk || config.client_authentication.verifier().is_none() {
+        x.transcript.drop_messages();
+    }
+    begin_flight_4(config, choice, hello, randoms, x)
+}
+
+// --- flight 4 ---
+
+fn begin_flight_4(
+    config: Arc<ServerConfig>,
+    choice: ServerChoice,
+    hello: &ClientHello<'_>,
+    randoms: Randoms,
+    x: &mut Exchange,
+) -> Result<Step, Error> {
+    let start = |group| {
+        let group = config.provider.group(group).ok_or(Error::CryptoFailed)?;
+        group.start(&*config.provider.random).map_err(|_| Error::CryptoFailed)
+    };
+    let key_exchange = choice.group.map(start).transpose()?;
+    x.begin_flight();
+    x.message(HandshakeType::SERVER_HELLO, &server_hello(&choice, hello, randoms.server))?;
+    let info = SessionInfo {
+        role: Role::Server,
+        version: ProtocolVersion::DTLS_1_2,
+        cipher_suite: choice.suite.id,
+        group: choice.group,
+        signature_scheme: None,
+        psk_identity: None,
+        extended_master_secret: choice.extended_master_secret,
+        alpn: choice.alpn,
+        srtp: choice.srtp,
+        server_name: hello.extensions.server_name.map(<[u8]>::to_vec),
+        peer_certificates: Vec::new(),
+    };
+    let session = Session { suite: choice.suite, randoms, info, config };
+    match choice.proof {
+        ServerProof::PresharedKey => server_psk::finish_flight_4(session, key_exchange, x),
+        ServerProof::Signature { identity, scheme } => {
+            let share = choice.group.zip(key_exchange).ok_or(Error::CryptoFailed)?;
+            AwaitSignature::begin(session, identity, scheme, share, x)
         }
-        let key_exchange = send_flight_4(&config, &choice, hello, &randoms, x)?;
-        let info = SessionInfo {
-            role: Role::Server,
-            version: ProtocolVersion::DTLS_1_2,
-            cipher_suite: choice.suite.id,
-            group: choice.group,
-            signature_scheme: match choice.proof {
-                ServerProof::Signature { scheme, .. } => Some(scheme),
-                ServerProof::PresharedKey => None,
-            },
-            psk_identity: None,
-            extended_master_secret: choice.extended_master_secret,
-            alpn: choice.alpn,
-            srtp: choice.srtp,
-            server_name: hello.extensions.server_name.map(<[u8]>::to_vec),
-            peer_certificates: Vec::new(),
-        };
-        let session = Session { suite: choice.suite, randoms, info, config };
-        if is_psk {
-            return Ok(Step::Await(AwaitPskClientKeyExchange::new(session, key_exchange).into()));
+    }
+}
+
+/// Waits for our signature of the key share.
+#[derive(Debug)]
+pub(crate) struct AwaitSignature {
+    session: Session,
+    key_exchange: Box<dyn KeyExchange>,
+    group: NamedGroup,
+    identity: Identity,
+    scheme: SignatureScheme,
+    /// The randoms and the parameters of the exchange.
+    signed: Vec<u8>,
+}
+
+impl AwaitSignature {
+    /// Where the parameters begin in what is signed: behind two randoms.
+    const PARAMS_AT: usize = 64;
+
+    fn begin(
+        mut session: Session,
+        identity: Identity,
+        scheme: SignatureScheme,
+        (group, key_exchange): (NamedGroup, Box<dyn KeyExchange>),
+        x: &mut Exchange,
+    ) -> Result<Step, Error> {
+        let chain = identity.chain().iter().map(|der| &**der).collect();
+        x.message(HandshakeType::CERTIFICATE, &Certificate { chain })?;
+        let mut signed = [session.randoms.client.0, session.randoms.server.0].concat();
+        encode_ecdhe_params(&mut signed, group, key_exchange.public_key());
+        session.info.signature_scheme = Some(scheme);
+        let state = Self { session, key_exchange, group, identity, scheme, signed };
+        if state.identity.key().defers() {
+            return Ok(Step::Await(state.into()));
         }
-        let key_exchange = key_exchange.ok_or(Error::CryptoFailed)?;
+        let signature = state.identity.sign(scheme, &state.signed)?;
+        state.on_signature(&signature, x)
+    }
+
+    fn question(&self) -> Question<'_> {
+        Question::Signature { identity: &self.identity, scheme: self.scheme, message: &self.signed }
+    }
+
+    fn on_late_signature(self, signature: &[u8], x: &mut Exchange) -> Result<Step, Error> {
+        self.identity.check_signature(&self.session.config.provider, self.scheme, &self.signed, signature)?;
+        self.on_signature(signature, x)
+    }
+
+    fn on_signature(self, signature: &[u8], x: &mut Exchange) -> Result<Step, Error> {
+        let Self { session, key_exchange, group, scheme, signed, .. } = self;
+        let signed_params = signed.get(Self::PARAMS_AT..).unwrap_or_default();
+        let public_key = key_exchange.public_key();
+        let share = EcdheServerKeyExchange { group, public_key, signed_params, scheme, signature };
+        x.message(HandshakeType::SERVER_KEY_EXCHANGE, &share)?;
+        if let Some(verifier) = session.config.client_authentication.verifier() {
+            x.message(HandshakeType::CERTIFICATE_REQUEST, &certificate_request(&session.config, verifier))?;
+        }
+        x.message(HandshakeType::SERVER_HELLO_DONE, &ServerHelloDone)?;
+        x.send(Expect::Answer);
         Ok(Step::Await(match session.config.client_authentication {
             ClientAuthentication::None => AwaitClientKeyExchange { session, key_exchange }.into(),
             ClientAuthentication::Request(_) | ClientAuthentication::Require(_) => {
@@ -200,59 +351,7 @@ impl AwaitClientHello {
     }
 }
 
-// --- flight 4 ---
-
-fn send_flight_4(
-    config: &ServerConfig,
-    choice: &ServerChoice<'_>,
-    hello: &ClientHello<'_>,
-    randoms: &Randoms,
-    x: &mut Exchange,
-) -> Result<Option<Box<dyn KeyExchange>>, Error> {
-    let start = |group| {
-        let group = config.provider.group(group).ok_or(Error::CryptoFailed)?;
-        group.start(&*config.provider.random).map_err(|_| Error::CryptoFailed)
-    };
-    let key_exchange = choice.group.map(start).transpose()?;
-    let share = choice.group.zip(key_exchange.as_deref().map(KeyExchange::public_key));
-
-    x.begin_flight();
-    x.message(HandshakeType::SERVER_HELLO, &server_hello(choice, hello, randoms.server))?;
-    match choice.proof {
-        ServerProof::Signature { identity, scheme } => {
-            let share = share.ok_or(Error::CryptoFailed)?;
-            let chain = identity.chain().iter().map(|der| &**der).collect();
-            x.message(HandshakeType::CERTIFICATE, &Certificate { chain })?;
-            sign_server_key_exchange(identity, scheme, randoms, share, x)?;
-            if let Some(verifier) = config.client_authentication.verifier() {
-                x.message(HandshakeType::CERTIFICATE_REQUEST, &certificate_request(config, verifier))?;
-            }
-        }
-        ServerProof::PresharedKey => server_psk::send_server_key_exchange(config, share, x)?,
-    }
-    x.message(HandshakeType::SERVER_HELLO_DONE, &ServerHelloDone)?;
-    x.send(Expect::Answer);
-    Ok(key_exchange)
-}
-
-fn sign_server_key_exchange(
-    identity: &Identity,
-    scheme: SignatureScheme,
-    randoms: &Randoms,
-    (group, public_key): (NamedGroup, &[u8]),
-    x: &mut Exchange,
-) -> Result<(), Error> {
-    let mut signed = [randoms.client.0, randoms.server.0].concat();
-    let params_at = signed.len();
-    encode_ecdhe_params(&mut signed, group, public_key);
-    let mut signature = Vec::new();
-    identity.key().sign(scheme, &signed, &mut signature).map_err(|_| Error::CryptoFailed)?;
-    let signed_params = signed.get(params_at..).unwrap_or_default();
-    let share = EcdheServerKeyExchange { group, public_key, signed_params, scheme, signature: &signature };
-    x.message(HandshakeType::SERVER_KEY_EXCHANGE, &share)
-}
-
-fn server_hello<'a>(choice: &'a ServerChoice<'_>, hello: &ClientHello<'_>, random: Random) -> ServerHello<'a> {
+fn server_hello<'a>(choice: &'a ServerChoice, hello: &ClientHello<'_>, random: Random) -> ServerHello<'a> {
     let limits_records = hello.extensions.record_size_limit.is_some();
     ServerHello {
         version: ProtocolVersion::DTLS_1_2,
@@ -380,12 +479,35 @@ impl AwaitCertificateVerify {
         let signed = x.transcript.messages();
         let signature = verify_handshake_signature(&config.provider, leaf, verify.scheme, signed, verify.signature)
             .map_err(|fault| signature_error(fault, verify.scheme))?;
-        // The chain costs more than the signature, so a client shows first that it holds the key.
-        let verifier = config.client_authentication.verifier().ok_or(Error::CertificateMissing)?;
-        let presented = PresentedPeer { chain, role: PeerRole::Client };
-        let authenticated = verifier.verify(&presented).map_err(Error::Certificate)?;
         x.transcript.add(&message.bytes);
         x.transcript.drop_messages();
+        // The chain costs more than the signature, so a client shows first that it holds the key.
+        let state = AwaitVerdict { session, master, signature };
+        let verifier = state.session.config.client_authentication.verifier().ok_or(Error::CertificateMissing)?;
+        if verifier.defers(&state.presented()) {
+            return Ok(Step::Await(state.into()));
+        }
+        let verdict = verifier.verify(&state.presented());
+        state.on_verdict(verdict, x)
+    }
+}
+
+/// Waits for the word whether the client is to be trusted.
+#[derive(Debug)]
+pub(crate) struct AwaitVerdict {
+    session: Session,
+    master: MasterSecret,
+    signature: HandshakeSignatureValid,
+}
+
+impl AwaitVerdict {
+    fn presented(&self) -> PresentedPeer<'_> {
+        PresentedPeer { chain: &self.session.info.peer_certificates, role: PeerRole::Client }
+    }
+
+    fn on_verdict(self, verdict: Result<PeerAuthenticated, CertificateError>, x: &mut Exchange) -> Result<Step, Error> {
+        let Self { session, master, signature } = self;
+        let authenticated = verdict.map_err(Error::Certificate)?;
         AwaitFinished::begin(session, master, PeerProof::Certificate(authenticated, signature), x)
     }
 }
@@ -461,6 +583,6 @@ macro_rules! is_a_server_state {
 }
 
 is_a_server_state! {
-    AwaitClientHello AwaitCertificate AwaitClientKeyExchange AwaitCertificateVerify AwaitPskClientKeyExchange
-    AwaitFinished
+    AwaitClientHello AwaitConfig AwaitSignature AwaitCertificate AwaitClientKeyExchange AwaitCertificateVerify
+    AwaitVerdict AwaitPskClientKeyExchange AwaitPresharedKey AwaitFinished
 }

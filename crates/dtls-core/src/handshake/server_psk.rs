@@ -14,6 +14,7 @@ use alloc::sync::Arc;
 
 use super::exchange::Exchange;
 use super::reassembly::Message;
+use super::retransmit::Expect;
 use super::server::{AwaitFinished, Session};
 use super::{PeerProof, Step};
 use crate::config::{ServerConfig, UnknownPsk};
@@ -21,25 +22,31 @@ use crate::crypto::kx::KeyExchange;
 use crate::crypto::psk::{PresharedKey, PskServer};
 use crate::crypto::secrets::PreMasterSecret;
 use crate::crypto::suite::KeyExchangeAlgorithm;
+use crate::decision::Question;
 use crate::error::Error;
-use crate::wire::enums::{HandshakeType, NamedGroup};
+use crate::wire::enums::HandshakeType;
 use crate::wire::psk::{EcdhePskServerKeyExchange, PskServerKeyExchange};
+use crate::wire::small::ServerHelloDone;
 
-/// Adds ServerKeyExchange to flight 4: for the share, or for a hint. Without either it is not sent (RFC 4279 section 2).
-pub(super) fn send_server_key_exchange(
-    config: &ServerConfig,
-    share: Option<(NamedGroup, &[u8])>,
+/// The rest of flight 4: ServerKeyExchange for the share, or for a hint. Without either it is not sent (RFC 4279 section
+/// 2).
+pub(super) fn finish_flight_4(
+    session: Session,
+    key_exchange: Option<Box<dyn KeyExchange>>,
     x: &mut Exchange,
-) -> Result<(), Error> {
-    let hint = config.settings.psk_hint.as_slice();
-    match share {
-        Some((group, public_key)) => {
-            let message = EcdhePskServerKeyExchange { hint, group, public_key };
-            x.message(HandshakeType::SERVER_KEY_EXCHANGE, &message)
+) -> Result<Step, Error> {
+    let hint = session.config.settings.psk_hint.as_slice();
+    match session.info.group.zip(key_exchange.as_deref()) {
+        Some((group, key_exchange)) => {
+            let message = EcdhePskServerKeyExchange { hint, group, public_key: key_exchange.public_key() };
+            x.message(HandshakeType::SERVER_KEY_EXCHANGE, &message)?;
         }
-        None if hint.is_empty() => Ok(()),
-        None => x.message(HandshakeType::SERVER_KEY_EXCHANGE, &PskServerKeyExchange { hint }),
+        None if hint.is_empty() => {}
+        None => x.message(HandshakeType::SERVER_KEY_EXCHANGE, &PskServerKeyExchange { hint })?,
     }
+    x.message(HandshakeType::SERVER_HELLO_DONE, &ServerHelloDone)?;
+    x.send(Expect::Answer);
+    Ok(Step::Await(AwaitPskClientKeyExchange { session, key_exchange }.into()))
 }
 
 /// Waits for the client's identity, and its key share if there is one.
@@ -50,10 +57,6 @@ pub(crate) struct AwaitPskClientKeyExchange {
 }
 
 impl AwaitPskClientKeyExchange {
-    pub(super) const fn new(session: Session, key_exchange: Option<Box<dyn KeyExchange>>) -> Self {
-        Self { session, key_exchange }
-    }
-
     pub(super) const fn key_exchange(&self) -> KeyExchangeAlgorithm {
         self.session.suite.key_exchange
     }
@@ -74,23 +77,52 @@ impl AwaitPskClientKeyExchange {
             Some((key_exchange, share)) => Some(key_exchange.complete(share).map_err(|_| Error::BadKeyShare)?),
             None => None,
         };
-        let key = find_key(&session.config, identity)?;
-        let pre_master_secret = PreMasterSecret::of_preshared_key(&key, shared.as_ref());
         session.info.psk_identity = Some(identity.to_vec());
         x.transcript.add(&message.bytes);
+        let state = AwaitPresharedKey { session, shared };
+        let psks: &dyn PskServer = state.session.config.psks.as_deref().ok_or(Error::UnknownPskIdentity)?;
+        if psks.defers(identity) {
+            return Ok(Step::Await(state.into()));
+        }
+        let key = psks.key(identity);
+        state.on_key(key, x)
+    }
+}
+
+/// Waits for the client's key.
+#[derive(Debug)]
+pub(crate) struct AwaitPresharedKey {
+    session: Session,
+    /// What the ephemeral exchange gave, if there was one.
+    shared: Option<PreMasterSecret>,
+}
+
+impl AwaitPresharedKey {
+    pub(super) fn question(&self) -> Question<'_> {
+        Question::PresharedKey { identity: self.session.info.psk_identity.as_deref().unwrap_or_default() }
+    }
+
+    pub(super) fn held(&self) -> usize {
+        self.session.info.held()
+    }
+
+    pub(super) fn on_key(self, key: Option<Arc<PresharedKey>>, x: &mut Exchange) -> Result<Step, Error> {
+        let Self { session, shared } = self;
+        let key = key_or_nobodys(&session.config, key)?;
+        let pre_master_secret = PreMasterSecret::of_preshared_key(&key, shared.as_ref());
         let master = session.master_secret(&pre_master_secret, x)?;
         AwaitFinished::begin(session, master, PeerProof::PresharedKey, x)
     }
 }
 
-/// The key of the client, or in its place one that nobody has. That one is made first, in either case, so that what
-/// takes place does not depend on whether the client is known.
-fn find_key(config: &ServerConfig, identity: &[u8]) -> Result<Arc<PresharedKey>, Error> {
-    let psks: &dyn PskServer = config.psks.as_deref().ok_or(Error::UnknownPskIdentity)?;
-    let mut nobodys = alloc::vec![0; psks.usual_len().clamp(1, 1024)];
+/// The key of the client, or in its place one that nobody has. That one is made in either case, so that what takes place
+/// does not depend on whether the client is known.
+fn key_or_nobodys(config: &ServerConfig, key: Option<Arc<PresharedKey>>) -> Result<Arc<PresharedKey>, Error> {
+    let usual_len = config.psks.as_ref().map_or(16, |psks| psks.usual_len());
+    let mut nobodys = alloc::vec![0; usual_len.clamp(1, 1024)];
     config.provider.random.fill(&mut nobodys).map_err(|_| Error::CryptoFailed)?;
     let nobodys = Arc::new(PresharedKey::new(nobodys).map_err(|_| Error::CryptoFailed)?);
-    match (psks.key(identity), config.settings.unknown_psk) {
+    match (key, config.settings.unknown_psk) {
         (Some(key), _) => Ok(key),
         (None, UnknownPsk::LikeWrongKey) => Ok(nobodys),
         (None, UnknownPsk::Alert) => Err(Error::UnknownPskIdentity),

@@ -1,6 +1,7 @@
 //! Endpoints over a network in memory, with a clock that jumps from deadline to deadline.
 
 mod anew;
+mod decisions;
 mod door;
 mod ending;
 mod limits;
