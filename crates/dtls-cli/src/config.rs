@@ -226,7 +226,7 @@ struct ForHost {
 impl PeerVerifier for ForHost {
     fn verify(&self, peer: &PresentedPeer<'_>) -> Result<PeerAuthenticated, CertificateError> {
         let role = PeerRole::Server { name: Some(&self.host) };
-        self.chains.verify(&PresentedPeer { chain: peer.chain, role })
+        self.chains.verify(&PresentedPeer { role, ..*peer })
     }
 
     fn authorities(&self) -> &[Vec<u8>] {

@@ -20,7 +20,7 @@ use crate::crypto::sign::Identity;
 use crate::crypto::verify::{PeerAuthenticated, PeerVerifier, PresentedPeer};
 use crate::error::CertificateError;
 use crate::wire::certificate::CertificateRequest;
-use crate::wire::enums::SignatureScheme;
+use crate::wire::enums::{CertificateType, SignatureScheme};
 use crate::wire::hello::ClientHello;
 
 /// What a connection asks its owner, from [`Connection::question`](crate::Connection::question). A connection asks one
@@ -113,6 +113,7 @@ impl core::error::Error for NotAsked {}
 #[derive(Clone, Copy, Debug)]
 pub struct AskOwner;
 
+/// Peers may show certificates or bare keys.
 impl PeerVerifier for AskOwner {
     fn verify(&self, _: &PresentedPeer<'_>) -> Result<PeerAuthenticated, CertificateError> {
         Err(CertificateError::Rejected)
@@ -120,6 +121,10 @@ impl PeerVerifier for AskOwner {
 
     fn defers(&self, _: &PresentedPeer<'_>) -> bool {
         true
+    }
+
+    fn certificate_types(&self) -> &[CertificateType] {
+        &[CertificateType::X509, CertificateType::RAW_PUBLIC_KEY]
     }
 }
 

@@ -8,7 +8,8 @@ use core::fmt;
 
 use crate::wire::codec::DecodeError;
 use crate::wire::enums::{
-    AlertDescription, CipherSuiteId, ExtensionType, HandshakeType, NamedGroup, ProtocolVersion, SignatureScheme,
+    AlertDescription, CertificateType, CipherSuiteId, ExtensionType, HandshakeType, NamedGroup, ProtocolVersion,
+    SignatureScheme,
 };
 
 /// Why a connection failed.
@@ -88,6 +89,11 @@ pub enum Error {
     SignatureSchemeDoesNotFitKey(SignatureScheme),
     /// The peer's signature is wrong: it does not hold the key of its certificate.
     BadSignature,
+    /// There is no form of certificate, raw public keys among them, that one side can show and the other can read (RFC 7250
+    /// section 4.2).
+    NoCommonCertificateType,
+    /// The server chose a form of certificate that was not offered (RFC 7250 section 4.2).
+    UnofferedCertificateType(CertificateType),
     /// The peer sent no certificate although one is required.
     CertificateMissing,
     /// The peer's certificate is not trusted.
@@ -137,6 +143,7 @@ impl Error {
             | Self::RenegotiationInfoNotEmpty
             | Self::NoPskForHint
             | Self::CertificateMissing => AlertDescription::HANDSHAKE_FAILURE,
+            Self::NoCommonCertificateType => AlertDescription::UNSUPPORTED_CERTIFICATE,
             Self::UnrecognizedName => AlertDescription::UNRECOGNIZED_NAME,
             Self::NoCommonApplicationProtocol => AlertDescription::NO_APPLICATION_PROTOCOL,
             Self::NullCompressionNotOffered
@@ -149,6 +156,7 @@ impl Error {
             | Self::ServerHelloChangedFragmentLength
             | Self::ServerHelloLimitsRecordsTwice
             | Self::UnofferedGroup(_)
+            | Self::UnofferedCertificateType(_)
             | Self::BadKeyShare
             | Self::UnofferedSignatureScheme(_)
             | Self::SignatureSchemeDoesNotFitKey(_) => AlertDescription::ILLEGAL_PARAMETER,
@@ -220,6 +228,12 @@ impl fmt::Display for Error {
                 write!(f, "the peer signed with {scheme}, which does not fit its key")
             }
             Self::BadSignature => f.write_str("the peer's signature is wrong"),
+            Self::NoCommonCertificateType => {
+                f.write_str("the peer shows or reads neither certificates nor raw public keys as we do")
+            }
+            Self::UnofferedCertificateType(typ) => {
+                write!(f, "the server chose certificates of the type {typ}, which was not offered")
+            }
             Self::CertificateMissing => f.write_str("the peer sent no certificate"),
             Self::Certificate(error) => write!(f, "{error}"),
             Self::UnknownPskIdentity => f.write_str("the client's pre-shared key is not known here"),

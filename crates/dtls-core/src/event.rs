@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use rustls_pki_types::CertificateDer;
+use rustls_pki_types::{CertificateDer, SubjectPublicKeyInfoDer};
 
 use crate::discard::Discard;
 use crate::error::Error;
@@ -70,6 +70,8 @@ pub struct SessionInfo {
     /// The peer's certificates, leaf first; empty if the peer is a client that showed none. Empty also after
     /// [`Connection::take_peer_certificates`](crate::Connection::take_peer_certificates).
     pub peer_certificates: Vec<CertificateDer<'static>>,
+    /// The peer's public key, if it has shown that and no certificate (RFC 7250).
+    pub peer_raw_public_key: Option<SubjectPublicKeyInfoDer<'static>>,
 }
 
 impl SessionInfo {
@@ -78,7 +80,8 @@ impl SessionInfo {
         let certificates: usize = self.peer_certificates.iter().map(|certificate| certificate.len()).sum();
         let mki = self.srtp.as_ref().map(|srtp| &srtp.mki);
         let names = [self.alpn.as_ref(), self.server_name.as_ref(), self.psk_identity.as_ref(), mki];
-        names.into_iter().flatten().map(Vec::capacity).sum::<usize>() + certificates
+        let raw_public_key = self.peer_raw_public_key.as_ref().map_or(0, |key| key.len());
+        names.into_iter().flatten().map(Vec::capacity).sum::<usize>() + certificates + raw_public_key
     }
 }
 

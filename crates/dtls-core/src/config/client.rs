@@ -11,6 +11,7 @@ use crate::crypto::sign::Identity;
 use crate::crypto::suite::CipherSuite;
 use crate::crypto::verify::PeerVerifier;
 use crate::wire::certificate::CertificateRequest;
+use crate::wire::enums::CertificateType;
 
 /// What a client offers, whom it trusts, who it is. Immutable; share it between connections in an [`Arc`].
 #[derive(Debug)]
@@ -36,6 +37,10 @@ impl ClientConfig {
     pub const fn settings(&self) -> &Settings {
         &self.settings
     }
+
+    pub(crate) fn wants_ocsp_response(&self) -> bool {
+        self.verifier.as_ref().is_some_and(|verifier| verifier.wants_ocsp_response())
+    }
 }
 
 /// Chooses what a client shows to a server that asks for a certificate.
@@ -43,6 +48,11 @@ pub trait ChooseIdentity: Send + Sync + fmt::Debug {
     /// The identity for a server that asks in this way; `None` shows no certificate, as does one whose key suits the
     /// request in nothing. The server has been verified. Called while a datagram is being handled: it must not block.
     fn choose(&self, request: &CertificateRequest<'_>) -> Option<Identity>;
+
+    /// The forms in which it may show a key, the favourite first. Default: certificates.
+    fn certificate_types(&self) -> &[CertificateType] {
+        &[CertificateType::X509]
+    }
 
     /// Whether the owner of the connection chooses instead: it is then asked
     /// [`Question::Identity`](crate::Question::Identity), and [`choose`](Self::choose) is not called. Default: no.

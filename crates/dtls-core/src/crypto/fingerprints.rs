@@ -40,7 +40,7 @@ impl Fingerprints {
 
 impl PeerVerifier for Fingerprints {
     fn verify(&self, peer: &PresentedPeer<'_>) -> Result<PeerAuthenticated, CertificateError> {
-        let leaf = peer.chain.first().ok_or(CertificateError::Unreadable)?;
+        let leaf = peer.chain()?.first().ok_or(CertificateError::Unreadable)?;
         let digest = self.hash.hash(leaf);
         // All are compared, so that the time does not tell which one matched.
         let mut matches = Choice::from(0);
@@ -162,8 +162,8 @@ mod tests {
     use rustls_pki_types::CertificateDer;
 
     fn verify(verifier: &Fingerprints, chain: &[CertificateDer<'_>]) -> Result<(), CertificateError> {
-        let as_server = verifier.verify(&PresentedPeer { chain, role: PeerRole::Server { name: None } }).map(|_| ());
-        let as_client = verifier.verify(&PresentedPeer { chain, role: PeerRole::Client }).map(|_| ());
+        let as_server = verifier.verify(&PresentedPeer::with_chain(chain, PeerRole::Server { name: None })).map(|_| ());
+        let as_client = verifier.verify(&PresentedPeer::with_chain(chain, PeerRole::Client)).map(|_| ());
         assert_eq!(as_server, as_client);
         as_server
     }

@@ -49,18 +49,18 @@ pub use conformance::ProviderFault;
 pub use fingerprints::{Fingerprint, FingerprintError, Fingerprints};
 pub use hash::{Digest, HashAlgorithm, HashContext, prf};
 pub use kx::{KeyExchange, KxGroup};
-pub use pinned::PinnedCertificates;
+pub use pinned::{NothingPinned, PinnedCertificates, PinnedPublicKeys};
 pub use psk::{PresharedKey, PskClient, PskError, PskIdentity, PskServer, Psks};
 pub use secrets::{KeyBlock, MasterSecret, PreMasterSecret};
 pub use sign::{Identity, IdentityError, KeyLoader, SigningKey};
 pub use suite::{AeadLimits, CipherSuite, KeyExchangeAlgorithm, NonceConstruction, SuiteAuthentication};
 pub use verify::{
-    CertificateError, HandshakeSignatureValid, PeerAuthenticated, PeerRole, PeerVerifier, PresentedPeer,
-    SignatureFault, SignatureVerification, verify_handshake_signature,
+    CertificateError, HandshakeSignatureValid, PeerAuthenticated, PeerCredential, PeerRole, PeerVerifier,
+    PresentedPeer, SignatureFault, SignatureVerification, verify_handshake_signature,
 };
 #[cfg(feature = "webpki")]
 pub use webpki::{RootsError, WallClock, WebPki};
-pub use x509::{CertificateSummary, SubjectPublicKey, fingerprint_text, subject_public_key};
+pub use x509::{CertificateSummary, SubjectPublicKey, UnreadableCertificate, fingerprint_text, subject_public_key};
 
 /// Every algorithm a connection may use, and the randomness it draws from.
 ///

@@ -1,11 +1,13 @@
-//! Trust in certificates one by one.
+//! Trust in certificates and keys one by one.
 
 use alloc::vec::Vec;
 use core::fmt;
 
-use rustls_pki_types::CertificateDer;
+use rustls_pki_types::{CertificateDer, SubjectPublicKeyInfoDer};
 
 use super::verify::{CertificateError, PeerAuthenticated, PeerVerifier, PresentedPeer};
+use super::x509::SubjectPublicKey;
+use crate::wire::enums::CertificateType;
 
 /// Accepts a peer whose leaf certificate is one of a set, byte for byte, in either role.
 ///
@@ -28,7 +30,7 @@ impl PinnedCertificates {
 
 impl PeerVerifier for PinnedCertificates {
     fn verify(&self, peer: &PresentedPeer<'_>) -> Result<PeerAuthenticated, CertificateError> {
-        let leaf = peer.chain.first().ok_or(CertificateError::Unreadable)?;
+        let leaf = peer.chain()?.first().ok_or(CertificateError::Unreadable)?;
         // Certificates are public: there is nothing that the time of a comparison could tell.
         if self.0.iter().any(|pinned| pinned == leaf) {
             Ok(PeerAuthenticated::checked())
@@ -44,13 +46,53 @@ impl fmt::Debug for PinnedCertificates {
     }
 }
 
-/// The set of pinned certificates is empty.
+/// Accepts a peer whose public key is one of a set, in either role: a bare key (RFC 7250), or where the peer does not
+/// know that, the key of any certificate.
+///
+/// Neither names nor dates nor issuers are looked at: whoever put the key into the set vouches for it.
+#[derive(Clone)]
+pub struct PinnedPublicKeys(Vec<SubjectPublicKeyInfoDer<'static>>);
+
+impl PinnedPublicKeys {
+    /// Accepts these keys.
+    ///
+    /// # Errors
+    ///
+    /// If there are none: nobody could connect.
+    pub fn new(keys: impl IntoIterator<Item = SubjectPublicKeyInfoDer<'static>>) -> Result<Self, NothingPinned> {
+        let keys: Vec<_> = keys.into_iter().collect();
+        if keys.is_empty() { Err(NothingPinned) } else { Ok(Self(keys)) }
+    }
+}
+
+impl PeerVerifier for PinnedPublicKeys {
+    fn verify(&self, peer: &PresentedPeer<'_>) -> Result<PeerAuthenticated, CertificateError> {
+        let shown = peer.credential.public_key()?;
+        if self.0.iter().any(|pinned| SubjectPublicKey::read(pinned) == Ok(shown)) {
+            Ok(PeerAuthenticated::checked())
+        } else {
+            Err(CertificateError::NotPinned)
+        }
+    }
+
+    fn certificate_types(&self) -> &[CertificateType] {
+        &[CertificateType::RAW_PUBLIC_KEY, CertificateType::X509]
+    }
+}
+
+impl fmt::Debug for PinnedPublicKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PinnedPublicKeys({} keys)", self.0.len())
+    }
+}
+
+/// The set of what is pinned is empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NothingPinned;
 
 impl fmt::Display for NothingPinned {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("no certificate was pinned; pin at least one, or nobody can connect")
+        f.write_str("nothing was pinned; pin at least one certificate or key, or nobody can connect")
     }
 }
 
@@ -64,8 +106,8 @@ mod tests {
     use core::slice::from_ref;
 
     fn verify(verifier: &PinnedCertificates, chain: &[CertificateDer<'_>]) -> Result<(), CertificateError> {
-        let as_server = verifier.verify(&PresentedPeer { chain, role: PeerRole::Server { name: None } }).map(|_| ());
-        let as_client = verifier.verify(&PresentedPeer { chain, role: PeerRole::Client }).map(|_| ());
+        let as_server = verifier.verify(&PresentedPeer::with_chain(chain, PeerRole::Server { name: None })).map(|_| ());
+        let as_client = verifier.verify(&PresentedPeer::with_chain(chain, PeerRole::Client)).map(|_| ());
         assert_eq!(as_server, as_client);
         as_server
     }

@@ -4,14 +4,14 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, SubjectPublicKeyInfoDer, alg_id};
 
 use super::suite::SuiteAuthentication;
-use super::verify::verify_handshake_signature;
-use super::x509::{issuer, subject_public_key};
+use super::verify::{PeerCredential, verify_signature_by};
+use super::x509::{SubjectPublicKey, issuer, subject_public_key};
 use super::{CryptoError, CryptoProvider};
 use crate::error::Error;
-use crate::wire::enums::{NamedGroup, SignatureScheme};
+use crate::wire::enums::{CertificateType, NamedGroup, SignatureScheme};
 
 /// A private key that can sign, wherever it is kept.
 pub trait SigningKey: Send + Sync + fmt::Debug {
@@ -50,14 +50,21 @@ pub trait KeyLoader: Send + Sync {
     fn load(&self, key: &PrivateKeyDer<'_>) -> Result<Arc<dyn SigningKey>, CryptoError>;
 }
 
-/// A certificate chain and the private key of its leaf: what one side shows and signs with.
+/// A certificate chain and the private key of its leaf, or a bare key: what one side shows and signs with.
 ///
 /// Loaded once, shared by all connections; a clone costs next to nothing.
 #[derive(Clone)]
 pub struct Identity {
-    chain: Arc<[CertificateDer<'static>]>,
+    shown: Shown,
     key: Arc<dyn SigningKey>,
     curve: Option<NamedGroup>,
+    ocsp_response: Option<Arc<[u8]>>,
+}
+
+#[derive(Clone)]
+enum Shown {
+    Chain(Arc<[CertificateDer<'static>]>),
+    RawPublicKey(Arc<SubjectPublicKeyInfoDer<'static>>),
 }
 
 impl Identity {
@@ -91,15 +98,77 @@ impl Identity {
             Some(public_key) if public_key != leaf_key.key => Err(IdentityError::KeyIsNotTheLeafs),
             _ => {
                 let curve = leaf_key.curve();
-                Ok(Self { chain: chain.into(), key, curve })
+                Ok(Self { shown: Shown::Chain(chain.into()), key, curve, ocsp_response: None })
             }
         }
     }
 
-    /// The certificates, leaf first; never empty.
+    /// Takes a private key whose public half is shown bare (RFC 7250), without a certificate.
+    ///
+    /// # Errors
+    ///
+    /// If the key is unusable, or does not know its public half.
+    pub fn raw_public_key(provider: &CryptoProvider, key: PrivateKeyDer<'_>) -> Result<Self, IdentityError> {
+        let key = provider.key_loader.load(&key).map_err(|_| IdentityError::KeyUnusable)?;
+        let public_key = key.public_key().and_then(|public_key| public_key_info(&*key, public_key));
+        Self::raw_public_key_with_signer(public_key.ok_or(IdentityError::KeyUnusable)?, key)
+    }
+
+    /// Takes a public key to be shown bare (RFC 7250), and something that signs for it.
+    ///
+    /// # Errors
+    ///
+    /// If the public key is unreadable, or the signer says that its own is another.
+    pub fn raw_public_key_with_signer(
+        public_key: SubjectPublicKeyInfoDer<'static>,
+        key: Arc<dyn SigningKey>,
+    ) -> Result<Self, IdentityError> {
+        let shown = SubjectPublicKey::read(&public_key).map_err(|_| IdentityError::LeafUnreadable)?;
+        if key.public_key().is_some_and(|public_key| public_key != shown.key) {
+            return Err(IdentityError::KeyIsNotTheLeafs);
+        }
+        let curve = shown.curve();
+        Ok(Self { shown: Shown::RawPublicKey(Arc::new(public_key)), key, curve, ocsp_response: None })
+    }
+
+    /// Shows this of OCSP about the certificate to clients that ask for it (RFC 6066 section 8): an `OCSPResponse` in DER,
+    /// which nobody here looks into. It has dates: build a new configuration when there is a new one. No effect with a bare
+    /// key, or for a client's identity.
+    #[must_use]
+    pub fn with_ocsp_response(mut self, response: Vec<u8>) -> Self {
+        self.ocsp_response = (!response.is_empty()).then(|| response.into());
+        self
+    }
+
+    /// The certificates, leaf first; empty for a bare key.
     #[must_use]
     pub fn chain(&self) -> &[CertificateDer<'static>] {
-        &self.chain
+        match &self.shown {
+            Shown::Chain(chain) => chain,
+            Shown::RawPublicKey(_) => &[],
+        }
+    }
+
+    /// How its public key is shown.
+    #[must_use]
+    pub fn credential(&self) -> PeerCredential<'_> {
+        match &self.shown {
+            Shown::Chain(chain) => PeerCredential::Certificates(chain),
+            Shown::RawPublicKey(key) => PeerCredential::RawPublicKey(key),
+        }
+    }
+
+    /// In which form its public key is shown.
+    #[must_use]
+    pub const fn certificate_type(&self) -> CertificateType {
+        match &self.shown {
+            Shown::Chain(_) => CertificateType::X509,
+            Shown::RawPublicKey(_) => CertificateType::RAW_PUBLIC_KEY,
+        }
+    }
+
+    pub(crate) fn ocsp_response(&self) -> Option<&[u8]> {
+        self.ocsp_response.as_deref()
     }
 
     /// What signs.
@@ -121,7 +190,7 @@ impl Identity {
 
     /// Whether a certificate of the chain was issued by one of these, each a DER `Name`.
     pub(crate) fn is_issued_by(&self, authorities: &[&[u8]]) -> bool {
-        self.chain.iter().filter_map(|certificate| issuer(certificate)).any(|issuer| authorities.contains(&issuer))
+        self.chain().iter().filter_map(|certificate| issuer(certificate)).any(|issuer| authorities.contains(&issuer))
     }
 
     /// Checks a signature that was made elsewhere: better that we notice than the peer.
@@ -132,19 +201,19 @@ impl Identity {
         message: &[u8],
         signature: &[u8],
     ) -> Result<(), Error> {
-        let leaf = self.chain.first().ok_or(Error::SignerFailed)?;
-        let verified = verify_handshake_signature(provider, leaf, scheme, message, signature);
+        let public_key = self.credential().public_key().map_err(|_| Error::SignerFailed)?;
+        let verified = verify_signature_by(provider, public_key, scheme, message, signature);
         verified.map(|_valid| ()).map_err(|_| Error::SignerFailed)
     }
 
     /// For a key that does not know its public half.
     fn sign_and_verify(&self, provider: &CryptoProvider) -> Result<(), IdentityError> {
-        let leaf = self.chain.first().ok_or(IdentityError::EmptyChain)?;
+        let public_key = self.credential().public_key().map_err(|_| IdentityError::LeafUnreadable)?;
         let scheme = *self.key.schemes().first().ok_or(IdentityError::KeyUnusable)?;
         let message = b"does this key belong to this certificate?";
         let mut signature = Vec::new();
         self.key.sign(scheme, message, &mut signature).map_err(|_| IdentityError::KeyUnusable)?;
-        verify_handshake_signature(provider, leaf, scheme, message, &signature)
+        verify_signature_by(provider, public_key, scheme, message, &signature)
             .map(|_valid| ())
             .map_err(|_| IdentityError::KeyIsNotTheLeafs)
     }
@@ -152,8 +221,23 @@ impl Identity {
 
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Identity({} certificates, {:?})", self.chain.len(), self.key)
+        match &self.shown {
+            Shown::Chain(chain) => write!(f, "Identity({} certificates, {:?})", chain.len(), self.key),
+            Shown::RawPublicKey(_) => write!(f, "Identity(raw public key, {:?})", self.key),
+        }
     }
+}
+
+/// The public half of a key with the name of its algorithm; `None` if it is of a kind that nobody signs with here.
+fn public_key_info(key: &dyn SigningKey, public_key: &[u8]) -> Option<SubjectPublicKeyInfoDer<'static>> {
+    let algorithm = match (key.kind(), public_key.len()) {
+        (SuiteAuthentication::Rsa, _) => alg_id::RSA_ENCRYPTION,
+        (SuiteAuthentication::Ecdsa, 32) => alg_id::ED25519,
+        (SuiteAuthentication::Ecdsa, 65) => alg_id::ECDSA_P256,
+        (SuiteAuthentication::Ecdsa, 97) => alg_id::ECDSA_P384,
+        (SuiteAuthentication::Ecdsa, _) => return None,
+    };
+    SubjectPublicKey { algorithm_id: algorithm.as_ref(), key: public_key }.write()
 }
 
 /// Why a chain and a key are not an identity.
@@ -162,11 +246,11 @@ impl fmt::Debug for Identity {
 pub enum IdentityError {
     /// There is no certificate.
     EmptyChain,
-    /// The first certificate cannot be read.
+    /// The first certificate, or the public key that is to be shown, cannot be read.
     LeafUnreadable,
     /// The private key cannot be read, or is of a kind or size that the provider does not sign with.
     KeyUnusable,
-    /// The private key belongs to another certificate.
+    /// The private key belongs to another certificate or public key.
     KeyIsNotTheLeafs,
 }
 
@@ -174,7 +258,10 @@ impl fmt::Display for IdentityError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::EmptyChain => "the certificate chain is empty; give at least the certificate of the key",
-            Self::LeafUnreadable => "the first certificate cannot be read; give X.509 in DER, the key's own first",
+            Self::LeafUnreadable => {
+                "the first certificate or the public key cannot be read; give X.509 in DER, the key's own first, or a \
+                 SubjectPublicKeyInfo"
+            }
             Self::KeyUnusable => {
                 "the private key cannot be used; give an unencrypted PKCS#8, SEC 1 or PKCS#1 key of P-256, P-384, \
                  Ed25519 or RSA with at least 2048 bits, with its public key in it if it is an elliptic curve key"

@@ -12,12 +12,12 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use rustls_pki_types::{CertificateDer, ServerName, SignatureVerificationAlgorithm};
+use rustls_pki_types::{CertificateDer, ServerName, SignatureVerificationAlgorithm, SubjectPublicKeyInfoDer};
 
 use super::CryptoProvider;
-use super::x509::subject_public_key;
+use super::x509::{SubjectPublicKey, UnreadableCertificate, subject_public_key};
 pub use crate::error::CertificateError;
-use crate::wire::enums::SignatureScheme;
+use crate::wire::enums::{CertificateType, SignatureScheme};
 
 /// Checks that the holder of the key in `certificate` signed `message` under `scheme`.
 ///
@@ -34,6 +34,17 @@ pub fn verify_handshake_signature(
     signature: &[u8],
 ) -> Result<HandshakeSignatureValid, SignatureFault> {
     let public_key = subject_public_key(certificate).map_err(|_| SignatureFault::CertificateUnreadable)?;
+    verify_signature_by(provider, public_key, scheme, message, signature)
+}
+
+/// As [`verify_handshake_signature`], for a key that has been read.
+pub(crate) fn verify_signature_by(
+    provider: &CryptoProvider,
+    public_key: SubjectPublicKey<'_>,
+    scheme: SignatureScheme,
+    message: &[u8],
+    signature: &[u8],
+) -> Result<HandshakeSignatureValid, SignatureFault> {
     let verification = provider
         .signatures
         .iter()
@@ -95,12 +106,12 @@ pub struct SignatureVerification {
     pub algorithms: Vec<&'static dyn SignatureVerificationAlgorithm>,
 }
 
-/// Decides whether a peer's certificate is one to trust.
+/// Decides whether a peer's certificate, or its bare key, is one to trust.
 ///
 /// Asked once in a handshake, before the peer's Finished. That the peer holds the certificate's key is checked
 /// elsewhere, whatever a verifier says.
 pub trait PeerVerifier: Send + Sync + fmt::Debug {
-    /// Decides about the certificates of `peer`.
+    /// Decides about what `peer` has shown.
     ///
     /// # Errors
     ///
@@ -111,6 +122,18 @@ pub trait PeerVerifier: Send + Sync + fmt::Debug {
     /// [`Question::Peer`](crate::Question::Peer), and [`verify`](Self::verify) is not called. Default: no.
     fn defers(&self, peer: &PresentedPeer<'_>) -> bool {
         let _ = peer;
+        false
+    }
+
+    /// The forms in which a peer may show its key, the favourite first; at least one. Only these come to
+    /// [`verify`](Self::verify). Default: certificates.
+    fn certificate_types(&self) -> &[CertificateType] {
+        &[CertificateType::X509]
+    }
+
+    /// Whether servers are asked for what OCSP says of their certificate (RFC 6066 section 8). If they have it, it comes
+    /// to [`verify`](Self::verify). Default: no.
+    fn wants_ocsp_response(&self) -> bool {
         false
     }
 
@@ -129,10 +152,62 @@ pub trait PeerVerifier: Send + Sync + fmt::Debug {
 /// What a peer showed of itself.
 #[derive(Clone, Copy, Debug)]
 pub struct PresentedPeer<'a> {
-    /// Its certificates, the leaf first; never empty.
-    pub chain: &'a [CertificateDer<'a>],
+    /// Its public key, and who vouches for it.
+    pub credential: PeerCredential<'a>,
     /// In which role it acts.
     pub role: PeerRole<'a>,
+    /// What the server shows of OCSP about its certificate: an `OCSPResponse` in DER that nobody has looked into (RFC 6066
+    /// section 8).
+    pub ocsp_response: Option<&'a [u8]>,
+}
+
+impl<'a> PresentedPeer<'a> {
+    /// A peer with these certificates, the leaf first, and nothing more.
+    #[must_use]
+    pub const fn with_chain(chain: &'a [CertificateDer<'a>], role: PeerRole<'a>) -> Self {
+        Self { credential: PeerCredential::Certificates(chain), role, ocsp_response: None }
+    }
+
+    /// Its certificates, for a verifier to which nothing else comes.
+    ///
+    /// # Errors
+    /// If it has shown a bare key.
+    pub const fn chain(&self) -> Result<&'a [CertificateDer<'a>], CertificateError> {
+        match self.credential {
+            PeerCredential::Certificates(chain) => Ok(chain),
+            PeerCredential::RawPublicKey(_) => Err(CertificateError::Unreadable),
+        }
+    }
+}
+
+/// How a peer has shown its public key.
+#[derive(Clone, Copy, Debug)]
+pub enum PeerCredential<'a> {
+    /// In a certificate: the first of these. Never empty in a handshake.
+    Certificates(&'a [CertificateDer<'a>]),
+    /// Bare (RFC 7250): nobody vouches for it, and there is no name and no date to check.
+    RawPublicKey(&'a SubjectPublicKeyInfoDer<'a>),
+}
+
+impl<'a> PeerCredential<'a> {
+    /// The key itself.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn public_key(&self) -> Result<SubjectPublicKey<'a>, UnreadableCertificate> {
+        match self {
+            Self::Certificates(chain) => subject_public_key(chain.first().ok_or(UnreadableCertificate)?),
+            Self::RawPublicKey(key) => SubjectPublicKey::read(key),
+        }
+    }
+
+    /// The key as others [pin](super::PinnedPublicKeys) it.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn public_key_info(&self) -> Result<SubjectPublicKeyInfoDer<'static>, UnreadableCertificate> {
+        self.public_key()?.write().ok_or(UnreadableCertificate)
+    }
 }
 
 /// The role a peer acts in, and with it what its certificate must be good for.

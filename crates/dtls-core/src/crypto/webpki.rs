@@ -84,7 +84,7 @@ impl WebPki {
 
 impl PeerVerifier for WebPki {
     fn verify(&self, peer: &PresentedPeer<'_>) -> Result<PeerAuthenticated, CertificateError> {
-        let (leaf, intermediates) = peer.chain.split_first().ok_or(CertificateError::Unreadable)?;
+        let (leaf, intermediates) = peer.chain()?.split_first().ok_or(CertificateError::Unreadable)?;
         if intermediates.len() > MAX_INTERMEDIATES {
             return Err(CertificateError::TooMuchWork);
         }
@@ -330,7 +330,7 @@ mod tests {
         let verdict = |provider: &CryptoProvider| {
             let roots = roots.iter().copied().cloned().collect();
             let verifier = WebPki::new(provider, roots, Arc::new(Clock(now))).unwrap();
-            verifier.verify(&PresentedPeer { chain, role }).map(|_| ())
+            verifier.verify(&PresentedPeer::with_chain(chain, role)).map(|_| ())
         };
         let mut verdicts: Vec<_> = providers().iter().map(verdict).collect();
         verdicts.dedup();
@@ -585,7 +585,7 @@ mod tests {
         for mut provider in providers() {
             provider.signatures.retain(|signature| signature.scheme.0 & 0xff != 3);
             let verifier = WebPki::new(&provider, vec![root.cert.clone()], Arc::new(Clock(Some(NOW)))).unwrap();
-            let peer = PresentedPeer { chain: from_ref(&leaf), role: PeerRole::Client };
+            let peer = PresentedPeer::with_chain(from_ref(&leaf), PeerRole::Client);
             assert_eq!(verifier.verify(&peer).map(|_| ()), Err(CertificateError::UnsupportedSignature));
         }
     }

@@ -16,9 +16,9 @@ use alloc::vec::Vec;
 use core::fmt::{self, Write};
 use core::net::{Ipv4Addr, Ipv6Addr};
 
-use rustls_pki_types::alg_id;
+use rustls_pki_types::{SubjectPublicKeyInfoDer, alg_id};
 use x509_cert::der::asn1::{AnyRef, ObjectIdentifier};
-use x509_cert::der::{Decode, Reader, SliceReader};
+use x509_cert::der::{Decode, Encode as _, Reader, SliceReader, Tag};
 use x509_cert::name::Name;
 use x509_cert::time::Time;
 
@@ -33,7 +33,27 @@ pub struct SubjectPublicKey<'a> {
     pub key: &'a [u8],
 }
 
-impl SubjectPublicKey<'_> {
+impl<'a> SubjectPublicKey<'a> {
+    /// Reads a `SubjectPublicKeyInfo` in DER.
+    ///
+    /// # Errors
+    ///
+    /// If it is none.
+    pub fn read(info: &'a [u8]) -> Result<Self, UnreadableCertificate> {
+        let mut file = SliceReader::new(info)?;
+        let key = Outline::read_public_key(content(&mut file, SEQUENCE)?)?;
+        file.finish()?;
+        Ok(key)
+    }
+
+    /// Writes it as a `SubjectPublicKeyInfo` in DER; `None` if it is longer than DER can say.
+    pub(super) fn write(&self) -> Option<SubjectPublicKeyInfoDer<'static>> {
+        let value = |tag, content: &[u8]| AnyRef::new(tag, content).and_then(|value| value.to_der()).ok();
+        let algorithm = value(Tag::Sequence, self.algorithm_id)?;
+        let key = value(Tag::BitString, &[&[0], self.key].concat())?;
+        value(Tag::Sequence, &[algorithm, key].concat()).map(SubjectPublicKeyInfoDer::from)
+    }
+
     /// The curve of an ECDSA key, which the peer must support (RFC 8422 section 5.3); `None` for all other kinds, whose
     /// use the signature algorithms settle alone.
     #[must_use]

@@ -22,27 +22,27 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::RangeInclusive;
 
-use rustls_pki_types::{CertificateDer, ServerName};
+use rustls_pki_types::ServerName;
 
 use super::client_psk::{AwaitPskIdentity, AwaitPskServerFlight};
+use super::credentials::{self, Shown};
 use super::exchange::{Exchange, ReadKey, WriteKey};
 use super::key_schedule::{self, ExporterSecret, Randoms};
 use super::negotiate::{self, ClientChoice};
-use super::parsed::Parsed;
+use super::parsed::{Dialect, Parsed};
 use super::reassembly::Message;
 use super::retransmit::Expect;
 use super::{Completed, PeerProof, State, Step};
 use crate::config::{ClientConfig, ConfigError, ExtendedMasterSecret};
 use crate::crypto::secrets::{MasterSecret, PreMasterSecret};
 use crate::crypto::sign::Identity;
-use crate::crypto::suite::KeyExchangeAlgorithm;
 use crate::crypto::verify::{
-    HandshakeSignatureValid, PeerAuthenticated, PeerRole, PresentedPeer, SignatureFault, verify_handshake_signature,
+    HandshakeSignatureValid, PeerAuthenticated, PeerRole, PresentedPeer, SignatureFault, verify_signature_by,
 };
 use crate::decision::{Answer, Question};
 use crate::error::{CertificateError, Error};
 use crate::event::{Role, SessionInfo};
-use crate::wire::certificate::{Certificate, CertificateRequest, CertificateVerify};
+use crate::wire::certificate::{CertificateRequest, CertificateStatus, CertificateVerify};
 use crate::wire::codec::Decode as _;
 use crate::wire::enums::{
     CompressionMethod, EcPointFormat, HandshakeType, NamedGroup, ProtocolVersion, SignatureScheme,
@@ -75,7 +75,11 @@ impl ClientState {
         match self {
             Self::AwaitServerHello(_) => matches!(typ, HandshakeType::SERVER_HELLO),
             Self::AwaitCertificate(_) => matches!(typ, HandshakeType::CERTIFICATE),
-            Self::AwaitServerKeyExchange(_) => matches!(typ, HandshakeType::SERVER_KEY_EXCHANGE),
+            Self::AwaitServerKeyExchange(state) => match typ {
+                HandshakeType::CERTIFICATE_STATUS => state.awaits_status(),
+                HandshakeType::SERVER_KEY_EXCHANGE => true,
+                _ => false,
+            },
             Self::AwaitServerHelloDone(state) => match typ {
                 HandshakeType::CERTIFICATE_REQUEST => state.request.is_none(),
                 HandshakeType::SERVER_HELLO_DONE => true,
@@ -100,11 +104,13 @@ impl ClientState {
         }
     }
 
-    /// How keys are exchanged in the suite in force, which says what a key exchange message is.
-    pub(crate) const fn key_exchange(&self) -> KeyExchangeAlgorithm {
+    /// How the next messages are to be read.
+    pub(crate) const fn dialect(&self) -> Dialect {
         match self {
-            Self::AwaitPskServerFlight(state) => state.key_exchange(),
-            _ => KeyExchangeAlgorithm::ECDHE_ECDSA,
+            Self::AwaitCertificate(state) => state.session.dialect(),
+            Self::AwaitServerKeyExchange(state) => state.session.dialect(),
+            Self::AwaitPskServerFlight(state) => state.dialect(),
+            _ => Dialect::USUAL,
         }
     }
 
@@ -112,7 +118,7 @@ impl ClientState {
     pub(crate) fn held(&self) -> usize {
         match self {
             Self::AwaitServerHello(_) | Self::AwaitCertificate(_) => 0,
-            Self::AwaitServerKeyExchange(state) => held_by_chain(&state.chain),
+            Self::AwaitServerKeyExchange(state) => state.peer.held(),
             Self::AwaitServerHelloDone(state) | Self::AwaitVerdict(AwaitVerdict(state)) => state.held(),
             Self::AwaitIdentity(state) => state.flight.info.held() + state.request.capacity(),
             Self::AwaitSignature(state) => state.finish.info.held(),
@@ -127,7 +133,13 @@ impl ClientState {
         match (self, parsed) {
             (Self::AwaitServerHello(state), Parsed::ServerHello(hello)) => state.on_server_hello(&hello, message, x),
             (Self::AwaitCertificate(state), Parsed::Certificate(certificate)) => {
-                state.on_certificate(&certificate, message, x)
+                state.on_certificate(Shown::chain(&certificate)?, message, x)
+            }
+            (Self::AwaitCertificate(state), Parsed::RawPublicKey(key)) => {
+                state.on_certificate(Shown::raw_public_key(key), message, x)
+            }
+            (Self::AwaitServerKeyExchange(state), Parsed::CertificateStatus(status)) => {
+                Ok(state.on_certificate_status(status, message, x))
             }
             (Self::AwaitServerKeyExchange(state), Parsed::ServerKeyExchange(key_exchange)) => {
                 state.on_server_key_exchange(&key_exchange, message, x)
@@ -210,12 +222,15 @@ impl Offer {
             extensions: ClientExtensions {
                 server_name: self.host_name().map(str::as_bytes),
                 max_fragment_length: settings.max_fragment_length,
+                status_request: self.config.wants_ocsp_response(),
                 supported_groups: uses_curves.then(|| settings.groups.clone()),
                 ec_point_formats: uses_curves.then(|| alloc::vec![EcPointFormat::UNCOMPRESSED]),
                 signature_schemes: uses_signatures.then(|| settings.signature_schemes.clone()),
                 use_srtp: (!settings.srtp_profiles.is_empty())
                     .then(|| UseSrtp { profiles: settings.srtp_profiles.clone(), mki: &settings.srtp_mki }),
                 alpn: (!settings.alpn.is_empty()).then(|| settings.alpn.iter().map(Vec::as_slice).collect()),
+                client_certificate_types: credentials::offered_by_client(&self.config),
+                server_certificate_types: credentials::read_by_client(&self.config),
                 extended_master_secret: settings.extended_master_secret != ExtendedMasterSecret::Off,
                 record_size_limit: settings.record_size_limit,
                 session_ticket: None,
@@ -342,45 +357,53 @@ pub(crate) struct AwaitCertificate {
 }
 
 impl AwaitCertificate {
-    fn on_certificate(self, certificate: &Certificate<'_>, message: &Message, x: &mut Exchange) -> Result<Step, Error> {
-        if certificate.chain.is_empty() {
-            return Err(Error::CertificateMissing);
-        }
-        let chain = owned_chain(certificate)?;
+    fn on_certificate(self, shown: Option<Shown>, message: &Message, x: &mut Exchange) -> Result<Step, Error> {
+        let shown = shown.ok_or(Error::CertificateMissing)?;
         x.transcript.add(&message.bytes);
-        Ok(Step::Await(AwaitServerKeyExchange { session: self.session, chain }.into()))
+        let peer = Peer { shown, ocsp_response: None };
+        Ok(Step::Await(AwaitServerKeyExchange { session: self.session, peer }.into()))
     }
 }
 
-fn held_by_chain(chain: &[CertificateDer<'_>]) -> usize {
-    chain.iter().map(|certificate| certificate.len()).sum()
+/// What the server has shown of itself.
+#[derive(Debug)]
+struct Peer {
+    shown: Shown,
+    ocsp_response: Option<Vec<u8>>,
 }
 
-/// Copies a chain out of its message, unless it is longer than any that could be verified.
-pub(super) fn owned_chain(certificate: &Certificate<'_>) -> Result<Vec<CertificateDer<'static>>, Error> {
-    /// More than any chain has; 128 KiB hold tens of thousands of empty ones.
-    const CERTIFICATES_MAX: usize = 100;
-    if certificate.chain.len() > CERTIFICATES_MAX {
-        return Err(Error::Certificate(CertificateError::TooMuchWork));
+impl Peer {
+    fn held(&self) -> usize {
+        self.shown.held() + self.ocsp_response.as_ref().map_or(0, Vec::capacity)
     }
-    Ok(certificate.chain.iter().map(|der| CertificateDer::from(der.to_vec())).collect())
 }
 
-/// Waits for the server's key share, signed with the key of its certificate.
+/// Waits for the server's key share, signed with its key; before it may come what OCSP says of its certificate.
 #[derive(Debug)]
 pub(crate) struct AwaitServerKeyExchange {
     session: Session,
-    chain: Vec<CertificateDer<'static>>,
+    peer: Peer,
 }
 
 impl AwaitServerKeyExchange {
+    /// RFC 6066 section 8: a server that has announced it may still leave it out.
+    const fn awaits_status(&self) -> bool {
+        self.session.choice.status_request && self.peer.ocsp_response.is_none()
+    }
+
+    fn on_certificate_status(mut self, status: CertificateStatus<'_>, message: &Message, x: &mut Exchange) -> Step {
+        self.peer.ocsp_response = Some(status.ocsp_response.to_vec());
+        x.transcript.add(&message.bytes);
+        Step::Await(self.into())
+    }
+
     fn on_server_key_exchange(
         self,
         key_exchange: &EcdheServerKeyExchange<'_>,
         message: &Message,
         x: &mut Exchange,
     ) -> Result<Step, Error> {
-        let Self { session, chain } = self;
+        let Self { session, peer } = self;
         let config = &session.offer.config;
         if !config.settings.groups.contains(&key_exchange.group) {
             return Err(Error::UnofferedGroup(key_exchange.group));
@@ -388,10 +411,10 @@ impl AwaitServerKeyExchange {
         negotiate::check_scheme(key_exchange.scheme, &config.settings, session.choice.suite.key_exchange.signed_by())?;
         let randoms = &session.randoms;
         let signed = [&randoms.client.0[..], &randoms.server.0, key_exchange.signed_params].concat();
-        let leaf = chain.first().ok_or(Error::CertificateMissing)?;
-        negotiate::check_curve(leaf, &config.settings)?;
+        let key = peer.shown.public_key()?;
+        negotiate::check_curve(&key, &config.settings)?;
         let signature =
-            verify_handshake_signature(&config.provider, leaf, key_exchange.scheme, &signed, key_exchange.signature)
+            verify_signature_by(&config.provider, key, key_exchange.scheme, &signed, key_exchange.signature)
                 .map_err(|fault| signature_error(fault, key_exchange.scheme))?;
         x.transcript.add(&message.bytes);
         let share = ServerShare {
@@ -400,7 +423,7 @@ impl AwaitServerKeyExchange {
             scheme: key_exchange.scheme,
             signature,
         };
-        Ok(Step::Await(AwaitServerHelloDone { session, chain, share, request: None }.into()))
+        Ok(Step::Await(AwaitServerHelloDone { session, peer, share, request: None }.into()))
     }
 }
 
@@ -427,7 +450,7 @@ struct ServerShare {
 #[derive(Debug)]
 pub(crate) struct AwaitServerHelloDone {
     session: Session,
-    chain: Vec<CertificateDer<'static>>,
+    peer: Peer,
     share: ServerShare,
     /// The body of the server's CertificateRequest; it has been parsed before.
     request: Option<Vec<u8>>,
@@ -435,7 +458,7 @@ pub(crate) struct AwaitServerHelloDone {
 
 impl AwaitServerHelloDone {
     fn held(&self) -> usize {
-        held_by_chain(&self.chain) + self.request.as_ref().map_or(0, Vec::capacity)
+        self.peer.held() + self.request.as_ref().map_or(0, Vec::capacity)
     }
 
     fn on_certificate_request(mut self, message: &Message, x: &mut Exchange) -> Step {
@@ -463,18 +486,19 @@ pub(crate) struct AwaitVerdict(AwaitServerHelloDone);
 impl AwaitVerdict {
     fn presented(&self) -> PresentedPeer<'_> {
         let name = self.0.session.offer.server_name.as_ref();
-        PresentedPeer { chain: &self.0.chain, role: PeerRole::Server { name } }
+        let Peer { shown, ocsp_response } = &self.0.peer;
+        PresentedPeer {
+            credential: shown.credential(),
+            role: PeerRole::Server { name },
+            ocsp_response: ocsp_response.as_deref(),
+        }
     }
 
     fn on_verdict(self, verdict: Result<PeerAuthenticated, CertificateError>, x: &mut Exchange) -> Result<Step, Error> {
-        let AwaitServerHelloDone { session, chain, share, request } = self.0;
+        let AwaitServerHelloDone { session, peer, share, request } = self.0;
         let authenticated = verdict.map_err(Error::Certificate)?;
-        let info = SessionInfo {
-            group: Some(share.group),
-            signature_scheme: Some(share.scheme),
-            peer_certificates: chain,
-            ..session.info()
-        };
+        let mut info = SessionInfo { group: Some(share.group), signature_scheme: Some(share.scheme), ..session.info() };
+        peer.shown.tell(&mut info);
         let ServerShare { group, public_key, signature, .. } = share;
         let flight =
             Flight5 { session, info, group, public_key, proof: PeerProof::Certificate(authenticated, signature) };
@@ -530,11 +554,11 @@ impl AwaitIdentity {
 
     /// Shows the first of these that suits the server, or nothing.
     fn on_choice(self, identities: &[Identity], x: &mut Exchange) -> Result<Step, Error> {
-        let signer =
-            negotiate::choose_identity(&self.request()?, identities, &self.flight.session.offer.config.settings);
-        let chain = signer.as_ref().map_or(&[][..], |(identity, _)| identity.chain());
+        let Session { offer, choice, .. } = &self.flight.session;
+        let typ = choice.certificate_types.client;
+        let signer = negotiate::choose_identity(&self.request()?, identities, typ, &offer.config.settings);
         x.begin_flight();
-        x.message(HandshakeType::CERTIFICATE, &Certificate { chain: chain.iter().map(|der| &**der).collect() })?;
+        credentials::send_certificate(signer.as_ref().map(|(identity, _)| identity), x)?;
         self.flight.exchange_keys(signer, x)
     }
 }
@@ -593,6 +617,11 @@ impl AwaitSignature {
 // --- what flight 5 has in common, whoever proves what by which key ---
 
 impl Session {
+    pub(super) const fn dialect(&self) -> Dialect {
+        let ClientChoice { suite, certificate_types, .. } = &self.choice;
+        Dialect { key_exchange: suite.key_exchange, certificate_type: certificate_types.server }
+    }
+
     /// Computes the master secret, once ClientKeyExchange is part of the transcript.
     pub(super) fn master_secret(&self, secret: &PreMasterSecret, x: &Exchange) -> Result<MasterSecret, Error> {
         let session_hash = if self.choice.extended_master_secret { Some(x.digest()?) } else { None };
@@ -632,6 +661,7 @@ impl Session {
             srtp: self.choice.srtp.clone(),
             server_name: self.offer.host_name().map(|name| name.as_bytes().to_vec()),
             peer_certificates: Vec::new(),
+            peer_raw_public_key: None,
         }
     }
 }

@@ -13,6 +13,7 @@ use alloc::vec::Vec;
 
 use super::client::{AwaitFinished, Session};
 use super::exchange::Exchange;
+use super::parsed::Dialect;
 use super::reassembly::Message;
 use super::{PeerProof, Step};
 use crate::crypto::psk::PskIdentity;
@@ -46,8 +47,8 @@ impl AwaitPskServerFlight {
         Self { session, key_exchange: None }
     }
 
-    pub(super) const fn key_exchange(&self) -> KeyExchangeAlgorithm {
-        self.session.choice.suite.key_exchange
+    pub(super) const fn dialect(&self) -> Dialect {
+        self.session.dialect()
     }
 
     pub(super) fn held(&self) -> usize {
@@ -59,7 +60,8 @@ impl AwaitPskServerFlight {
         match typ {
             HandshakeType::SERVER_KEY_EXCHANGE => self.key_exchange.is_none(),
             HandshakeType::SERVER_HELLO_DONE => {
-                self.key_exchange.is_some() || matches!(self.key_exchange(), KeyExchangeAlgorithm::Psk)
+                self.key_exchange.is_some()
+                    || matches!(self.session.choice.suite.key_exchange, KeyExchangeAlgorithm::Psk)
             }
             _ => false,
         }

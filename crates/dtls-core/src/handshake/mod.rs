@@ -13,6 +13,7 @@
 
 pub(crate) mod client;
 pub(crate) mod client_psk;
+pub(crate) mod credentials;
 pub(crate) mod exchange;
 pub(crate) mod flight;
 pub(crate) mod key_schedule;
@@ -28,7 +29,6 @@ use core::fmt;
 use core::time::Duration;
 
 use crate::config::PskMismatch;
-use crate::crypto::suite::KeyExchangeAlgorithm;
 use crate::crypto::verify::{HandshakeSignatureValid, PeerAuthenticated};
 use crate::decision::{Answer, Question};
 use crate::discard::Discard;
@@ -43,7 +43,7 @@ use crate::wire::record::Epoch;
 use client::ClientState;
 use exchange::Exchange;
 use key_schedule::{ExporterSecret, FinishedVerified};
-use parsed::Parsed;
+use parsed::{Dialect, Parsed};
 use reassembly::{Message, Reassembly};
 use server::ServerState;
 
@@ -264,7 +264,7 @@ impl Handshake {
             return Ok(Advance::Nothing);
         }
         let Some(message) = self.reassembly.take(seq) else { return Ok(Advance::Nothing) };
-        let parsed = match Parsed::of(&message, self.state.key_exchange()) {
+        let parsed = match Parsed::of(&message, self.state.dialect()) {
             Ok(parsed) => parsed,
             Err(fault) => return self.forgive(epoch, Error::Malformed(typ, fault)),
         };
@@ -388,11 +388,11 @@ impl State {
         }
     }
 
-    const fn key_exchange(&self) -> KeyExchangeAlgorithm {
+    const fn dialect(&self) -> Dialect {
         match self {
-            Self::Client(state) => state.key_exchange(),
-            Self::Server(state) => state.key_exchange(),
-            Self::Over => KeyExchangeAlgorithm::ECDHE_ECDSA,
+            Self::Client(state) => state.dialect(),
+            Self::Server(state) => state.dialect(),
+            Self::Over => Dialect::USUAL,
         }
     }
 

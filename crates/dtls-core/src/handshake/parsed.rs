@@ -2,9 +2,9 @@
 
 use super::reassembly::Message;
 use crate::crypto::suite::KeyExchangeAlgorithm;
-use crate::wire::certificate::{Certificate, CertificateRequest, CertificateVerify};
+use crate::wire::certificate::{Certificate, CertificateRequest, CertificateStatus, CertificateVerify, RawPublicKey};
 use crate::wire::codec::{Decode as _, DecodeError};
-use crate::wire::enums::HandshakeType;
+use crate::wire::enums::{CertificateType, HandshakeType};
 use crate::wire::hello::{ClientHello, ServerHello};
 use crate::wire::key_exchange::{EcdheClientKeyExchange, EcdheServerKeyExchange};
 use crate::wire::psk::{
@@ -12,12 +12,28 @@ use crate::wire::psk::{
 };
 use crate::wire::small::{Finished, ServerHelloDone};
 
+/// What only the hellos say about how later messages are to be read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Dialect {
+    pub(crate) key_exchange: KeyExchangeAlgorithm,
+    /// In which form the peer shows its key.
+    pub(crate) certificate_type: CertificateType,
+}
+
+impl Dialect {
+    /// For the hellos themselves, which it does not concern.
+    pub(crate) const USUAL: Self =
+        Self { key_exchange: KeyExchangeAlgorithm::ECDHE_ECDSA, certificate_type: CertificateType::X509 };
+}
+
 /// The content of a handshake message.
 #[derive(Debug)]
 pub(crate) enum Parsed<'a> {
     ClientHello(ClientHello<'a>),
     ServerHello(ServerHello<'a>),
     Certificate(Certificate<'a>),
+    RawPublicKey(RawPublicKey<'a>),
+    CertificateStatus(CertificateStatus<'a>),
     ServerKeyExchange(EcdheServerKeyExchange<'a>),
     CertificateRequest,
     ServerHelloDone,
@@ -31,14 +47,18 @@ pub(crate) enum Parsed<'a> {
 }
 
 impl<'a> Parsed<'a> {
-    /// Decodes a message. It is decoded before any state is touched, so one that does not parse can be dropped. What a
-    /// key exchange message is, only the suite says.
-    pub(crate) fn of(message: &'a Message, key_exchange: KeyExchangeAlgorithm) -> Result<Self, DecodeError> {
+    /// Decodes a message. It is decoded before any state is touched, so one that does not parse can be dropped.
+    pub(crate) fn of(message: &'a Message, dialect: Dialect) -> Result<Self, DecodeError> {
+        let Dialect { key_exchange, certificate_type } = dialect;
         let body = message.body();
         Ok(match message.typ {
             HandshakeType::CLIENT_HELLO => Self::ClientHello(ClientHello::decode_all(body)?),
             HandshakeType::SERVER_HELLO => Self::ServerHello(ServerHello::decode_all(body)?),
-            HandshakeType::CERTIFICATE => Self::Certificate(Certificate::decode_all(body)?),
+            HandshakeType::CERTIFICATE => match certificate_type {
+                CertificateType::RAW_PUBLIC_KEY => Self::RawPublicKey(RawPublicKey::decode_all(body)?),
+                _ => Self::Certificate(Certificate::decode_all(body)?),
+            },
+            HandshakeType::CERTIFICATE_STATUS => Self::CertificateStatus(CertificateStatus::decode_all(body)?),
             HandshakeType::SERVER_KEY_EXCHANGE => match key_exchange {
                 KeyExchangeAlgorithm::Psk => Self::PskServerKeyExchange(PskServerKeyExchange::decode_all(body)?),
                 KeyExchangeAlgorithm::EcdhePsk => {

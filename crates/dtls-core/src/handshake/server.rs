@@ -21,13 +21,12 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::RangeInclusive;
 
-use rustls_pki_types::CertificateDer;
-
-use super::client::{owned_chain, signature_error};
+use super::client::signature_error;
+use super::credentials::{self, Shown};
 use super::exchange::{Exchange, ReadKey, WriteKey};
 use super::key_schedule::{self, ExporterSecret, Randoms};
 use super::negotiate::{self, ServerChoice, ServerProof};
-use super::parsed::Parsed;
+use super::parsed::{Dialect, Parsed};
 use super::reassembly::Message;
 use super::retransmit::Expect;
 use super::server_psk::{self, AwaitPresharedKey, AwaitPskClientKeyExchange};
@@ -36,20 +35,20 @@ use crate::config::{ClientAuthentication, PskMismatch, Selected, ServerConfig};
 use crate::crypto::kx::KeyExchange;
 use crate::crypto::secrets::{MasterSecret, PreMasterSecret};
 use crate::crypto::sign::Identity;
-use crate::crypto::suite::{CipherSuite, KeyExchangeAlgorithm};
+use crate::crypto::suite::CipherSuite;
 use crate::crypto::verify::{
-    HandshakeSignatureValid, PeerAuthenticated, PeerRole, PeerVerifier, PresentedPeer, verify_handshake_signature,
+    HandshakeSignatureValid, PeerAuthenticated, PeerRole, PeerVerifier, PresentedPeer, verify_signature_by,
 };
 use crate::decision::{Answer, Question};
 use crate::error::{CertificateError, Error};
 use crate::event::{Role, SessionInfo};
-use crate::wire::certificate::{Certificate, CertificateRequest, CertificateVerify};
+use crate::wire::certificate::{CertificateRequest, CertificateStatus, CertificateVerify};
 use crate::wire::codec::Decode as _;
 use crate::wire::enums::{
-    ClientCertificateType, CompressionMethod, EcPointFormat, HandshakeType, NamedGroup, ProtocolVersion,
-    SignatureScheme,
+    CertificateType, ClientCertificateType, CompressionMethod, EcPointFormat, HandshakeType, NamedGroup,
+    ProtocolVersion, SignatureScheme,
 };
-use crate::wire::extensions::{ServerExtensions, UseSrtp};
+use crate::wire::extensions::{ClientExtensions, ServerExtensions, UseSrtp};
 use crate::wire::fragment::MessageSeq;
 use crate::wire::hello::{ClientHello, Random, ServerHello};
 use crate::wire::key_exchange::{EcdheClientKeyExchange, EcdheServerKeyExchange, encode_ecdhe_params};
@@ -93,17 +92,19 @@ impl ServerState {
         match self {
             Self::AwaitConfig(state) => state.question(),
             Self::AwaitSignature(state) => Some(state.question()),
-            Self::AwaitVerdict(state) => Some(Question::Peer(state.presented())),
+            Self::AwaitVerdict(state) => state.presented().map(Question::Peer),
             Self::AwaitPresharedKey(state) => Some(state.question()),
             _ => None,
         }
     }
 
-    /// How keys are exchanged in the suite in force, which says what a key exchange message is.
-    pub(crate) const fn key_exchange(&self) -> KeyExchangeAlgorithm {
+    /// How the next messages are to be read.
+    pub(crate) const fn dialect(&self) -> Dialect {
         match self {
-            Self::AwaitPskClientKeyExchange(state) => state.key_exchange(),
-            _ => KeyExchangeAlgorithm::ECDHE_ECDSA,
+            Self::AwaitCertificate(state) => state.session.dialect(),
+            Self::AwaitClientKeyExchange(state) => state.session.dialect(),
+            Self::AwaitPskClientKeyExchange(state) => state.dialect(),
+            _ => Dialect::USUAL,
         }
     }
 
@@ -112,14 +113,14 @@ impl ServerState {
         match self {
             Self::AwaitClientHello(_) => 0,
             Self::AwaitConfig(state) => state.message.bytes.capacity(),
-            Self::AwaitSignature(state) => state.session.info.held() + state.signed.capacity(),
-            Self::AwaitVerdict(state) => state.session.info.held(),
+            Self::AwaitSignature(state) => state.session.held() + state.signed.capacity(),
+            Self::AwaitVerdict(state) => state.session.held(),
             Self::AwaitPresharedKey(state) => state.held(),
-            Self::AwaitCertificate(state) => state.session.info.held(),
-            Self::AwaitClientKeyExchange(state) => state.session.info.held(),
-            Self::AwaitCertificateVerify(state) => state.session.info.held(),
+            Self::AwaitCertificate(state) => state.session.held(),
+            Self::AwaitClientKeyExchange(state) => state.session.held(),
+            Self::AwaitCertificateVerify(state) => state.session.held(),
             Self::AwaitPskClientKeyExchange(state) => state.held(),
-            Self::AwaitFinished(state) => state.session.info.held(),
+            Self::AwaitFinished(state) => state.session.held(),
         }
     }
 
@@ -128,7 +129,10 @@ impl ServerState {
         match (self, parsed) {
             (Self::AwaitClientHello(state), Parsed::ClientHello(hello)) => state.on_client_hello(&hello, message, x),
             (Self::AwaitCertificate(state), Parsed::Certificate(certificate)) => {
-                state.on_certificate(&certificate, message, x)
+                state.on_certificate(Shown::chain(&certificate)?, message, x)
+            }
+            (Self::AwaitCertificate(state), Parsed::RawPublicKey(key)) => {
+                state.on_certificate(Shown::raw_public_key(key), message, x)
             }
             (Self::AwaitClientKeyExchange(state), Parsed::ClientKeyExchange(key_exchange)) => {
                 state.on_client_key_exchange(&key_exchange, message, x)
@@ -240,8 +244,7 @@ fn serve(selected: Selected, hello: &ClientHello<'_>, message: &Message, x: &mut
     x.transcript.add(&message.bytes);
     x.transcript.start_hash(choice.suite.hash);
     x.records = choice.records;
-    let is_psk = choice.suite.key_exchange.signed_by().is_none();
-    if is_psk || config.client_authentication.verifier().is_none() {
+    if choice.client_certificate_type.is_none() {
         x.transcript.drop_messages();
     }
     begin_flight_4(config, choice, hello, randoms, x)
@@ -275,12 +278,18 @@ fn begin_flight_4(
         srtp: choice.srtp,
         server_name: hello.extensions.server_name.map(<[u8]>::to_vec),
         peer_certificates: Vec::new(),
+        peer_raw_public_key: None,
     };
-    let session = Session { suite: choice.suite, randoms, info, config };
+    let client_certificate_type = choice.client_certificate_type;
+    let session = Session { suite: choice.suite, randoms, info, client_certificate_type, client: None, config };
     match choice.proof {
         ServerProof::PresharedKey => server_psk::finish_flight_4(session, key_exchange, x),
         ServerProof::Signature { identity, scheme } => {
             let share = choice.group.zip(key_exchange).ok_or(Error::CryptoFailed)?;
+            credentials::send_certificate(Some(&identity), x)?;
+            if let Some(ocsp_response) = status_for(hello, &identity) {
+                x.message(HandshakeType::CERTIFICATE_STATUS, &CertificateStatus { ocsp_response })?;
+            }
             AwaitSignature::begin(session, identity, scheme, share, x)
         }
     }
@@ -309,8 +318,6 @@ impl AwaitSignature {
         (group, key_exchange): (NamedGroup, Box<dyn KeyExchange>),
         x: &mut Exchange,
     ) -> Result<Step, Error> {
-        let chain = identity.chain().iter().map(|der| &**der).collect();
-        x.message(HandshakeType::CERTIFICATE, &Certificate { chain })?;
         let mut signed = [session.randoms.client.0, session.randoms.server.0].concat();
         encode_ecdhe_params(&mut signed, group, key_exchange.public_key());
         session.info.signature_scheme = Some(scheme);
@@ -337,22 +344,32 @@ impl AwaitSignature {
         let public_key = key_exchange.public_key();
         let share = EcdheServerKeyExchange { group, public_key, signed_params, scheme, signature };
         x.message(HandshakeType::SERVER_KEY_EXCHANGE, &share)?;
-        if let Some(verifier) = session.config.client_authentication.verifier() {
+        let verifier = session.config.client_authentication.verifier();
+        if let Some(verifier) = verifier.filter(|_| session.client_certificate_type.is_some()) {
             x.message(HandshakeType::CERTIFICATE_REQUEST, &certificate_request(&session.config, verifier))?;
         }
         x.message(HandshakeType::SERVER_HELLO_DONE, &ServerHelloDone)?;
         x.send(Expect::Answer);
-        Ok(Step::Await(match session.config.client_authentication {
-            ClientAuthentication::None => AwaitClientKeyExchange { session, key_exchange }.into(),
-            ClientAuthentication::Request(_) | ClientAuthentication::Require(_) => {
-                AwaitCertificate { session, key_exchange }.into()
-            }
+        Ok(Step::Await(match session.client_certificate_type {
+            None => AwaitClientKeyExchange { session, key_exchange }.into(),
+            Some(_) => AwaitCertificate { session, key_exchange }.into(),
         }))
     }
 }
 
+/// What OCSP says of our certificate, for a client that wants to know.
+fn status_for<'a>(hello: &ClientHello<'_>, identity: &'a Identity) -> Option<&'a [u8]> {
+    let has_certificate = identity.certificate_type() == CertificateType::X509;
+    identity.ocsp_response().filter(|_| hello.extensions.status_request && has_certificate)
+}
+
 fn server_hello<'a>(choice: &'a ServerChoice, hello: &ClientHello<'_>, random: Random) -> ServerHello<'a> {
     let limits_records = hello.extensions.record_size_limit.is_some();
+    let (status, server_certificate_type) = match &choice.proof {
+        ServerProof::Signature { identity, .. } => (status_for(hello, identity), Some(identity.certificate_type())),
+        ServerProof::PresharedKey => (None, None),
+    };
+    let ClientExtensions { client_certificate_types, server_certificate_types, .. } = &hello.extensions;
     ServerHello {
         version: ProtocolVersion::DTLS_1_2,
         random,
@@ -361,6 +378,9 @@ fn server_hello<'a>(choice: &'a ServerChoice, hello: &ClientHello<'_>, random: R
         compression_method: CompressionMethod::NULL,
         extensions: ServerExtensions {
             server_name: choice.by_name,
+            status_request: status.is_some(),
+            client_certificate_type: choice.client_certificate_type.filter(|_| client_certificate_types.is_some()),
+            server_certificate_type: server_certificate_type.filter(|_| server_certificate_types.is_some()),
             max_fragment_length: hello.extensions.max_fragment_length.filter(|_| !limits_records),
             ec_point_formats: hello
                 .extensions
@@ -397,9 +417,25 @@ pub(super) struct Session {
     pub(super) suite: CipherSuite,
     pub(super) randoms: Randoms,
     pub(super) info: SessionInfo,
+    /// What the client is asked to show; `None` for nothing.
+    client_certificate_type: Option<CertificateType>,
+    /// What the client has shown. Not proven.
+    client: Option<Shown>,
 }
 
 impl Session {
+    pub(super) fn held(&self) -> usize {
+        self.info.held() + self.client.as_ref().map_or(0, Shown::held)
+    }
+
+    pub(super) const fn dialect(&self) -> Dialect {
+        let certificate_type = match self.client_certificate_type {
+            Some(typ) => typ,
+            None => CertificateType::X509,
+        };
+        Dialect { key_exchange: self.suite.key_exchange, certificate_type }
+    }
+
     /// Computes the master secret, once ClientKeyExchange is part of the transcript.
     pub(super) fn master_secret(&self, secret: &PreMasterSecret, x: &Exchange) -> Result<MasterSecret, Error> {
         let session_hash = if self.info.extended_master_secret { Some(x.digest()?) } else { None };
@@ -419,13 +455,13 @@ pub(crate) struct AwaitCertificate {
 }
 
 impl AwaitCertificate {
-    fn on_certificate(self, certificate: &Certificate<'_>, message: &Message, x: &mut Exchange) -> Result<Step, Error> {
+    fn on_certificate(self, shown: Option<Shown>, message: &Message, x: &mut Exchange) -> Result<Step, Error> {
         let Self { mut session, key_exchange } = self;
         let required = matches!(session.config.client_authentication, ClientAuthentication::Require(_));
-        if certificate.chain.is_empty() && required {
+        if shown.is_none() && required {
             return Err(Error::CertificateMissing);
         }
-        session.info.peer_certificates = owned_chain(certificate)?;
+        session.client = shown;
         x.transcript.add(&message.bytes);
         Ok(Step::Await(AwaitClientKeyExchange { session, key_exchange }.into()))
     }
@@ -449,11 +485,13 @@ impl AwaitClientKeyExchange {
         let pre_master_secret = key_exchange.complete(share.public_key).map_err(|_| Error::BadKeyShare)?;
         x.transcript.add(&message.bytes);
         let master = session.master_secret(&pre_master_secret, x)?;
-        if session.info.peer_certificates.is_empty() {
-            x.transcript.drop_messages();
-            return AwaitFinished::begin(session, master, PeerProof::Anonymous, x);
+        match session.client {
+            Some(_) => Ok(Step::Await(AwaitCertificateVerify { session, master }.into())),
+            None => {
+                x.transcript.drop_messages();
+                AwaitFinished::begin(session, master, PeerProof::Anonymous, x)
+            }
         }
-        Ok(Step::Await(AwaitCertificateVerify { session, master }.into()))
     }
 }
 
@@ -474,20 +512,21 @@ impl AwaitCertificateVerify {
         let Self { session, master } = self;
         let config = &session.config;
         negotiate::check_scheme(verify.scheme, &config.settings, None)?;
-        let chain: &[CertificateDer<'static>] = &session.info.peer_certificates;
-        let leaf = chain.first().ok_or(Error::CertificateMissing)?;
+        let client = session.client.as_ref().ok_or(Error::CertificateMissing)?;
         let signed = x.transcript.messages();
-        let signature = verify_handshake_signature(&config.provider, leaf, verify.scheme, signed, verify.signature)
-            .map_err(|fault| signature_error(fault, verify.scheme))?;
+        let signature =
+            verify_signature_by(&config.provider, client.public_key()?, verify.scheme, signed, verify.signature)
+                .map_err(|fault| signature_error(fault, verify.scheme))?;
         x.transcript.add(&message.bytes);
         x.transcript.drop_messages();
         // The chain costs more than the signature, so a client shows first that it holds the key.
         let state = AwaitVerdict { session, master, signature };
         let verifier = state.session.config.client_authentication.verifier().ok_or(Error::CertificateMissing)?;
-        if verifier.defers(&state.presented()) {
+        let presented = state.presented().ok_or(Error::CertificateMissing)?;
+        if verifier.defers(&presented) {
             return Ok(Step::Await(state.into()));
         }
-        let verdict = verifier.verify(&state.presented());
+        let verdict = verifier.verify(&presented);
         state.on_verdict(verdict, x)
     }
 }
@@ -501,13 +540,17 @@ pub(crate) struct AwaitVerdict {
 }
 
 impl AwaitVerdict {
-    fn presented(&self) -> PresentedPeer<'_> {
-        PresentedPeer { chain: &self.session.info.peer_certificates, role: PeerRole::Client }
+    fn presented(&self) -> Option<PresentedPeer<'_>> {
+        let credential = self.session.client.as_ref()?.credential();
+        Some(PresentedPeer { credential, role: PeerRole::Client, ocsp_response: None })
     }
 
     fn on_verdict(self, verdict: Result<PeerAuthenticated, CertificateError>, x: &mut Exchange) -> Result<Step, Error> {
-        let Self { session, master, signature } = self;
+        let Self { mut session, master, signature } = self;
         let authenticated = verdict.map_err(Error::Certificate)?;
+        if let Some(client) = session.client.take() {
+            client.tell(&mut session.info);
+        }
         AwaitFinished::begin(session, master, PeerProof::Certificate(authenticated, signature), x)
     }
 }
@@ -553,7 +596,7 @@ impl AwaitFinished {
         x.transcript.add(&message.bytes);
         x.write_key = Some(write_key);
         send_flight_6(&session.suite, &master, x)?;
-        let Session { config, suite, randoms, info } = session;
+        let Session { config, suite, randoms, info, .. } = session;
         let exporter = ExporterSecret { master, randoms, hash: suite.hash, policy: config.settings.exporters };
         Ok(Step::Complete(Completed::new(info, exporter, proof, finished)))
     }

@@ -13,6 +13,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 use super::exchange::Exchange;
+use super::parsed::Dialect;
 use super::reassembly::Message;
 use super::retransmit::Expect;
 use super::server::{AwaitFinished, Session};
@@ -21,7 +22,6 @@ use crate::config::{ServerConfig, UnknownPsk};
 use crate::crypto::kx::KeyExchange;
 use crate::crypto::psk::{PresharedKey, PskServer};
 use crate::crypto::secrets::PreMasterSecret;
-use crate::crypto::suite::KeyExchangeAlgorithm;
 use crate::decision::Question;
 use crate::error::Error;
 use crate::wire::enums::HandshakeType;
@@ -57,12 +57,12 @@ pub(crate) struct AwaitPskClientKeyExchange {
 }
 
 impl AwaitPskClientKeyExchange {
-    pub(super) const fn key_exchange(&self) -> KeyExchangeAlgorithm {
-        self.session.suite.key_exchange
+    pub(super) const fn dialect(&self) -> Dialect {
+        self.session.dialect()
     }
 
     pub(super) fn held(&self) -> usize {
-        self.session.info.held()
+        self.session.held()
     }
 
     pub(super) fn on_client_key_exchange(
@@ -103,7 +103,7 @@ impl AwaitPresharedKey {
     }
 
     pub(super) fn held(&self) -> usize {
-        self.session.info.held()
+        self.session.held()
     }
 
     pub(super) fn on_key(self, key: Option<Arc<PresharedKey>>, x: &mut Exchange) -> Result<Step, Error> {

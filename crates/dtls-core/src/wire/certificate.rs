@@ -1,9 +1,11 @@
-//! The messages about certificates: RFC 5246 sections 7.4.2, 7.4.4, 7.4.6 and 7.4.8.
+//! The messages about certificates: RFC 5246 sections 7.4.2, 7.4.4, 7.4.6 and 7.4.8, RFC 7250 section 3 and RFC 6066
+//! section 8.
 //!
 //! ```text
 //!   Certificate         certificate_list: [length, certificate], [length, certificate], ...
 //!   CertificateRequest  certificate_types, supported_signature_algorithms, certificate_authorities
 //!   CertificateVerify   algorithm, signature
+//!   CertificateStatus   status_type, [length, response]
 //! ```
 //!
 //! Certificates and names are passed on as the DER bytes they are; nothing here looks into them.
@@ -12,7 +14,7 @@ use alloc::vec::Vec;
 
 use super::codec::{Decode, DecodeError, Encode, Reader, put_vector};
 use super::enums::{ClientCertificateType, SignatureScheme};
-use super::extensions::{number_list, put_number_list};
+use super::extensions::{STATUS_TYPE_OCSP, number_list, put_number_list};
 
 /// A chain of certificates, of either side (RFC 5246 sections 7.4.2 and 7.4.6).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +42,50 @@ impl<'a> Decode<'a> for Certificate<'a> {
             chain.push(not_empty(list.vector_u24()?)?);
         }
         Ok(Self { chain })
+    }
+}
+
+/// A key in the place of a chain: a Certificate message of the type RawPublicKey (RFC 7250 section 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RawPublicKey<'a> {
+    /// A `SubjectPublicKeyInfo` in DER. `None` is how a client says that it has no key to show; the message has then the
+    /// bytes of a chain without certificates.
+    pub key: Option<&'a [u8]>,
+}
+
+impl Encode for RawPublicKey<'_> {
+    fn encode(&self, out: &mut Vec<u8>) {
+        put_vector::<3>(out, |out| out.extend_from_slice(self.key.unwrap_or_default()));
+    }
+}
+
+impl<'a> Decode<'a> for RawPublicKey<'a> {
+    fn decode(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
+        let key = reader.vector_u24()?;
+        Ok(Self { key: (!key.is_empty()).then_some(key) })
+    }
+}
+
+/// What an OCSP responder says about the server's certificate (RFC 6066 section 8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CertificateStatus<'a> {
+    /// An `OCSPResponse` in DER; never empty.
+    pub ocsp_response: &'a [u8],
+}
+
+impl Encode for CertificateStatus<'_> {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.push(STATUS_TYPE_OCSP);
+        put_vector::<3>(out, |out| out.extend_from_slice(self.ocsp_response));
+    }
+}
+
+impl<'a> Decode<'a> for CertificateStatus<'a> {
+    fn decode(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
+        if reader.u8()? != STATUS_TYPE_OCSP {
+            return Err(DecodeError::ForbiddenValue);
+        }
+        Ok(Self { ocsp_response: not_empty(reader.vector_u24()?)? })
     }
 }
 
@@ -136,6 +182,9 @@ mod tests {
         assert_eq!(request().to_vec(), [2, 64, 9, 0, 2, 8, 7, 0, 7, 0, 2, 0x30, 0, 0, 1, 0x31]);
         let verify = CertificateVerify { scheme: SignatureScheme::ED25519, signature: &[1, 2, 3] };
         assert_eq!(verify.to_vec(), [8, 7, 0, 3, 1, 2, 3]);
+        assert_eq!(RawPublicKey { key: Some(&[1, 2]) }.to_vec(), [0, 0, 2, 1, 2]);
+        assert_eq!(RawPublicKey { key: None }.to_vec(), Certificate { chain: vec![] }.to_vec());
+        assert_eq!(CertificateStatus { ocsp_response: &[5] }.to_vec(), [1, 0, 0, 1, 5]);
     }
 
     #[test]
@@ -148,6 +197,10 @@ mod tests {
         });
         let verify = CertificateVerify { scheme: SignatureScheme::ED25519, signature: &[7; 64] }.to_vec();
         laws::cut_or_prolonged_bytes_are_refused(&verify, &[], |bytes| CertificateVerify::decode_all(bytes).map(drop));
+        let key = RawPublicKey { key: Some(&[7; 91]) }.to_vec();
+        laws::cut_or_prolonged_bytes_are_refused(&key, &[], |bytes| RawPublicKey::decode_all(bytes).map(drop));
+        let status = CertificateStatus { ocsp_response: &[7; 300] }.to_vec();
+        laws::cut_or_prolonged_bytes_are_refused(&status, &[], |bytes| CertificateStatus::decode_all(bytes).map(drop));
     }
 
     #[test]
@@ -157,6 +210,17 @@ mod tests {
         laws::accepted_bytes_are_kept(&request().to_vec(), |bytes| Ok(CertificateRequest::decode_all(bytes)?.to_vec()));
         let verify = CertificateVerify { scheme: SignatureScheme::ED25519, signature: &[7; 4] }.to_vec();
         laws::accepted_bytes_are_kept(&verify, |bytes| Ok(CertificateVerify::decode_all(bytes)?.to_vec()));
+        let key = RawPublicKey { key: Some(&[7; 9]) }.to_vec();
+        laws::accepted_bytes_are_kept(&key, |bytes| Ok(RawPublicKey::decode_all(bytes)?.to_vec()));
+        let status = CertificateStatus { ocsp_response: &[7; 9] }.to_vec();
+        laws::accepted_bytes_are_kept(&status, |bytes| Ok(CertificateStatus::decode_all(bytes)?.to_vec()));
+    }
+
+    #[test]
+    fn a_raw_key_may_be_missing_and_a_status_may_not() {
+        assert_eq!(RawPublicKey::decode_all(&[0, 0, 0]), Ok(RawPublicKey { key: None }));
+        assert_eq!(CertificateStatus::decode_all(&[1, 0, 0, 0]), Err(DecodeError::VectorLength));
+        assert_eq!(CertificateStatus::decode_all(&[2, 0, 0, 1, 5]), Err(DecodeError::ForbiddenValue));
     }
 
     #[test]

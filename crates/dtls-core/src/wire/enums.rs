@@ -104,6 +104,8 @@ registry! {
         CLIENT_KEY_EXCHANGE = 16 "ClientKeyExchange",
         /// RFC 5246 section 7.4.9.
         FINISHED = 20 "Finished",
+        /// RFC 6066 section 8.
+        CERTIFICATE_STATUS = 22 "CertificateStatus",
     }
 }
 
@@ -230,6 +232,16 @@ registry! {
 }
 
 registry! {
+    /// In which form a public key is shown (IANA registry "TLS Certificate Types").
+    CertificateType(u8) {
+        /// RFC 5246 section 7.4.2: a chain of certificates.
+        X509 = 0 "X.509",
+        /// RFC 7250: the key alone.
+        RAW_PUBLIC_KEY = 2 "RawPublicKey",
+    }
+}
+
+registry! {
     /// A compression method (RFC 5246 section 7.4.1.2). Only the null one is ever used.
     CompressionMethod(u8) {
         /// No compression.
@@ -256,6 +268,10 @@ registry! {
         USE_SRTP = 14 "use_srtp",
         /// RFC 7301 section 3.1.
         ALPN = 16 "application_layer_protocol_negotiation",
+        /// RFC 7250 section 3.
+        CLIENT_CERTIFICATE_TYPE = 19 "client_certificate_type",
+        /// RFC 7250 section 3.
+        SERVER_CERTIFICATE_TYPE = 20 "server_certificate_type",
         /// RFC 7366: known only to be refused, no suite here has a MAC of its own.
         ENCRYPT_THEN_MAC = 22 "encrypt_then_mac",
         /// RFC 7627 section 5.1.

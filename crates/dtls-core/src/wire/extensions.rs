@@ -20,7 +20,9 @@
 use alloc::vec::Vec;
 
 use super::codec::{Decode, DecodeError, Encode, Reader, put_vector};
-use super::enums::{EcPointFormat, ExtensionType, MaxFragmentLength, NamedGroup, SignatureScheme, SrtpProfile};
+use super::enums::{
+    CertificateType, EcPointFormat, ExtensionType, MaxFragmentLength, NamedGroup, SignatureScheme, SrtpProfile,
+};
 
 /// What a ClientHello says beyond its fixed fields. Extensions without a field here are skipped.
 ///
@@ -33,6 +35,9 @@ pub struct ClientExtensions<'a> {
     pub server_name: Option<&'a [u8]>,
     /// The longest record plaintext that the client asks for (RFC 6066 section 4); one of the four there are.
     pub max_fragment_length: Option<MaxFragmentLength>,
+    /// Whether the client wants to see what OCSP says of the server's certificate (RFC 6066 section 8). Whom it would
+    /// have asked is ignored, and so are requests of another kind.
+    pub status_request: bool,
     /// The groups the client can use, its favourite first (RFC 8422 section 5.1.1).
     pub supported_groups: Option<Vec<NamedGroup>>,
     /// How the client can read points (RFC 8422 section 5.1.2).
@@ -44,6 +49,10 @@ pub struct ClientExtensions<'a> {
     /// The application protocols the client can speak, its favourite first; each has 1 to 255 bytes
     /// (RFC 7301 section 3.1).
     pub alpn: Option<Vec<&'a [u8]>>,
+    /// The forms in which the client can show its key, its favourite first (RFC 7250 section 4.1).
+    pub client_certificate_types: Option<Vec<CertificateType>>,
+    /// The forms in which the client can read the server's key, its favourite first (RFC 7250 section 4.1).
+    pub server_certificate_types: Option<Vec<CertificateType>>,
     /// Whether the client can bind the master secret to the handshake (RFC 7627 section 5.1).
     pub extended_master_secret: bool,
     /// The longest record plaintext that the client takes, in bytes, 64 at least (RFC 8449 section 4).
@@ -63,6 +72,9 @@ impl Encode for ClientExtensions<'_> {
             if let Some(length) = self.max_fragment_length {
                 put_extension(out, ExtensionType::MAX_FRAGMENT_LENGTH, |out| out.push(length.0));
             }
+            if self.status_request {
+                put_extension(out, ExtensionType::STATUS_REQUEST, put_status_request);
+            }
             if let Some(groups) = &self.supported_groups {
                 let numbers = groups.iter().map(|group| group.0);
                 put_extension(out, ExtensionType::SUPPORTED_GROUPS, |out| put_number_list(out, numbers));
@@ -79,6 +91,12 @@ impl Encode for ClientExtensions<'_> {
             }
             if let Some(protocols) = &self.alpn {
                 put_extension(out, ExtensionType::ALPN, |out| put_protocol_names(out, protocols));
+            }
+            if let Some(types) = &self.client_certificate_types {
+                put_extension(out, ExtensionType::CLIENT_CERTIFICATE_TYPE, |out| put_certificate_types(out, types));
+            }
+            if let Some(types) = &self.server_certificate_types {
+                put_extension(out, ExtensionType::SERVER_CERTIFICATE_TYPE, |out| put_certificate_types(out, types));
             }
             if self.extended_master_secret {
                 put_extension(out, ExtensionType::EXTENDED_MASTER_SECRET, |_| {});
@@ -104,6 +122,7 @@ impl<'a> Decode<'a> for ClientExtensions<'a> {
             match typ {
                 ExtensionType::SERVER_NAME => extensions.server_name = server_name(data)?,
                 ExtensionType::MAX_FRAGMENT_LENGTH => extensions.max_fragment_length = Some(max_fragment_length(data)?),
+                ExtensionType::STATUS_REQUEST => extensions.status_request = status_request(data)?,
                 ExtensionType::SUPPORTED_GROUPS => {
                     extensions.supported_groups = Some(number_list(data.vector_u16()?, NamedGroup)?);
                 }
@@ -118,6 +137,12 @@ impl<'a> Decode<'a> for ClientExtensions<'a> {
                         return Err(DecodeError::VectorLength);
                     }
                     extensions.alpn = Some(protocols);
+                }
+                ExtensionType::CLIENT_CERTIFICATE_TYPE => {
+                    extensions.client_certificate_types = Some(certificate_types(data)?);
+                }
+                ExtensionType::SERVER_CERTIFICATE_TYPE => {
+                    extensions.server_certificate_types = Some(certificate_types(data)?);
                 }
                 ExtensionType::EXTENDED_MASTER_SECRET => extensions.extended_master_secret = true,
                 ExtensionType::RECORD_SIZE_LIMIT => extensions.record_size_limit = Some(record_size_limit(data)?),
@@ -140,12 +165,18 @@ pub struct ServerExtensions<'a> {
     pub server_name: bool,
     /// The client's own value, if the server keeps to it (RFC 6066 section 4).
     pub max_fragment_length: Option<MaxFragmentLength>,
+    /// Whether the server may send a CertificateStatus (RFC 6066 section 8).
+    pub status_request: bool,
     /// How the server can read points (RFC 8422 section 5.2).
     pub ec_point_formats: Option<Vec<EcPointFormat>>,
     /// The SRTP profile the server has chosen: exactly one (RFC 5764 section 4.1.1).
     pub use_srtp: Option<UseSrtp<'a>>,
     /// The application protocol the server has chosen (RFC 7301 section 3.1).
     pub alpn: Option<&'a [u8]>,
+    /// The form in which the client is to show its key (RFC 7250 section 4.2).
+    pub client_certificate_type: Option<CertificateType>,
+    /// The form in which the server shows its key (RFC 7250 section 4.2).
+    pub server_certificate_type: Option<CertificateType>,
     /// Whether the master secret is bound to the handshake (RFC 7627 section 5.1).
     pub extended_master_secret: bool,
     /// The longest record plaintext that the server takes, in bytes, 64 at least (RFC 8449 section 4).
@@ -171,6 +202,9 @@ impl Encode for ServerExtensions<'_> {
             if let Some(length) = self.max_fragment_length {
                 put_extension(out, ExtensionType::MAX_FRAGMENT_LENGTH, |out| out.push(length.0));
             }
+            if self.status_request {
+                put_extension(out, ExtensionType::STATUS_REQUEST, |_| {});
+            }
             if let Some(formats) = &self.ec_point_formats {
                 put_extension(out, ExtensionType::EC_POINT_FORMATS, |out| put_ec_point_formats(out, formats));
             }
@@ -179,6 +213,12 @@ impl Encode for ServerExtensions<'_> {
             }
             if let Some(protocol) = self.alpn {
                 put_extension(out, ExtensionType::ALPN, |out| put_protocol_names(out, &[protocol]));
+            }
+            if let Some(typ) = self.client_certificate_type {
+                put_extension(out, ExtensionType::CLIENT_CERTIFICATE_TYPE, |out| out.push(typ.0));
+            }
+            if let Some(typ) = self.server_certificate_type {
+                put_extension(out, ExtensionType::SERVER_CERTIFICATE_TYPE, |out| out.push(typ.0));
             }
             if self.extended_master_secret {
                 put_extension(out, ExtensionType::EXTENDED_MASTER_SECRET, |_| {});
@@ -204,6 +244,7 @@ impl<'a> Decode<'a> for ServerExtensions<'a> {
             match typ {
                 ExtensionType::SERVER_NAME => extensions.server_name = true,
                 ExtensionType::MAX_FRAGMENT_LENGTH => extensions.max_fragment_length = Some(max_fragment_length(data)?),
+                ExtensionType::STATUS_REQUEST => extensions.status_request = true,
                 ExtensionType::EC_POINT_FORMATS => extensions.ec_point_formats = Some(ec_point_formats(data)?),
                 ExtensionType::USE_SRTP => {
                     let use_srtp = UseSrtp::decode(data)?;
@@ -216,6 +257,12 @@ impl<'a> Decode<'a> for ServerExtensions<'a> {
                     [protocol] => extensions.alpn = Some(protocol),
                     _ => return Err(DecodeError::ForbiddenValue),
                 },
+                ExtensionType::CLIENT_CERTIFICATE_TYPE => {
+                    extensions.client_certificate_type = Some(CertificateType(data.u8()?));
+                }
+                ExtensionType::SERVER_CERTIFICATE_TYPE => {
+                    extensions.server_certificate_type = Some(CertificateType(data.u8()?));
+                }
                 ExtensionType::EXTENDED_MASTER_SECRET => extensions.extended_master_secret = true,
                 ExtensionType::RECORD_SIZE_LIMIT => extensions.record_size_limit = Some(record_size_limit(data)?),
                 ExtensionType::SESSION_TICKET => extensions.session_ticket = true,
@@ -351,6 +398,42 @@ fn max_fragment_length(data: &mut Reader<'_>) -> Result<MaxFragmentLength, Decod
     if length.bytes().is_some() { Ok(length) } else { Err(DecodeError::ForbiddenValue) }
 }
 
+/// Reads a `CertificateStatusRequest` and returns whether it is about OCSP.
+fn status_request(data: &mut Reader<'_>) -> Result<bool, DecodeError> {
+    let is_ocsp = data.u8()? == STATUS_TYPE_OCSP;
+    if is_ocsp {
+        let mut responders = Reader::new(data.vector_u16()?);
+        while !responders.is_empty() {
+            if responders.vector_u16()?.is_empty() {
+                return Err(DecodeError::VectorLength);
+            }
+        }
+        data.vector_u16()?;
+    } else {
+        skip(data);
+    }
+    Ok(is_ocsp)
+}
+
+/// No responder is named, and nothing is asked of it.
+fn put_status_request(out: &mut Vec<u8>) {
+    out.push(STATUS_TYPE_OCSP);
+    put_vector::<2>(out, |_| {});
+    put_vector::<2>(out, |_| {});
+}
+
+fn certificate_types(data: &mut Reader<'_>) -> Result<Vec<CertificateType>, DecodeError> {
+    let types = data.vector_u8()?;
+    if types.is_empty() {
+        return Err(DecodeError::VectorLength);
+    }
+    Ok(types.iter().copied().map(CertificateType).collect())
+}
+
+fn put_certificate_types(out: &mut Vec<u8>, types: &[CertificateType]) {
+    put_vector::<1>(out, |out| out.extend(types.iter().map(|typ| typ.0)));
+}
+
 /// RFC 8449 section 4 has values below 64 refused.
 fn record_size_limit(data: &mut Reader<'_>) -> Result<u16, DecodeError> {
     let limit = data.u16()?;
@@ -428,6 +511,9 @@ pub(super) fn put_number_list(out: &mut Vec<u8>, numbers: impl Iterator<Item = u
 
 /// The only kind of name that has a meaning (RFC 6066 section 3).
 const NAME_TYPE_HOST_NAME: u8 = 0;
+
+/// The only kind of certificate status that is used here (RFC 6066 section 8).
+pub(super) const STATUS_TYPE_OCSP: u8 = 1;
 
 #[cfg(test)]
 mod tests;

@@ -152,7 +152,7 @@ fn scenes() -> Vec<Scene> {
     let trusted = |chain: Vec<CertificateDer<'static>>, is_server: bool| {
         move |connection: &Connection| {
             let Some(Question::Peer(peer)) = connection.question() else { panic!() };
-            assert_eq!(peer.chain, chain);
+            assert_eq!(peer.chain().unwrap(), chain);
             assert_eq!(matches!(peer.role, crate::crypto::PeerRole::Server { .. }), is_server);
             Answer::Peer(Anyone.verify(&peer))
         }

@@ -1,5 +1,6 @@
 //! A connection as its owner sees it: two ends in one process, and what is done to one of them.
 
+mod credentials;
 mod decisions;
 mod events;
 mod exporters;

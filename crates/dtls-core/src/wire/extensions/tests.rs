@@ -30,11 +30,14 @@ fn full_client() -> ClientExtensions<'static> {
     ClientExtensions {
         server_name: Some(b"example.com"),
         max_fragment_length: Some(MaxFragmentLength::BYTES_1024),
+        status_request: true,
         supported_groups: Some(vec![NamedGroup::X25519, NamedGroup(0x0a0a)]),
         ec_point_formats: Some(vec![EcPointFormat::UNCOMPRESSED, EcPointFormat(1)]),
         signature_schemes: Some(vec![SignatureScheme::ECDSA_SECP256R1_SHA256, SignatureScheme(0xfefe)]),
         use_srtp: Some(UseSrtp { profiles: vec![SrtpProfile::AEAD_AES_128_GCM, SrtpProfile(9)], mki: &[1, 2] }),
         alpn: Some(vec![b"coap", b"h2"]),
+        client_certificate_types: Some(vec![CertificateType::RAW_PUBLIC_KEY]),
+        server_certificate_types: Some(vec![CertificateType::RAW_PUBLIC_KEY, CertificateType::X509]),
         extended_master_secret: true,
         record_size_limit: Some(500),
         session_ticket: Some(&[3, 4, 5]),
@@ -46,9 +49,12 @@ fn full_server() -> ServerExtensions<'static> {
     ServerExtensions {
         server_name: true,
         max_fragment_length: Some(MaxFragmentLength::BYTES_4096),
+        status_request: true,
         ec_point_formats: Some(vec![EcPointFormat::UNCOMPRESSED]),
         use_srtp: Some(UseSrtp { profiles: vec![SrtpProfile::AEAD_AES_128_GCM], mki: &[] }),
         alpn: Some(b"coap"),
+        client_certificate_type: Some(CertificateType::X509),
+        server_certificate_type: Some(CertificateType::RAW_PUBLIC_KEY),
         extended_master_secret: true,
         record_size_limit: Some(64),
         session_ticket: true,
@@ -72,11 +78,14 @@ fn client_extensions_are_written_in_the_order_of_their_types() {
     let expected = block(&[
         (ExtensionType(0), b"\0\x0e\0\0\x0bexample.com"),
         (ExtensionType(1), &[2]),
+        (ExtensionType(5), &[1, 0, 0, 0, 0]),
         (ExtensionType(10), &[0, 4, 0, 29, 0x0a, 0x0a]),
         (ExtensionType(11), &[2, 0, 1]),
         (ExtensionType(13), &[0, 4, 4, 3, 0xfe, 0xfe]),
         (ExtensionType(14), &[0, 4, 0, 7, 0, 9, 2, 1, 2]),
         (ExtensionType(16), b"\0\x08\x04coap\x02h2"),
+        (ExtensionType(19), &[1, 2]),
+        (ExtensionType(20), &[2, 2, 0]),
         (ExtensionType(23), &[]),
         (ExtensionType(28), &[1, 244]),
         (ExtensionType(35), &[3, 4, 5]),
@@ -91,9 +100,12 @@ fn server_extensions_are_written_in_the_order_of_their_types() {
     let expected = block(&[
         (ExtensionType(0), &[]),
         (ExtensionType(1), &[4]),
+        (ExtensionType(5), &[]),
         (ExtensionType(11), &[1, 0]),
         (ExtensionType(14), &[0, 2, 0, 7, 0]),
         (ExtensionType(16), b"\0\x05\x04coap"),
+        (ExtensionType(19), &[0]),
+        (ExtensionType(20), &[2]),
         (ExtensionType(23), &[]),
         (ExtensionType(28), &[0, 64]),
         (ExtensionType(35), &[]),
@@ -206,6 +218,43 @@ fn flag_extensions_with_a_body_are_refused() {
     assert_eq!(server_fault(ExtensionType::SERVER_NAME, &[0]), trailing);
     assert_eq!(server_fault(ExtensionType::SERVER_NAME, b"\0\x04\0\0\x01a"), trailing);
     assert_eq!(server_fault(ExtensionType::SESSION_TICKET, &[0]), trailing);
+    assert_eq!(server_fault(ExtensionType::STATUS_REQUEST, &[1, 0, 0, 0, 0]), trailing);
+}
+
+#[test]
+fn requests_for_a_status_are_read_to_their_end_and_only_those_about_ocsp_count() {
+    let asks = |data: &[u8]| {
+        ClientExtensions::decode_all(&block(&[(ExtensionType::STATUS_REQUEST, data)])).map(|read| read.status_request)
+    };
+    assert_eq!(asks(&[1, 0, 3, 0, 1, 9, 0, 2, 5, 0]), Ok(true), "a responder and an extension");
+    assert_eq!(asks(&[2]), Ok(false));
+    assert_eq!(asks(&[2, 7, 7]), Ok(false));
+    for (data, fault) in [
+        (&[][..], DecodeError::Truncated),
+        (&[1], DecodeError::Truncated),
+        (&[1, 0, 0, 0], DecodeError::Truncated),
+        (&[1, 0, 1, 0, 0, 0], DecodeError::Truncated),
+        (&[1, 0, 2, 0, 0, 0, 0], DecodeError::VectorLength),
+        (&[1, 0, 0, 0, 0, 0], DecodeError::TrailingBytes),
+    ] {
+        assert_eq!(asks(data), Err(fault), "{data:?}");
+    }
+}
+
+#[test]
+fn malformed_lists_of_certificate_types_are_refused() {
+    for typ in [ExtensionType::CLIENT_CERTIFICATE_TYPE, ExtensionType::SERVER_CERTIFICATE_TYPE] {
+        for (data, fault) in [
+            (&[][..], DecodeError::Truncated),
+            (&[0], DecodeError::VectorLength),
+            (&[2, 0], DecodeError::Truncated),
+            (&[1, 0, 0], DecodeError::TrailingBytes),
+        ] {
+            assert_eq!(client_fault(typ, data), Some(fault), "{data:?}");
+        }
+        assert_eq!(server_fault(typ, &[]), Some(DecodeError::Truncated));
+        assert_eq!(server_fault(typ, &[1, 2]), Some(DecodeError::TrailingBytes), "a server chooses one");
+    }
 }
 
 #[test]
@@ -373,9 +422,15 @@ proptest! {
         record_size_limit in option::of(64_u16..),
         session_ticket in option::of(vec_of(any::<u8>(), 0..300)),
         renegotiation_info in option::of(vec_of(any::<u8>(), 0..=255)),
+        status_request: bool,
+        client_certificate_types in option::of(vec_of(any::<u8>().prop_map(CertificateType), 1..=255)),
+        server_certificate_types in option::of(vec_of(any::<u8>().prop_map(CertificateType), 1..4)),
     ) {
         let extensions = ClientExtensions {
             server_name: server_name.as_deref(),
+            status_request,
+            client_certificate_types,
+            server_certificate_types,
             supported_groups,
             ec_point_formats,
             signature_schemes,
@@ -404,9 +459,15 @@ proptest! {
         record_size_limit in option::of(64_u16..),
         session_ticket: bool,
         renegotiation_info in option::of(vec_of(any::<u8>(), 0..=255)),
+        status_request: bool,
+        client_certificate_type in option::of(any::<u8>().prop_map(CertificateType)),
+        server_certificate_type in option::of(any::<u8>().prop_map(CertificateType)),
     ) {
         let extensions = ServerExtensions {
             server_name,
+            status_request,
+            client_certificate_type,
+            server_certificate_type,
             ec_point_formats,
             use_srtp: srtp.as_ref().map(|(profile, mki)| UseSrtp { profiles: vec![*profile], mki }),
             alpn: alpn.as_deref(),
