@@ -9,6 +9,7 @@ use super::ConfigError;
 use crate::crypto::CryptoProvider;
 use crate::wire::enums::{CipherSuiteId, MaxFragmentLength, NamedGroup, SignatureScheme, SrtpProfile};
 use crate::wire::extensions::RECORD_SIZE_LIMIT_MIN;
+use crate::wire::record::MAX_PLAINTEXT_U16;
 
 /// The choices that have a safe default, for either role.
 #[derive(Clone, Debug)]
@@ -141,7 +142,7 @@ impl Settings {
         if self.psk_hint.len() > 65_535 {
             return Err(ConfigError::TooLong { field: "psk_hint" });
         }
-        if self.record_size_limit.is_some_and(|limit| !(RECORD_SIZE_LIMIT_MIN..=1 << 14).contains(&limit)) {
+        if self.record_size_limit.is_some_and(|limit| !(RECORD_SIZE_LIMIT_MIN..=MAX_PLAINTEXT_U16).contains(&limit)) {
             return Err(ConfigError::RecordSizeLimit);
         }
         if self.max_fragment_length.is_some_and(|length| length.bytes().is_none()) {

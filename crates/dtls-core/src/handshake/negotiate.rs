@@ -19,6 +19,7 @@ use crate::wire::enums::{
 };
 use crate::wire::extensions::{ClientExtensions, ServerExtensions, UseSrtp};
 use crate::wire::hello::{ClientHello, ServerHello};
+use crate::wire::record::MAX_PLAINTEXT_U16;
 
 // --- the server chooses ---
 
@@ -192,8 +193,7 @@ pub(crate) struct RecordLimits {
 }
 
 impl RecordLimits {
-    /// What RFC 5246 section 6.2.1 allows.
-    pub(crate) const LARGEST: u16 = 1 << 14;
+    const LARGEST: u16 = MAX_PLAINTEXT_U16;
     pub(crate) const NONE: Self = Self { sent: Self::LARGEST, received: Self::LARGEST, in_the_clear: Self::LARGEST };
 
     fn by_size(ours: u16, theirs: u16) -> Self {

@@ -7,7 +7,7 @@ use core::ops::Range;
 
 use crate::crypto::aead::RecordSealer;
 use crate::wire::enums::{ContentType, ProtocolVersion};
-use crate::wire::record::{Epoch, MAX_PLAINTEXT, RecordHeader, RecordNumber};
+use crate::wire::record::{Epoch, MAX_PLAINTEXT, MAX_PLAINTEXT_U16, RecordHeader, RecordNumber};
 
 /// The writing side of a connection: epoch 0 in the clear, which goes on counting for retransmissions, and epoch 1.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub(crate) struct Outbound {
 impl Outbound {
     /// Begins epoch 0 at `first`: a server mirrors the number of the ClientHello (RFC 6347 section 4.2.1).
     pub(crate) const fn new(first: RecordNumber) -> Self {
-        Self { plaintext: Counter(first.get()), longest_plaintext: 1 << 14, protected: None }
+        Self { plaintext: Counter(first.get()), longest_plaintext: MAX_PLAINTEXT_U16, protected: None }
     }
 
     /// Takes the key of epoch 1, which may seal `blocks_allowed` blocks of 16 bytes.
@@ -225,7 +225,7 @@ mod tests {
         let suite = provider.cipher_suites[0];
         let sealer = RecordSealer::new(&suite, &[7; 16], &[9; 4]).unwrap();
         let mut outbound = Outbound::new(RecordNumber::ZERO);
-        outbound.install(sealer, blocks_allowed, 1 << 14);
+        outbound.install(sealer, blocks_allowed, MAX_PLAINTEXT_U16);
         outbound
     }
 

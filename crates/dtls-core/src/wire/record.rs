@@ -203,10 +203,14 @@ impl fmt::Display for RecordFault {
 impl core::error::Error for RecordFault {}
 
 /// The longest content of a record, in bytes, before protection (RFC 5246 section 6.2.1).
-pub const MAX_PLAINTEXT: usize = 1 << 14;
+#[expect(clippy::as_conversions, reason = "nothing is lost, and `usize::from` is no constant")]
+pub const MAX_PLAINTEXT: usize = MAX_PLAINTEXT_U16 as usize;
+
+/// [`MAX_PLAINTEXT`] in the width of the limits that are negotiated, which are never larger.
+pub(crate) const MAX_PLAINTEXT_U16: u16 = 1 << 14;
 
 /// The longest body of a protected record, in bytes: RFC 5246 section 6.2.3 allows 2,048 bytes on top of the content.
-pub const MAX_CIPHERTEXT: usize = (1 << 14) + 2048;
+pub const MAX_CIPHERTEXT: usize = MAX_PLAINTEXT + 2048;
 
 #[cfg(test)]
 mod tests {
