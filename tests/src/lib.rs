@@ -5,7 +5,7 @@
 //!
 //! | what | where | with |
 //! |---|---|---|
-//! | layering, no-std, manifests, documentation facts | `tests/architecture.rs` | |
+//! | layering, no-std, manifests, documentation facts | `tests/architecture/` | |
 //! | every fault on every datagram of a handshake | `tests/fault_grid.rs` | [`scenario`], [`sim`] |
 //! | bad weather for hundreds of seeds | `tests/storm.rs` | [`scenario`], [`sim`] |
 //! | what holds for every input | `tests/invariants.rs`, `tests/memory.rs` | [`observe`] |
