@@ -13,7 +13,7 @@
 //! | every suite, group, certificate and policy | `tests/suites.rs` | [`certificates`] |
 //! | handshakes byte for byte, known answers | `tests/golden.rs`, `tests/vectors.rs` | [`seeded`] |
 //! | many sessions on one socket | `tests/endpoint/` | [`sockets`], [`quick`] |
-//! | openssl | `tests/interop_openssl.rs` | [`interop`] |
+//! | openssl | `tests/interop_openssl/` | [`interop`] |
 //! | a program that cannot link std, outside the workspace | `no-std/` | |
 //!
 //! Nothing here sleeps. Time is an argument that jumps to the deadlines the code returned, and every seed is printed;
