@@ -524,6 +524,14 @@ impl Peer {
         datagram
     }
 
+    /// Hears flight 5, and gives the client its flight 6.
+    pub fn answer_flight_5(&mut self, client: &mut UnderTest, flight_5: &[Vec<u8>]) {
+        self.hear(flight_5);
+        self.hear_pending();
+        let flight_6 = self.flight_6();
+        client.give(&flight_6);
+    }
+
     /// Does an honest handshake.
     ///
     /// # Panics
@@ -532,10 +540,7 @@ impl Peer {
         self.meet(client);
         let flight_4 = self.flight_4(leaf);
         let flight_5 = client.give(&flight_4);
-        self.hear(&flight_5);
-        self.hear_pending();
-        let flight_6 = self.flight_6();
-        client.give(&flight_6);
+        self.answer_flight_5(client, &flight_5);
         assert!(client.was_connected(), "{:?}", client.events);
     }
 }

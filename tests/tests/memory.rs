@@ -163,10 +163,7 @@ fn the_next_message_can_always_be_stored() {
         }
         let flight_4 = peer.flight_4(dtls_tests::certificates::Leaf::EcdsaP256);
         let flight_5 = under_test.give(&flight_4);
-        peer.hear(&flight_5);
-        peer.hear_pending();
-        let flight_6 = peer.flight_6();
-        under_test.give(&flight_6);
+        peer.answer_flight_5(&mut under_test, &flight_5);
         if !under_test.was_connected() {
             // A forgery stood in the place of Finished; the second copy shows which is right.
             let finished = peer.transcript[peer.transcript.len() - 24..].to_vec();

@@ -382,10 +382,7 @@ fn ten_thousand_forged_cookies_cost_a_handful_of_hellos_and_the_right_server_sti
     peer.next_seq = seq;
     let flight_4 = peer.flight_4(crate::play::SERVER_LEAF);
     let flight_5 = under_test.give(&flight_4);
-    peer.hear(&flight_5);
-    peer.hear_pending();
-    let flight_6 = peer.flight_6();
-    under_test.give(&flight_6);
+    peer.answer_flight_5(&mut under_test, &flight_5);
     assert!(under_test.was_connected(), "{:?}", under_test.events);
 }
 
@@ -402,10 +399,7 @@ fn a_forged_cookie_request_between_hello_and_answer_does_no_harm() {
         under_test.give(&request(forged_seq, 0xfeff, b"forged"));
         let flight_4 = peer.flight_4(crate::play::SERVER_LEAF);
         let flight_5 = under_test.give(&flight_4);
-        peer.hear(&flight_5);
-        peer.hear_pending();
-        let flight_6 = peer.flight_6();
-        under_test.give(&flight_6);
+        peer.answer_flight_5(&mut under_test, &flight_5);
         assert!(under_test.was_connected(), "{forged_seq}: {:?}", under_test.connection);
     }
 }

@@ -211,10 +211,7 @@ fn several_messages_in_one_record_and_parts_of_others_around_them_are_all_used()
     let second = raw::handshake(2, &[cut(&certificate, 90, end), exchange.clone(), cut(&done, 0, 0)].concat());
     under_test.give(&first);
     let flight_5 = under_test.give(&second);
-    peer.hear(&flight_5);
-    peer.hear_pending();
-    let flight_6 = peer.flight_6();
-    under_test.give(&flight_6);
+    peer.answer_flight_5(&mut under_test, &flight_5);
     assert!(under_test.was_connected(), "{:?}", under_test.events);
 }
 
@@ -293,9 +290,6 @@ fn a_chain_of_32_kilobytes_arrives_in_pieces_of_256_bytes_in_reverse_order_and_t
             flight_5.extend(under_test.give(datagram));
         }
     }
-    peer.hear(&flight_5);
-    peer.hear_pending();
-    let flight_6 = peer.flight_6();
-    under_test.give(&flight_6);
+    peer.answer_flight_5(&mut under_test, &flight_5);
     assert!(under_test.was_connected(), "{:?}", under_test.events);
 }
