@@ -520,12 +520,17 @@ impl World {
         self.log.iter().filter(move |entry| entry.end() == of || entry.end() == of.other())
     }
 
-    /// The datagrams that `id` has sent, its listener's answers included.
-    pub fn sent_by(&self, id: EndId) -> impl Iterator<Item = &[u8]> {
-        self.log.iter().filter_map(move |entry| match entry {
-            Entry::Sent { by, bytes, .. } | Entry::Answered { by, bytes, .. } if *by == id => Some(&bytes[..]),
+    /// Every datagram that has left, listeners' answers included, and whose it is.
+    pub fn datagrams(&self) -> impl Iterator<Item = (EndId, &[u8])> {
+        self.log.iter().filter_map(|entry| match entry {
+            Entry::Sent { by, bytes, .. } | Entry::Answered { by, bytes, .. } => Some((*by, &bytes[..])),
             _ => None,
         })
+    }
+
+    /// The datagrams that `id` has sent, its listener's answers included.
+    pub fn sent_by(&self, id: EndId) -> impl Iterator<Item = &[u8]> {
+        self.datagrams().filter(move |(by, _)| *by == id).map(|(_, bytes)| bytes)
     }
 
     /// How often a deadline came for either end of an association before both were connected.

@@ -28,7 +28,7 @@ use dtls_tests::dice::Dice;
 use dtls_tests::raw;
 use dtls_tests::scenario::{CLIENT_END, SERVER_END, Scenario, assert_agreement, assert_data_flows, run_handshake};
 use dtls_tests::sim::network::{Clean, Fault, Faults};
-use dtls_tests::sim::{Entry, ROUND_TRIP, World};
+use dtls_tests::sim::{ROUND_TRIP, World};
 
 /// A full handshake with certificates on both sides, and the datagrams of its clean run.
 struct Grid {
@@ -56,14 +56,7 @@ impl Grid {
         let mut world = scenario.start(Clean);
         run_handshake(&mut world);
         let time = connected_after(&world);
-        let datagrams = world
-            .log
-            .iter()
-            .filter_map(|entry| match entry {
-                Entry::Sent { bytes, .. } | Entry::Answered { bytes, .. } => Some(bytes.clone()),
-                _ => None,
-            })
-            .collect();
+        let datagrams = world.datagrams().map(|(_, bytes)| bytes.to_vec()).collect();
         Self { name, scenario, datagrams, time }
     }
 

@@ -18,8 +18,8 @@ use std::path::PathBuf;
 use dtls_core::wire::enums::{CipherSuiteId, NamedGroup};
 use dtls_tests::certificates::Leaf;
 use dtls_tests::scenario::{CLIENT_END, SERVER_END, Scenario, assert_agreement, run_handshake};
+use dtls_tests::sim::World;
 use dtls_tests::sim::network::Clean;
-use dtls_tests::sim::{Entry, World};
 
 /// One file.
 struct Flight {
@@ -106,11 +106,7 @@ impl Flight {
         writeln!(text, "# {} with {}", self.suite, self.group).unwrap();
         writeln!(text, "# server certificate: {server}").unwrap();
         writeln!(text, "# client certificate: {}", if self.is_mutual { client } else { "none" }).unwrap();
-        for entry in &world.log {
-            let (by, bytes) = match entry {
-                Entry::Sent { by, bytes, .. } | Entry::Answered { by, bytes, .. } => (*by, bytes),
-                _ => continue,
-            };
+        for (by, bytes) in world.datagrams() {
             let arrow = if by == CLIENT_END { ">" } else { "<" };
             writeln!(text, "{arrow} {}", hex::encode(bytes)).unwrap();
         }
@@ -184,14 +180,7 @@ fn a_handshake_takes_as_few_datagrams_and_bytes_as_it_did() {
     let mut world = Scenario::new(2026).mutual().suite(flight.suite).start(Clean);
     run_handshake(&mut world);
     world.drain();
-    let datagrams: Vec<usize> = world
-        .log
-        .iter()
-        .filter_map(|entry| match entry {
-            Entry::Sent { bytes, .. } | Entry::Answered { bytes, .. } => Some(bytes.len()),
-            _ => None,
-        })
-        .collect();
+    let datagrams: Vec<usize> = world.datagrams().map(|(_, bytes)| bytes.len()).collect();
     assert_eq!(datagrams.len(), 6);
     assert!(datagrams.iter().sum::<usize>() < 1950, "{datagrams:?}");
 }

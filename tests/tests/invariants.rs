@@ -56,14 +56,7 @@ fn cases(count: u32) -> ProptestConfig {
 fn stopped_after(steps: usize, mtu: usize) -> (World, Vec<Vec<u8>>) {
     let mut world = Scenario::new(1).mutual().mtu(mtu).start(Clean);
     world.run_until(|world| world.log.iter().filter(|entry| matches!(entry, Entry::Arrived { .. })).count() >= steps);
-    let datagrams = world
-        .log
-        .iter()
-        .filter_map(|entry| match entry {
-            Entry::Sent { bytes, .. } | Entry::Answered { bytes, .. } => Some(bytes.clone()),
-            _ => None,
-        })
-        .collect();
+    let datagrams = world.datagrams().map(|(_, bytes)| bytes.to_vec()).collect();
     (world, datagrams)
 }
 
