@@ -22,7 +22,7 @@ use rustls_pki_types::ServerName;
 
 pub mod network;
 
-use network::{Datagram, Network};
+use network::{Datagram, Network, Wire};
 
 /// Where an end is on the network.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -241,9 +241,7 @@ struct Listener {
 /// All ends, the wire between them, and the time.
 pub struct World {
     now: Instant,
-    network: Box<dyn Network>,
-    /// By time of arrival, then by order of sending.
-    wire: BTreeMap<(Instant, u64), Datagram>,
+    wire: Wire,
     listeners: BTreeMap<Address, Listener>,
     ends: BTreeMap<EndId, End>,
     /// Everything that has happened.
@@ -253,7 +251,6 @@ pub struct World {
     /// Who has been given something and not been asked yet.
     unasked: BTreeSet<EndId>,
     sent: usize,
-    order: u64,
     steps: usize,
 }
 
@@ -266,15 +263,13 @@ impl World {
     pub fn new(network: impl Network + 'static) -> Self {
         Self {
             now: Instant::ORIGIN,
-            network: Box::new(network),
-            wire: BTreeMap::new(),
+            wire: Wire::new(network),
             listeners: BTreeMap::new(),
             ends: BTreeMap::new(),
             log: Vec::new(),
             is_batching: false,
             unasked: BTreeSet::new(),
             sent: 0,
-            order: 0,
             steps: 0,
         }
     }
@@ -394,10 +389,7 @@ impl World {
     fn carry(&mut self, by: EndId, bytes: Vec<u8>) {
         let datagram = Datagram { number: self.sent, from: by.local, to: by.peer, bytes };
         self.sent += 1;
-        for (delay, datagram) in self.network.carry(self.now, datagram) {
-            self.order += 1;
-            self.wire.insert((self.now + delay, self.order), datagram);
-        }
+        self.wire.carry(self.now, datagram);
     }
 
     // --- time ---
@@ -436,8 +428,8 @@ impl World {
             let tail = self.log.len().saturating_sub(40);
             panic!("livelock after {} steps, ending with {:#?}", self.steps, &self.log[tail..]);
         }
-        let arrival = self.wire.keys().next().copied();
-        if arrival.is_none_or(|(at, _)| at > self.now) && !self.unasked.is_empty() {
+        let arrival = self.wire.next_arrival();
+        if arrival.is_none_or(|at| at > self.now) && !self.unasked.is_empty() {
             for id in core::mem::take(&mut self.unasked) {
                 self.pump(id);
             }
@@ -450,16 +442,16 @@ impl World {
             .min();
         let is_arrival = match (arrival, deadline) {
             (None, None) => return false,
-            (Some((at, _)), Some((due, _))) => at <= due,
+            (Some(at), Some((due, _))) => at <= due,
             (arrival, _) => arrival.is_some(),
         };
-        let at = if is_arrival { arrival.map(|(at, _)| at) } else { deadline.map(|(due, _)| due) };
+        let at = if is_arrival { arrival } else { deadline.map(|(due, _)| due) };
         if limit.is_some_and(|limit| at.is_some_and(|at| at > limit)) {
             return false;
         }
         self.now = at.expect("one of both").max(self.now);
         if is_arrival {
-            let (_, datagram) = self.wire.pop_first().expect("an arrival");
+            let datagram = self.wire.arrive().expect("an arrival");
             self.arrive(datagram);
         } else {
             let (_, id) = deadline.expect("a deadline");

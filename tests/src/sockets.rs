@@ -13,7 +13,7 @@ use dtls_core::{ClientConfig, Instant, SendError, ServerConfig};
 use dtls_endpoint::{Admission, Endpoint, Event, Handle, Limits};
 
 use crate::sim::Address;
-use crate::sim::network::{Datagram, Network};
+use crate::sim::network::{Datagram, Network, Wire};
 
 impl dtls_endpoint::Address for Address {
     /// Sixteen are neighbours.
@@ -49,9 +49,7 @@ pub struct Told {
 /// All endpoints, the wire between them, and the time.
 pub struct Sockets {
     now: Instant,
-    network: Box<dyn Network>,
-    /// By time of arrival, then by order of sending.
-    wire: BTreeMap<(Instant, u64), Datagram>,
+    wire: Wire,
     sockets: BTreeMap<Address, Socket>,
     deadlines: BTreeSet<(Instant, Address)>,
     /// Every datagram that has left, and when.
@@ -60,7 +58,6 @@ pub struct Sockets {
     pub told: Vec<Told>,
     /// Application data: where it was lent, by which session, and what.
     pub payloads: Vec<(Address, Handle, Vec<u8>)>,
-    order: u64,
     /// How often a deadline was served.
     pub deadlines_served: usize,
 }
@@ -89,14 +86,12 @@ impl Sockets {
     pub fn new(network: impl Network + 'static) -> Self {
         Self {
             now: Instant::ORIGIN,
-            network: Box::new(network),
-            wire: BTreeMap::new(),
+            wire: Wire::new(network),
             sockets: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             sent: Vec::new(),
             told: Vec::new(),
             payloads: Vec::new(),
-            order: 0,
             deadlines_served: 0,
         }
     }
@@ -219,10 +214,7 @@ impl Sockets {
         assert!(!bytes.is_empty(), "{from:?} sent an empty datagram");
         let datagram = Datagram { number: self.sent.len(), from, to, bytes };
         self.sent.push((self.now, datagram.clone()));
-        for (delay, datagram) in self.network.carry(self.now, datagram) {
-            self.order += 1;
-            self.wire.insert((self.now + delay, self.order), datagram);
-        }
+        self.wire.carry(self.now, datagram);
     }
 
     // --- time ---
@@ -253,7 +245,7 @@ impl Sockets {
 
     /// Does what comes next; `false` if nothing does, or nothing until `limit`.
     pub fn step(&mut self, limit: Option<Instant>) -> bool {
-        let arrival = self.wire.keys().next().map(|(at, _)| *at);
+        let arrival = self.wire.next_arrival();
         let deadline = self.deadlines.first().map(|(at, _)| (*at).max(self.now));
         let Some(next) = arrival.into_iter().chain(deadline).min() else { return false };
         if limit.is_some_and(|limit| next > limit) {
@@ -261,7 +253,7 @@ impl Sockets {
         }
         self.now = self.now.max(next);
         if arrival.is_some_and(|at| at <= next) {
-            let (_, datagram) = self.wire.pop_first().expect("an arrival");
+            let datagram = self.wire.arrive().expect("an arrival");
             self.arrive(datagram);
         } else {
             let (due, at) = *self.deadlines.first().expect("a deadline");

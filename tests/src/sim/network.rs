@@ -34,6 +34,46 @@ pub trait Network {
     fn carry(&mut self, now: Instant, datagram: Datagram) -> Vec<(Duration, Datagram)>;
 }
 
+/// What is under way, by time of arrival, then by order of sending.
+pub struct Wire {
+    network: Box<dyn Network>,
+    under_way: BTreeMap<(Instant, u64), Datagram>,
+    order: u64,
+}
+
+impl Wire {
+    /// Nothing is under way, and `network` decides what becomes of what will be.
+    #[must_use]
+    pub fn new(network: impl Network + 'static) -> Self {
+        Self { network: Box::new(network), under_way: BTreeMap::new(), order: 0 }
+    }
+
+    /// A datagram leaves.
+    pub fn carry(&mut self, now: Instant, datagram: Datagram) {
+        for (delay, datagram) in self.network.carry(now, datagram) {
+            self.order += 1;
+            self.under_way.insert((now + delay, self.order), datagram);
+        }
+    }
+
+    /// Whether nothing is under way.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.under_way.is_empty()
+    }
+
+    /// When the next datagram arrives.
+    #[must_use]
+    pub fn next_arrival(&self) -> Option<Instant> {
+        self.under_way.keys().next().map(|(at, _)| *at)
+    }
+
+    /// The datagram that arrives next.
+    pub fn arrive(&mut self) -> Option<Datagram> {
+        self.under_way.pop_first().map(|(_, datagram)| datagram)
+    }
+}
+
 /// Everything arrives, in order.
 #[derive(Clone, Copy, Debug)]
 pub struct Clean;
