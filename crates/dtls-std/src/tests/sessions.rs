@@ -48,9 +48,8 @@ fn two_threads_may_send_and_receive_on_one_session_at_once() {
     });
 }
 
-#[test]
-fn both_sides_agree_on_what_was_negotiated() {
-    let party = Party::new();
+/// An endpoint, a client that asks for it by name, and the server's session: with a protocol and a profile to choose.
+fn pair_with_extensions(party: &Party) -> (Endpoint, Session, Session) {
     let choose = |settings: &mut Settings| {
         settings.alpn = vec![b"coap".to_vec()];
         settings.srtp_profiles = vec![SrtpProfile::AEAD_AES_128_GCM];
@@ -59,6 +58,13 @@ fn both_sides_agree_on_what_was_negotiated() {
     let name = "localhost".try_into().unwrap();
     let client = connect(endpoint.local_addr(), Some(name), party.client_with(choose)).unwrap();
     let server = accept(&endpoint);
+    (endpoint, client, server)
+}
+
+#[test]
+fn both_sides_agree_on_what_was_negotiated() {
+    let party = Party::new();
+    let (endpoint, client, server) = pair_with_extensions(&party);
 
     let (ours, theirs) = (client.info(), server.info());
     assert_eq!((ours.role, theirs.role), (Role::Client, Role::Server));
@@ -88,14 +94,7 @@ fn both_sides_agree_on_what_was_negotiated() {
 #[test]
 fn a_session_answers_in_the_words_of_node() {
     let party = Party::new();
-    let choose = |settings: &mut Settings| {
-        settings.alpn = vec![b"coap".to_vec()];
-        settings.srtp_profiles = vec![SrtpProfile::AEAD_AES_128_GCM];
-    };
-    let endpoint = listen(("127.0.0.1", 0), party.server_with(choose)).unwrap();
-    let name = "localhost".try_into().unwrap();
-    let client = connect(endpoint.local_addr(), Some(name), party.client_with(choose)).unwrap();
-    let server = accept(&endpoint);
+    let (_endpoint, client, server) = pair_with_extensions(&party);
     for session in [&client, &server] {
         let info = session.info();
         assert_eq!((session.protocol(), session.cipher()), (info.version, info.cipher_suite));
