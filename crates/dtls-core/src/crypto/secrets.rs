@@ -183,6 +183,18 @@ mod tests {
     }
 
     #[test]
+    fn a_pre_shared_key_stands_whole_behind_zeros_or_behind_the_shared_secret() {
+        let key = PresharedKey::new(alloc::vec![1, 2, 3, 4, 5]).unwrap();
+        // RFC 4279 section 2.
+        let alone = PreMasterSecret::of_preshared_key(&key, None);
+        assert_eq!(alone.as_bytes(), [0, 5, 0, 0, 0, 0, 0, 0, 5, 1, 2, 3, 4, 5]);
+        // RFC 5489 section 2.
+        let shared = PreMasterSecret::new(alloc::vec![9, 8, 7]);
+        let both = PreMasterSecret::of_preshared_key(&key, Some(&shared));
+        assert_eq!(both.as_bytes(), [0, 3, 9, 8, 7, 0, 5, 1, 2, 3, 4, 5]);
+    }
+
+    #[test]
     fn the_key_block_is_cut_in_the_order_of_rfc_5246() {
         let master = MasterSecret::new(&unhex(MASTER_SECRET).try_into().unwrap());
         let server = unhex("ae6c806f8ad4d80784549dff28a4b58fd837681a51d928c3e30ee5ff14f39868").try_into().unwrap();

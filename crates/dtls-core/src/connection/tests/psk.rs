@@ -177,6 +177,24 @@ fn keys_that_differ_end_in_silence_by_the_deadline_and_never_in_a_storm() {
 }
 
 #[test]
+fn a_server_gives_up_ten_seconds_after_the_first_finished_that_does_not_decrypt() {
+    let mut client = client(identity(b"other", 9), |_| {});
+    let mut server = server(known(), |_| {});
+    exchange(&mut client, &mut server, START);
+    assert_eq!(server.poll_event(), Some(Event::KeysProbablyDiffer));
+    let mut now = START;
+    while !server.is_over() {
+        now = [client.poll_timeout(), server.poll_timeout()].into_iter().flatten().min().unwrap();
+        client.handle_timeout(now);
+        server.handle_timeout(now);
+        // What does not decrypt again does not make it longer.
+        exchange(&mut client, &mut server, now);
+    }
+    assert_eq!(now, START + Duration::from_secs(10));
+    assert_eq!(server.poll_event(), Some(Event::Failed(Error::HandshakeTimeout)));
+}
+
+#[test]
 fn an_unknown_identity_looks_like_a_wrong_key_unless_the_server_would_rather_say_so() {
     // What the server sends from the client's flight 5 on, to a client that is known and to one that is not.
     let answers = |policy: UnknownPsk, who: PskIdentity| {
