@@ -1,5 +1,7 @@
 //! Pre-shared keys in the place of certificates.
 
+mod forged;
+
 use super::*;
 use crate::config::{PskMismatch, UnknownPsk};
 use crate::crypto::{PresharedKey, PskClient, PskIdentity, PskServer, Psks};
@@ -61,10 +63,15 @@ fn run_out(client: &mut Connection, server: &mut Connection) -> usize {
 
 /// The types of the messages in the clear.
 fn types(flight: &[Vec<u8>]) -> Vec<HandshakeType> {
+    messages(flight).into_iter().map(|(typ, _)| typ).collect()
+}
+
+/// The messages in the clear, none of which is cut.
+fn messages(flight: &[Vec<u8>]) -> Vec<(HandshakeType, Vec<u8>)> {
     let records = flight.iter().flat_map(|datagram| Records::new(datagram)).map(Result::unwrap);
     let handshake = records.filter(|record| record.header.content_type == ContentType::HANDSHAKE);
     let fragments = handshake.filter(|record| record.header.epoch == Epoch::ZERO).flat_map(|r| Fragments::new(r.body));
-    fragments.map(|fragment| fragment.unwrap().header.typ).collect()
+    fragments.map(|fragment| fragment.unwrap()).map(|whole| (whole.header.typ, whole.body.to_vec())).collect()
 }
 
 #[test]
