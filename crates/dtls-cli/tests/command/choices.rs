@@ -53,28 +53,33 @@ fn a_pre_shared_key_stands_for_certificates_and_records_keep_to_their_limits() {
         "--record-size-limit",
         "100",
     ]);
+    let with = |options: &[&str]| {
+        dtls(&[&["client", &server.address, "--psk", "other:445566"][..], options].concat()).finish()
+    };
     for (limit, longest) in [(&[][..], "100"), (&["--record-size-limit", "80"], "80")] {
-        let client = dtls(
-            &[
-                &["client", &server.address, "--psk", "other:445566", "--send-size", longest, "--expect-echo"][..],
-                limit,
-            ]
-            .concat(),
-        )
-        .finish();
+        let client = with(&[&["--send-size", longest, "--expect-echo"][..], limit].concat());
         if limit.is_empty() {
             // A client that says nothing of limits is told none.
             assert!(client.line("CONNECTED").contains("psk=other certificate=- subject=- verified=yes"));
         }
         assert_eq!(client.code, 0, "{}", client.stdout);
     }
+    for (limit, longest, too_long) in
+        [(["--record-size-limit", "80"], 100, "101"), (["--max-fragment-length", "512"], 512, "513")]
+    {
+        let cut = with(&[&limit[..], &["--send-size", too_long]].concat());
+        assert_eq!(cut.code, 2, "{}", cut.stdout);
+        let problem = format!("--send-size: {too_long} bytes do not fit, {longest} do");
+        assert!(cut.stderr.contains(&problem), "{}", cut.stderr);
+    }
+    // The server may be told more than it may say.
+    let unheard = with(&["--record-size-limit", "80", "--send-size", "81", "--expect-echo", "--wait", "200"]);
+    assert_eq!(unheard.code, 4, "{}", unheard.stdout);
+    // Without an ephemeral exchange there is this message only for the sake of a hint.
+    let hinted = with(&["--suites", "TLS_PSK_WITH_AES_128_GCM_SHA256", "--trace"]);
+    assert!(hinted.stderr.contains("<   ServerKeyExchange "), "{}", hinted.stderr);
     let wrong = dtls(&["client", &server.address, "--psk", "other:00", "--handshake-timeout", "2"]).finish();
     assert_eq!(wrong.code, 3, "{}", wrong.stdout);
-    let cut =
-        ["client", &server.address, "--psk", "other:445566", "--max-fragment-length", "512", "--send-size", "513"];
-    let cut = dtls(&cut).finish();
-    assert_eq!(cut.code, 2, "{}", cut.stdout);
-    assert!(cut.stderr.contains("--send-size: 513 bytes do not fit, 512 do"), "{}", cut.stderr);
 }
 
 #[test]
