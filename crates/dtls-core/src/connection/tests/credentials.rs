@@ -363,8 +363,8 @@ fn a_server_sends_the_status_behind_the_certificate_and_only_to_who_asks() {
     let alice = Holder::new();
     let stapled = alice.certified.clone().with_ocsp_response(b"good".to_vec());
     let status = CertificateStatus { ocsp_response: b"good" }.to_vec();
-    for (trust, is_asked) in [(Arc::new(WantsStatus(b"good")) as Arc<dyn PeerVerifier>, true), (alice.pinned(), false)]
-    {
+    let curious: Arc<dyn PeerVerifier> = Arc::new(WantsStatus(b"good"));
+    for (trust, is_asked) in [(curious, true), (alice.pinned(), false)] {
         let (hello, flight) = hellos(trust, None, &stapled);
         let asked = ClientHello::decode_all(body(&hello)).unwrap().extensions.status_request;
         assert_eq!(asked, is_asked);
