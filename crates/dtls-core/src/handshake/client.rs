@@ -18,6 +18,8 @@
 //!                           <--------             Finished       flight 6
 //! ```
 
+mod flight_5;
+
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::RangeInclusive;
@@ -26,32 +28,28 @@ use rustls_pki_types::ServerName;
 
 use super::client_psk::{AwaitPskIdentity, AwaitPskServerFlight};
 use super::credentials::{self, Shown};
-use super::exchange::{Exchange, ReadKey, WriteKey};
-use super::key_schedule::{self, ExporterSecret, Randoms};
+use super::exchange::Exchange;
+use super::key_schedule::Randoms;
 use super::negotiate::{self, ClientChoice};
 use super::parsed::{Dialect, Parsed};
 use super::reassembly::Message;
 use super::retransmit::Expect;
-use super::{Completed, PeerProof, State, Step};
+use super::{State, Step};
 use crate::config::{ClientConfig, ConfigError, ExtendedMasterSecret};
-use crate::crypto::secrets::{MasterSecret, PreMasterSecret};
-use crate::crypto::sign::Identity;
-use crate::crypto::verify::{
-    HandshakeSignatureValid, PeerAuthenticated, PeerRole, PresentedPeer, SignatureFault, verify_signature_by,
-};
+use crate::crypto::verify::{HandshakeSignatureValid, SignatureFault, verify_signature_by};
 use crate::decision::{Answer, Question};
 use crate::error::{CertificateError, Error};
 use crate::event::{Role, SessionInfo};
-use crate::wire::certificate::{CertificateRequest, CertificateStatus, CertificateVerify};
-use crate::wire::codec::Decode as _;
+use crate::wire::certificate::CertificateStatus;
 use crate::wire::enums::{
     CompressionMethod, EcPointFormat, HandshakeType, NamedGroup, ProtocolVersion, SignatureScheme,
 };
 use crate::wire::extensions::{ClientExtensions, UseSrtp};
 use crate::wire::fragment::MessageSeq;
 use crate::wire::hello::{ClientHello, HelloVerifyRequest, Random, ServerHello};
-use crate::wire::key_exchange::{EcdheClientKeyExchange, EcdheServerKeyExchange};
-use crate::wire::small::Finished;
+use crate::wire::key_exchange::EcdheServerKeyExchange;
+pub(super) use flight_5::AwaitFinished;
+use flight_5::{AwaitIdentity, AwaitSignature, AwaitVerdict};
 
 /// Where a client is in its handshake.
 #[derive(Debug)]
@@ -119,12 +117,13 @@ impl ClientState {
         match self {
             Self::AwaitServerHello(_) | Self::AwaitCertificate(_) => 0,
             Self::AwaitServerKeyExchange(state) => state.peer.held(),
-            Self::AwaitServerHelloDone(state) | Self::AwaitVerdict(AwaitVerdict(state)) => state.held(),
-            Self::AwaitIdentity(state) => state.flight.info.held() + state.request.capacity(),
-            Self::AwaitSignature(state) => state.finish.info.held(),
+            Self::AwaitServerHelloDone(state) => state.held(),
+            Self::AwaitVerdict(state) => state.held(),
+            Self::AwaitIdentity(state) => state.held(),
+            Self::AwaitSignature(state) => state.held(),
             Self::AwaitPskServerFlight(state) => state.held(),
             Self::AwaitPskIdentity(state) => state.held(),
-            Self::AwaitFinished(state) => state.info.held(),
+            Self::AwaitFinished(state) => state.held(),
         }
     }
 
@@ -350,6 +349,31 @@ pub(super) struct Session {
     pub(super) randoms: Randoms,
 }
 
+impl Session {
+    pub(super) const fn dialect(&self) -> Dialect {
+        let ClientChoice { suite, certificate_types, .. } = &self.choice;
+        Dialect { key_exchange: suite.key_exchange, certificate_type: certificate_types.server }
+    }
+
+    /// What the hellos have settled.
+    pub(super) fn info(&self) -> SessionInfo {
+        SessionInfo {
+            role: Role::Client,
+            version: ProtocolVersion::DTLS_1_2,
+            cipher_suite: self.choice.suite.id,
+            group: None,
+            signature_scheme: None,
+            psk_identity: None,
+            extended_master_secret: self.choice.extended_master_secret,
+            alpn: self.choice.alpn.clone(),
+            srtp: self.choice.srtp.clone(),
+            server_name: self.offer.host_name().map(|name| name.as_bytes().to_vec()),
+            peer_certificates: Vec::new(),
+            peer_raw_public_key: None,
+        }
+    }
+}
+
 /// Waits for the server's certificate.
 #[derive(Debug)]
 pub(crate) struct AwaitCertificate {
@@ -469,232 +493,7 @@ impl AwaitServerHelloDone {
 
     fn on_server_hello_done(self, message: &Message, x: &mut Exchange) -> Result<Step, Error> {
         x.transcript.add(&message.bytes);
-        let state = AwaitVerdict(self);
-        let verifier = state.0.session.offer.config.verifier.as_ref().ok_or(Error::CertificateMissing)?;
-        if verifier.defers(&state.presented()) {
-            return Ok(Step::Await(state.into()));
-        }
-        let verdict = verifier.verify(&state.presented());
-        state.on_verdict(verdict, x)
-    }
-}
-
-/// Waits for the word whether the server is to be trusted.
-#[derive(Debug)]
-pub(crate) struct AwaitVerdict(AwaitServerHelloDone);
-
-impl AwaitVerdict {
-    fn presented(&self) -> PresentedPeer<'_> {
-        let name = self.0.session.offer.server_name.as_ref();
-        let Peer { shown, ocsp_response } = &self.0.peer;
-        PresentedPeer {
-            credential: shown.credential(),
-            role: PeerRole::Server { name },
-            ocsp_response: ocsp_response.as_deref(),
-        }
-    }
-
-    fn on_verdict(self, verdict: Result<PeerAuthenticated, CertificateError>, x: &mut Exchange) -> Result<Step, Error> {
-        let AwaitServerHelloDone { session, peer, share, request } = self.0;
-        let authenticated = verdict.map_err(Error::Certificate)?;
-        let mut info = SessionInfo { group: Some(share.group), signature_scheme: Some(share.scheme), ..session.info() };
-        peer.shown.tell(&mut info);
-        let ServerShare { group, public_key, signature, .. } = share;
-        let flight =
-            Flight5 { session, info, group, public_key, proof: PeerProof::Certificate(authenticated, signature) };
-        if let Some(request) = request {
-            return AwaitIdentity::begin(AwaitIdentity { flight, request }, x);
-        }
-        x.begin_flight();
-        flight.exchange_keys(None, x)
-    }
-}
-
-// --- flight 5 ---
-
-/// What flight 5 is made of, whatever we show in it.
-#[derive(Debug)]
-struct Flight5 {
-    session: Session,
-    info: SessionInfo,
-    group: NamedGroup,
-    /// The server's share.
-    public_key: Vec<u8>,
-    proof: PeerProof,
-}
-
-/// Waits for the choice of a certificate for a server that asks for one.
-#[derive(Debug)]
-pub(crate) struct AwaitIdentity {
-    flight: Flight5,
-    /// The body of the server's CertificateRequest.
-    request: Vec<u8>,
-}
-
-impl AwaitIdentity {
-    fn begin(self, x: &mut Exchange) -> Result<Step, Error> {
-        let config = Arc::clone(&self.flight.session.offer.config);
-        let Some(chooser) = &config.chooser else { return self.on_choice(&config.identities, x) };
-        let request = self.request()?;
-        if chooser.defers(&request) {
-            return Ok(Step::Await(self.into()));
-        }
-        let chosen = chooser.choose(&request);
-        self.on_choice(chosen.as_slice(), x)
-    }
-
-    fn question(&self) -> Option<Question<'_>> {
-        self.request().ok().map(Question::Identity)
-    }
-
-    fn request(&self) -> Result<CertificateRequest<'_>, Error> {
-        let malformed = |fault| Error::Malformed(HandshakeType::CERTIFICATE_REQUEST, fault);
-        CertificateRequest::decode_all(&self.request).map_err(malformed)
-    }
-
-    /// Shows the first of these that suits the server, or nothing.
-    fn on_choice(self, identities: &[Identity], x: &mut Exchange) -> Result<Step, Error> {
-        let Session { offer, choice, .. } = &self.flight.session;
-        let typ = choice.certificate_types.client;
-        let signer = negotiate::choose_identity(&self.request()?, identities, typ, &offer.config.settings);
-        x.begin_flight();
-        credentials::send_certificate(signer.as_ref().map(|(identity, _)| identity), x)?;
-        self.flight.exchange_keys(signer, x)
-    }
-}
-
-impl Flight5 {
-    fn exchange_keys(self, signer: Option<(Identity, SignatureScheme)>, x: &mut Exchange) -> Result<Step, Error> {
-        let Self { session, info, group, public_key, proof } = self;
-        let provider = &session.offer.config.provider;
-        let group = provider.group(group).ok_or(Error::CryptoFailed)?;
-        let key_exchange = group.start(&*provider.random).map_err(|_| Error::CryptoFailed)?;
-        let share = EcdheClientKeyExchange { public_key: key_exchange.public_key() };
-        x.message(HandshakeType::CLIENT_KEY_EXCHANGE, &share)?;
-        let pre_master_secret = key_exchange.complete(&public_key).map_err(|_| Error::BadKeyShare)?;
-        let master = session.master_secret(&pre_master_secret, x)?;
-        let finish = AwaitFinished { session, master, info, proof };
-        match signer {
-            Some((identity, scheme)) => AwaitSignature { finish, identity, scheme }.begin(x),
-            None => finish.finish_flight_5(x),
-        }
-    }
-}
-
-/// Waits for our signature of the handshake.
-#[derive(Debug)]
-pub(crate) struct AwaitSignature {
-    finish: AwaitFinished,
-    identity: Identity,
-    scheme: SignatureScheme,
-}
-
-impl AwaitSignature {
-    fn begin(self, x: &mut Exchange) -> Result<Step, Error> {
-        if self.identity.key().defers() {
-            return Ok(Step::Await(self.into()));
-        }
-        let signature = self.identity.sign(self.scheme, x.transcript.messages())?;
-        self.on_signature(&signature, x)
-    }
-
-    fn question<'a>(&'a self, x: &'a Exchange) -> Question<'a> {
-        Question::Signature { identity: &self.identity, scheme: self.scheme, message: x.transcript.messages() }
-    }
-
-    fn on_late_signature(self, signature: &[u8], x: &mut Exchange) -> Result<Step, Error> {
-        let provider = &self.finish.session.offer.config.provider;
-        self.identity.check_signature(provider, self.scheme, x.transcript.messages(), signature)?;
-        self.on_signature(signature, x)
-    }
-
-    fn on_signature(self, signature: &[u8], x: &mut Exchange) -> Result<Step, Error> {
-        x.message(HandshakeType::CERTIFICATE_VERIFY, &CertificateVerify { scheme: self.scheme, signature })?;
-        self.finish.finish_flight_5(x)
-    }
-}
-
-// --- what flight 5 has in common, whoever proves what by which key ---
-
-impl Session {
-    pub(super) const fn dialect(&self) -> Dialect {
-        let ClientChoice { suite, certificate_types, .. } = &self.choice;
-        Dialect { key_exchange: suite.key_exchange, certificate_type: certificate_types.server }
-    }
-
-    /// Computes the master secret, once ClientKeyExchange is part of the transcript.
-    pub(super) fn master_secret(&self, secret: &PreMasterSecret, x: &Exchange) -> Result<MasterSecret, Error> {
-        let session_hash = if self.choice.extended_master_secret { Some(x.digest()?) } else { None };
-        Ok(key_schedule::master_secret(&self.choice.suite, secret, session_hash.as_ref(), &self.randoms))
-    }
-
-    /// Sends ChangeCipherSpec and Finished, and hands over the keys.
-    pub(super) fn finish_flight_5(&self, master: &MasterSecret, x: &mut Exchange) -> Result<(), Error> {
-        let suite = &self.choice.suite;
-        x.transcript.drop_messages();
-        x.change_cipher_spec();
-        let verify_data = key_schedule::verify_data(Role::Client, suite, master, &x.digest()?);
-        x.message(HandshakeType::FINISHED, &Finished { verify_data: &verify_data })?;
-        x.send(Expect::Answer);
-
-        let (sealer, opener) =
-            key_schedule::record_keys(Role::Client, suite, master, &self.randoms).map_err(|_| Error::CryptoFailed)?;
-        x.write_key = Some(WriteKey { sealer, blocks_allowed: suite.limits.seal_blocks });
-        x.read_key = Some(ReadKey { opener, failures_allowed: suite.limits.open_failures });
-        if let Some(key_log) = &self.offer.config.settings.key_log {
-            key_log.log("CLIENT_RANDOM", &self.randoms.client.0, master.as_bytes());
-        }
-        Ok(())
-    }
-
-    /// What the hellos have settled.
-    pub(super) fn info(&self) -> SessionInfo {
-        SessionInfo {
-            role: Role::Client,
-            version: ProtocolVersion::DTLS_1_2,
-            cipher_suite: self.choice.suite.id,
-            group: None,
-            signature_scheme: None,
-            psk_identity: None,
-            extended_master_secret: self.choice.extended_master_secret,
-            alpn: self.choice.alpn.clone(),
-            srtp: self.choice.srtp.clone(),
-            server_name: self.offer.host_name().map(|name| name.as_bytes().to_vec()),
-            peer_certificates: Vec::new(),
-            peer_raw_public_key: None,
-        }
-    }
-}
-
-// --- flight 6 ---
-
-/// Waits for the proof that the server saw the same handshake.
-#[derive(Debug)]
-pub(crate) struct AwaitFinished {
-    session: Session,
-    master: MasterSecret,
-    info: SessionInfo,
-    proof: PeerProof,
-}
-
-impl AwaitFinished {
-    pub(super) const fn new(session: Session, master: MasterSecret, info: SessionInfo, proof: PeerProof) -> Self {
-        Self { session, master, info, proof }
-    }
-
-    fn finish_flight_5(self, x: &mut Exchange) -> Result<Step, Error> {
-        self.session.finish_flight_5(&self.master, x)?;
-        Ok(Step::Await(self.into()))
-    }
-
-    fn on_finished(self, finished: Finished<'_>, x: &mut Exchange) -> Result<Step, Error> {
-        let Self { session, master, info, proof } = self;
-        let suite = &session.choice.suite;
-        let expected = key_schedule::verify_data(Role::Server, suite, &master, &x.digest()?);
-        let finished = key_schedule::verify_finished(&expected, finished.verify_data)?;
-        let policy = session.offer.config.settings.exporters;
-        let exporter = ExporterSecret { master, randoms: session.randoms, hash: suite.hash, policy };
-        Ok(Step::Complete(Completed::new(info, exporter, proof, finished)))
+        AwaitVerdict::begin(self, x)
     }
 }
 
