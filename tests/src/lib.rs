@@ -14,6 +14,7 @@
 //! | handshakes byte for byte, known answers | `tests/golden.rs`, `tests/vectors.rs` | [`seeded`] |
 //! | many sessions on one socket | `tests/endpoint/` | [`sockets`], [`quick`] |
 //! | openssl | `tests/interop_openssl/` | [`interop`] |
+//! | the snippets of `docs/identities.md` | its own text | [`exhibit`] |
 //! | a program that cannot link std, outside the workspace | `no-std/` | |
 //!
 //! Nothing here sleeps. Time is an argument that jumps to the deadlines the code returned, and every seed is printed;
@@ -29,6 +30,7 @@
 
 pub mod certificates;
 pub mod dice;
+pub mod exhibit;
 pub mod interop;
 pub mod observe;
 pub mod peer;

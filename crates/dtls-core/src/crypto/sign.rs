@@ -7,7 +7,7 @@ use core::fmt;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, SubjectPublicKeyInfoDer, alg_id};
 
 use super::suite::SuiteAuthentication;
-use super::verify::{PeerCredential, verify_signature_by};
+use super::verify::{PeerCredential, verify_handshake_signature};
 use super::x509::{SubjectPublicKey, issuer, subject_public_key};
 use super::{CryptoError, CryptoProvider};
 use crate::error::Error;
@@ -202,7 +202,7 @@ impl Identity {
         signature: &[u8],
     ) -> Result<(), Error> {
         let public_key = self.credential().public_key().map_err(|_| Error::SignerFailed)?;
-        let verified = verify_signature_by(provider, public_key, scheme, message, signature);
+        let verified = verify_handshake_signature(provider, public_key, scheme, message, signature);
         verified.map(|_valid| ()).map_err(|_| Error::SignerFailed)
     }
 
@@ -213,7 +213,7 @@ impl Identity {
         let message = b"does this key belong to this certificate?";
         let mut signature = Vec::new();
         self.key.sign(scheme, message, &mut signature).map_err(|_| IdentityError::KeyUnusable)?;
-        verify_signature_by(provider, public_key, scheme, message, &signature)
+        verify_handshake_signature(provider, public_key, scheme, message, &signature)
             .map(|_valid| ())
             .map_err(|_| IdentityError::KeyIsNotTheLeafs)
     }

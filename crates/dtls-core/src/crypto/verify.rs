@@ -19,7 +19,7 @@ use super::x509::{SubjectPublicKey, UnreadableCertificate, subject_public_key};
 pub use crate::error::CertificateError;
 use crate::wire::enums::{CertificateType, SignatureScheme};
 
-/// Checks that the holder of the key in `certificate` signed `message` under `scheme`.
+/// Checks that the holder of `public_key` signed `message` under `scheme`.
 ///
 /// For ServerKeyExchange and CertificateVerify. That the scheme is among those we offered is the caller's part.
 ///
@@ -27,18 +27,6 @@ use crate::wire::enums::{CertificateType, SignatureScheme};
 ///
 /// See [`SignatureFault`].
 pub fn verify_handshake_signature(
-    provider: &CryptoProvider,
-    certificate: &CertificateDer<'_>,
-    scheme: SignatureScheme,
-    message: &[u8],
-    signature: &[u8],
-) -> Result<HandshakeSignatureValid, SignatureFault> {
-    let public_key = subject_public_key(certificate).map_err(|_| SignatureFault::CertificateUnreadable)?;
-    verify_signature_by(provider, public_key, scheme, message, signature)
-}
-
-/// As [`verify_handshake_signature`], for a key that has been read.
-pub(crate) fn verify_signature_by(
     provider: &CryptoProvider,
     public_key: SubjectPublicKey<'_>,
     scheme: SignatureScheme,
@@ -66,11 +54,9 @@ pub(crate) fn verify_signature_by(
 #[must_use]
 pub struct HandshakeSignatureValid(());
 
-/// Why a peer has not shown that it holds the key of its certificate.
+/// Why a peer has not shown that it holds the key that it shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignatureFault {
-    /// The certificate's public key cannot be read.
-    CertificateUnreadable,
     /// The provider does not have the scheme.
     SchemeUnknown,
     /// The scheme is for another kind of key than the certificate's, or for a curve or form the provider does not
@@ -83,7 +69,6 @@ pub enum SignatureFault {
 impl fmt::Display for SignatureFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::CertificateUnreadable => "the public key of the peer's certificate cannot be read",
             Self::SchemeUnknown => "the peer signed under a scheme that the provider does not have",
             Self::SchemeDoesNotFitKey => "the peer signed under a scheme that does not fit its certificate's key",
             Self::Invalid => "the peer's signature is not one by its certificate's key",
@@ -263,6 +248,10 @@ mod tests {
         ]
     }
 
+    fn key_of<'a>(certificate: &'a CertificateDer<'_>) -> SubjectPublicKey<'a> {
+        subject_public_key(certificate).unwrap()
+    }
+
     fn sign(provider: &CryptoProvider, key: &PrivateKeyDer<'_>, scheme: SignatureScheme) -> Vec<u8> {
         let mut signature = Vec::new();
         provider.key_loader.load(key).unwrap().sign(scheme, MESSAGE, &mut signature).unwrap();
@@ -277,7 +266,8 @@ mod tests {
                     for scheme in signer.key_loader.load(&key).unwrap().schemes() {
                         let signature = sign(&signer, &key, *scheme);
                         let verdict = |message, signature: &[u8]| {
-                            verify_handshake_signature(&verifier, &cert, *scheme, message, signature).map(|_| ())
+                            verify_handshake_signature(&verifier, key_of(&cert), *scheme, message, signature)
+                                .map(|_| ())
                         };
                         assert_eq!(verdict(MESSAGE, &signature), Ok(()), "{scheme}");
                         assert_eq!(verdict(b"other randoms", &signature), Err(SignatureFault::Invalid), "{scheme}");
@@ -303,7 +293,8 @@ mod tests {
                     let name = scheme.name().unwrap();
                     let own = key.schemes()[0].name().unwrap();
                     if name.split('_').next() != own.split('_').next() {
-                        let verdict = verify_handshake_signature(&provider, &cert, scheme, MESSAGE, b"signature");
+                        let verdict =
+                            verify_handshake_signature(&provider, key_of(&cert), scheme, MESSAGE, b"signature");
                         assert_eq!(verdict.map(|_| ()), Err(SignatureFault::SchemeDoesNotFitKey), "{own} {name}");
                     }
                 }
@@ -317,8 +308,9 @@ mod tests {
         for provider in providers() {
             for (cert, scheme, signature) in CROSSED {
                 let cert = CertificateDer::from(cert);
-                let verdict =
-                    |message| verify_handshake_signature(&provider, &cert, scheme, message, signature).map(|_| ());
+                let verdict = |message| {
+                    verify_handshake_signature(&provider, key_of(&cert), scheme, message, signature).map(|_| ())
+                };
                 assert_eq!(verdict(b"sample".as_slice()), Ok(()), "{scheme}");
                 assert_eq!(verdict(b"simple".as_slice()), Err(SignatureFault::Invalid), "{scheme}");
             }
@@ -343,24 +335,30 @@ mod tests {
         for provider in providers() {
             let (cert, _) = self_signed();
             for scheme in [0x0201, 0x0203, 0x0101, 0x0000, 0x0808, 0x0403 ^ 0xffff] {
-                let verdict = verify_handshake_signature(&provider, &cert, SignatureScheme(scheme), MESSAGE, b"");
+                let verdict =
+                    verify_handshake_signature(&provider, key_of(&cert), SignatureScheme(scheme), MESSAGE, b"");
                 assert_eq!(verdict.map(|_| ()), Err(SignatureFault::SchemeUnknown));
             }
         }
     }
 
     #[test]
-    fn a_certificate_without_a_readable_key_is_named() {
-        let scheme = SignatureScheme::ED25519;
+    fn a_credential_without_a_readable_key_has_none() {
+        for bytes in [&b""[..], b"\x30\x00", &RSA_CERTIFICATE[..200]] {
+            let (chain, key) = ([CertificateDer::from(bytes)], SubjectPublicKeyInfoDer::from(bytes));
+            assert_eq!(PeerCredential::Certificates(&chain).public_key(), Err(UnreadableCertificate));
+            assert_eq!(PeerCredential::RawPublicKey(&key).public_key(), Err(UnreadableCertificate));
+        }
+        assert_eq!(PeerCredential::Certificates(&[]).public_key(), Err(UnreadableCertificate));
+    }
+
+    #[test]
+    fn a_key_for_other_schemes_does_not_fit() {
         for provider in providers() {
-            for cert in [&b""[..], b"\x30\x00", &RSA_CERTIFICATE[..200]] {
-                let verdict = verify_handshake_signature(&provider, &CertificateDer::from(cert), scheme, MESSAGE, b"");
-                assert_eq!(verdict.map(|_| ()), Err(SignatureFault::CertificateUnreadable));
-            }
             // A key that says id-RSASSA-PSS is for the rsa_pss_pss schemes, which are not here.
             let cert = CertificateDer::from(RSA_PSS_OID_CERTIFICATE);
             let scheme = SignatureScheme::RSA_PSS_RSAE_SHA256;
-            let verdict = verify_handshake_signature(&provider, &cert, scheme, MESSAGE, b"");
+            let verdict = verify_handshake_signature(&provider, key_of(&cert), scheme, MESSAGE, b"");
             assert_eq!(verdict.map(|_| ()), Err(SignatureFault::SchemeDoesNotFitKey));
         }
     }
@@ -382,7 +380,7 @@ mod tests {
             for signature in &signatures {
                 let signature = crate::crypto::testing::unhex(signature);
                 let scheme = SignatureScheme::ECDSA_SECP256R1_SHA256;
-                let verdict = verify_handshake_signature(&provider, &cert, scheme, MESSAGE, &signature);
+                let verdict = verify_handshake_signature(&provider, key_of(&cert), scheme, MESSAGE, &signature);
                 assert_eq!(verdict.map(|_| ()), Err(SignatureFault::Invalid));
             }
         }

@@ -189,7 +189,7 @@ pub fn fingerprint_text(digest: &[u8]) -> String {
     text
 }
 
-/// Bytes that should be a certificate are not one.
+/// Bytes that should be a certificate, or a public key, are none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnreadableCertificate;
 

@@ -36,9 +36,9 @@ use super::reassembly::Message;
 use super::retransmit::Expect;
 use super::{State, Step};
 use crate::config::{ClientConfig, ConfigError, ExtendedMasterSecret};
-use crate::crypto::verify::{HandshakeSignatureValid, SignatureFault, verify_signature_by};
+use crate::crypto::verify::{HandshakeSignatureValid, SignatureFault, verify_handshake_signature};
 use crate::decision::{Answer, Question};
-use crate::error::{CertificateError, Error};
+use crate::error::Error;
 use crate::event::{Role, SessionInfo};
 use crate::wire::certificate::CertificateStatus;
 use crate::wire::enums::{
@@ -438,7 +438,7 @@ impl AwaitServerKeyExchange {
         let key = peer.shown.public_key()?;
         negotiate::check_curve(&key, &config.settings)?;
         let signature =
-            verify_signature_by(&config.provider, key, key_exchange.scheme, &signed, key_exchange.signature)
+            verify_handshake_signature(&config.provider, key, key_exchange.scheme, &signed, key_exchange.signature)
                 .map_err(|fault| signature_error(fault, key_exchange.scheme))?;
         x.transcript.add(&message.bytes);
         let share = ServerShare {
@@ -454,7 +454,6 @@ impl AwaitServerKeyExchange {
 /// Says in our words why a signature of the handshake was refused.
 pub(super) fn signature_error(fault: SignatureFault, scheme: SignatureScheme) -> Error {
     match fault {
-        SignatureFault::CertificateUnreadable => Error::Certificate(CertificateError::Unreadable),
         SignatureFault::SchemeUnknown => Error::UnofferedSignatureScheme(scheme),
         SignatureFault::SchemeDoesNotFitKey => Error::SignatureSchemeDoesNotFitKey(scheme),
         SignatureFault::Invalid => Error::BadSignature,

@@ -37,7 +37,7 @@ use crate::crypto::secrets::{MasterSecret, PreMasterSecret};
 use crate::crypto::sign::Identity;
 use crate::crypto::suite::CipherSuite;
 use crate::crypto::verify::{
-    HandshakeSignatureValid, PeerAuthenticated, PeerRole, PeerVerifier, PresentedPeer, verify_signature_by,
+    HandshakeSignatureValid, PeerAuthenticated, PeerRole, PeerVerifier, PresentedPeer, verify_handshake_signature,
 };
 use crate::decision::{Answer, Question};
 use crate::error::{CertificateError, Error};
@@ -515,7 +515,7 @@ impl AwaitCertificateVerify {
         let client = session.client.as_ref().ok_or(Error::CertificateMissing)?;
         let signed = x.transcript.messages();
         let signature =
-            verify_signature_by(&config.provider, client.public_key()?, verify.scheme, signed, verify.signature)
+            verify_handshake_signature(&config.provider, client.public_key()?, verify.scheme, signed, verify.signature)
                 .map_err(|fault| signature_error(fault, verify.scheme))?;
         x.transcript.add(&message.bytes);
         x.transcript.drop_messages();
