@@ -28,8 +28,9 @@ use crate::error::Error;
 use crate::event::{Event, SessionInfo, Stats};
 use crate::exporter::{ExportError, SrtpKeys, check_label};
 use crate::handshake::exchange::Exchange;
-use crate::handshake::{Handshake, client, server};
+use crate::handshake::{Handshake, Resumption, client, server};
 use crate::record::{Inbound, Outbound};
+use crate::resumption::ResumptionState;
 use crate::time::Instant;
 use crate::wire::enums::AlertDescription;
 use crate::wire::fragment::MessageSeq;
@@ -134,9 +135,33 @@ impl Connection {
         server_name: Option<ServerName<'static>>,
         now: Instant,
     ) -> Result<Self, ConfigError> {
+        Self::begin(config, server_name, None, now)
+    }
+
+    /// As [`connect`](Self::connect), and offers to go on with the session that `state` was taken from. Where that does not
+    /// [fit](ResumptionState::fits), or the server does not remember, it becomes a full handshake;
+    /// [`SessionInfo::resumed`] tells.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub fn connect_resuming(
+        config: Arc<ClientConfig>,
+        server_name: Option<ServerName<'static>>,
+        state: &ResumptionState,
+        now: Instant,
+    ) -> Result<Self, ConfigError> {
+        Self::begin(config, server_name, Some(state), now)
+    }
+
+    fn begin(
+        config: Arc<ClientConfig>,
+        server_name: Option<ServerName<'static>>,
+        resume: Option<&ResumptionState>,
+        now: Instant,
+    ) -> Result<Self, ConfigError> {
         let settings = &config.settings;
         let mut exchange = Exchange::new(MessageSeq::ZERO, settings.first_timeout, settings.longest_timeout);
-        let state = client::start(Arc::clone(&config), server_name, &mut exchange)?;
+        let state = client::start(Arc::clone(&config), server_name, resume, &mut exchange)?;
         let handshake = Handshake::new(state, exchange, MessageSeq::ZERO, settings.fault_budget);
         Ok(Self::new(handshake, settings, RecordNumber::ZERO, now))
     }
@@ -316,6 +341,12 @@ impl Connection {
         if self.is_over() {
             return;
         }
+        // RFC 5246 section 7.2.2: a session that ends with a fatal alert is not resumed.
+        if let Phase::Established(established) = &self.phase {
+            if let Some(Resumption::Cached(cache, id)) = established.resumption.as_deref() {
+                cache.remove(id);
+            }
+        }
         if let Some(description) = error.alert() {
             self.queue_alert(Alert::fatal(description));
         }
@@ -375,6 +406,20 @@ impl Connection {
                 core::mem::take(&mut established.info.peer_certificates)
             }
             Phase::Handshaking(_) | Phase::Over => Vec::new(),
+        }
+    }
+
+    /// Takes what a client needs to resume the session in another connection: once, from when it is connected until it is
+    /// dropped, unless it has failed. `None` if the configuration is not
+    /// [resumable](crate::config::ClientConfigBuilder::resumable), or the server keeps no sessions.
+    pub fn take_resumption_state(&mut self) -> Option<ResumptionState> {
+        let (Phase::Established(established) | Phase::Closed(established)) = &mut self.phase else { return None };
+        match established.resumption.take().map(|resumption| *resumption) {
+            Some(Resumption::State(state)) => Some(state),
+            cached => {
+                established.resumption = cached.map(Box::new);
+                None
+            }
         }
     }
 

@@ -74,6 +74,8 @@ pub enum Error {
     ServerHelloChangedMki,
     /// The server answered with another max_fragment_length than the client's (RFC 6066 section 4).
     ServerHelloChangedFragmentLength,
+    /// The server resumes a session with another cipher suite than it had (RFC 5246 section 7.4.1.3).
+    ServerHelloChangedSuite(CipherSuiteId),
     /// The server answered both max_fragment_length and record_size_limit (RFC 8449 section 5).
     ServerHelloLimitsRecordsTwice,
 
@@ -155,6 +157,7 @@ impl Error {
             | Self::ServerHelloChangedMki
             | Self::ServerHelloChangedFragmentLength
             | Self::ServerHelloLimitsRecordsTwice
+            | Self::ServerHelloChangedSuite(_)
             | Self::UnofferedGroup(_)
             | Self::UnofferedCertificateType(_)
             | Self::BadKeyShare
@@ -215,6 +218,9 @@ impl fmt::Display for Error {
             Self::ServerHelloChangedMki => f.write_str("the server answered with another MKI"),
             Self::ServerHelloChangedFragmentLength => {
                 f.write_str("the server answered with another max_fragment_length")
+            }
+            Self::ServerHelloChangedSuite(suite) => {
+                write!(f, "the server resumed the session with {suite}, another suite than it had")
             }
             Self::ServerHelloLimitsRecordsTwice => {
                 f.write_str("the server answered both max_fragment_length and record_size_limit")

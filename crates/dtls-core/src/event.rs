@@ -53,12 +53,17 @@ pub struct SessionInfo {
     pub version: ProtocolVersion,
     /// The cipher suite.
     pub cipher_suite: CipherSuiteId,
-    /// The group of the ephemeral key exchange; `None` with a pre-shared key alone.
+    /// The group of the ephemeral key exchange; `None` with a pre-shared key alone, or when
+    /// the session is resumed.
     pub group: Option<NamedGroup>,
-    /// How the server signed its key share; `None` with a pre-shared key.
+    /// How the server signed its key share; `None` with a pre-shared key, or when the session is
+    /// resumed.
     pub signature_scheme: Option<SignatureScheme>,
     /// Whose pre-shared key it was, in bytes as sent; `None` with certificates.
     pub psk_identity: Option<Vec<u8>>,
+    /// Whether the session was begun in an earlier connection. Then there was no key exchange in this one, and the peer is
+    /// who it was then.
+    pub resumed: bool,
     /// Whether the master secret is bound to the handshake (RFC 7627).
     pub extended_master_secret: bool,
     /// The application protocol, if one was negotiated (RFC 7301).

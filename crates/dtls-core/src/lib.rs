@@ -82,6 +82,7 @@ mod event;
 mod exporter;
 mod handshake;
 mod record;
+pub mod resumption;
 mod time;
 pub mod wire;
 
@@ -93,4 +94,5 @@ pub use discard::Discard;
 pub use error::{CertificateError, Error};
 pub use event::{Event, NegotiatedSrtp, Role, SessionInfo, Stats};
 pub use exporter::{ExportError, SrtpKeys};
+pub use resumption::ResumptionState;
 pub use time::Instant;

@@ -3,8 +3,11 @@
 //! The engine never asks what time it is: every call that depends on time takes it as an argument, so a test can
 //! run a day in a millisecond and two runs with the same inputs give the same outputs.
 
+use core::fmt;
 use core::ops::{Add, Sub};
 use core::time::Duration;
+
+use rustls_pki_types::UnixTime;
 
 /// A moment on the caller's monotonic clock: the time since an origin the caller chose once.
 ///
@@ -52,6 +55,14 @@ impl Sub for Instant {
     fn sub(self, earlier: Self) -> Duration {
         self.saturating_since(earlier)
     }
+}
+
+/// Says what time it is in the world.
+///
+/// Separate from the monotonic [`Instant`] that drives the engine: only certificates and saved sessions have dates.
+pub trait WallClock: Send + Sync + fmt::Debug {
+    /// The time now; `None` if it is not known, which makes no certificate valid.
+    fn unix_time(&self) -> Option<UnixTime>;
 }
 
 #[cfg(test)]

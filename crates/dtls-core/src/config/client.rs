@@ -24,6 +24,8 @@ pub struct ClientConfig {
     pub(crate) identities: Vec<Identity>,
     pub(crate) chooser: Option<Arc<dyn ChooseIdentity>>,
     pub(crate) psk: Option<Arc<dyn PskClient>>,
+    /// Whether sessions are kept and resumed.
+    pub(crate) resumable: bool,
 }
 
 impl ClientConfig {
@@ -87,6 +89,7 @@ pub struct ReadyClient {
     identities: Vec<Identity>,
     chooser: Option<Arc<dyn ChooseIdentity>>,
     psk: Option<Arc<dyn PskClient>>,
+    resumable: bool,
     settings: Settings,
 }
 
@@ -99,7 +102,14 @@ impl ClientConfigBuilder<WantsTrust> {
     /// Trusts the servers that hold the same key, and no certificate: only suites with a pre-shared key are offered.
     pub fn preshared_key(self, psk: Arc<dyn PskClient>) -> ClientConfigBuilder<ReadyClient> {
         let settings = Settings::new(&self.provider);
-        let stage = ReadyClient { verifier: None, identities: Vec::new(), chooser: None, psk: Some(psk), settings };
+        let stage = ReadyClient {
+            verifier: None,
+            identities: Vec::new(),
+            chooser: None,
+            psk: Some(psk),
+            resumable: false,
+            settings,
+        };
         ClientConfigBuilder { provider: self.provider, stage }
     }
 }
@@ -126,7 +136,8 @@ impl ClientConfigBuilder<WantsIdentity> {
         chooser: Option<Arc<dyn ChooseIdentity>>,
     ) -> ClientConfigBuilder<ReadyClient> {
         let settings = Settings::new(&self.provider);
-        let stage = ReadyClient { verifier: Some(self.stage.verifier), identities, chooser, psk: None, settings };
+        let verifier = Some(self.stage.verifier);
+        let stage = ReadyClient { verifier, identities, chooser, psk: None, resumable: false, settings };
         ClientConfigBuilder { provider: self.provider, stage }
     }
 }
@@ -145,6 +156,14 @@ impl ClientConfigBuilder<ReadyClient> {
         self
     }
 
+    /// Asks servers for a ticket, and keeps what is needed to resume the session:
+    /// [`Connection::take_resumption_state`](crate::Connection::take_resumption_state) and
+    /// [`Connection::connect_resuming`](crate::Connection::connect_resuming). Default: no.
+    pub fn resumable(mut self) -> Self {
+        self.stage.resumable = true;
+        self
+    }
+
     /// Changes settings from their defaults.
     pub fn configure(mut self, change: impl FnOnce(&mut Settings)) -> Self {
         change(&mut self.stage.settings);
@@ -156,12 +175,12 @@ impl ClientConfigBuilder<ReadyClient> {
     /// # Errors
     /// Names the field that is wrong.
     pub fn build(self) -> Result<ClientConfig, ConfigError> {
-        let ReadyClient { verifier, identities, chooser, psk, settings } = self.stage;
+        let ReadyClient { verifier, identities, chooser, psk, resumable, settings } = self.stage;
         settings.check()?;
         check_identities(&settings, &identities)?;
         let suites = resolve(&self.provider, &settings, |suite| {
             if suite.key_exchange.signed_by().is_some() { verifier.is_some() } else { psk.is_some() }
         })?;
-        Ok(ClientConfig { provider: self.provider, settings, suites, verifier, identities, chooser, psk })
+        Ok(ClientConfig { provider: self.provider, settings, suites, verifier, identities, chooser, psk, resumable })
     }
 }

@@ -14,6 +14,7 @@ use crate::crypto::psk::PskServer;
 use crate::crypto::sign::Identity;
 use crate::crypto::suite::CipherSuite;
 use crate::crypto::verify::PeerVerifier;
+use crate::resumption::ServerResumption;
 use crate::wire::hello::ClientHello;
 
 /// What a server accepts, who it is, whom it trusts. Immutable; share it between connections in an [`Arc`].
@@ -26,6 +27,7 @@ pub struct ServerConfig {
     pub(crate) psks: Option<Arc<dyn PskServer>>,
     pub(crate) client_authentication: ClientAuthentication,
     pub(crate) selector: Option<Arc<dyn SelectConfig>>,
+    pub(crate) resumption: Option<ServerResumption>,
 }
 
 impl ServerConfig {
@@ -157,6 +159,7 @@ pub struct ReadyServer {
     psks: Option<Arc<dyn PskServer>>,
     client_authentication: ClientAuthentication,
     selector: Option<Arc<dyn SelectConfig>>,
+    resumption: Option<ServerResumption>,
     settings: Settings,
 }
 
@@ -174,7 +177,7 @@ impl ServerConfigBuilder<WantsServerIdentity> {
     fn ready(self, identities: Vec<Identity>, psks: Option<Arc<dyn PskServer>>) -> ServerConfigBuilder<ReadyServer> {
         let settings = Settings::new(&self.provider);
         let client_authentication = ClientAuthentication::None;
-        let stage = ReadyServer { identities, psks, client_authentication, selector: None, settings };
+        let stage = ReadyServer { identities, psks, client_authentication, selector: None, resumption: None, settings };
         ServerConfigBuilder { provider: self.provider, stage }
     }
 }
@@ -208,6 +211,12 @@ impl ServerConfigBuilder<ReadyServer> {
         self
     }
 
+    /// Lets clients resume their sessions. Default: every handshake is a full one.
+    pub fn resumption(mut self, resumption: ServerResumption) -> Self {
+        self.stage.resumption = Some(resumption);
+        self
+    }
+
     /// Changes settings from their defaults.
     pub fn configure(mut self, change: impl FnOnce(&mut Settings)) -> Self {
         change(&mut self.stage.settings);
@@ -219,7 +228,7 @@ impl ServerConfigBuilder<ReadyServer> {
     /// # Errors
     /// Names the field that is wrong.
     pub fn build(self) -> Result<ServerConfig, ConfigError> {
-        let ReadyServer { identities, psks, client_authentication, selector, settings } = self.stage;
+        let ReadyServer { identities, psks, client_authentication, selector, resumption, settings } = self.stage;
         settings.check()?;
         check_identities(&settings, &identities)?;
         if identities.is_empty() && client_authentication.verifier().is_some() {
@@ -241,6 +250,7 @@ impl ServerConfigBuilder<ReadyServer> {
             psks,
             client_authentication,
             selector,
+            resumption,
         })
     }
 }

@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use crate::crypto::secrets::MasterSecret;
 use crate::event::{Role, SessionInfo};
+use crate::handshake::Resumption;
 use crate::handshake::flight::Flight;
 use crate::handshake::key_schedule::ExporterSecret;
 use crate::time::Instant;
@@ -17,13 +18,20 @@ pub(super) struct Established {
     pub(super) exporter: ExporterSecret,
     pub(super) linger: Option<Box<Linger>>,
     pub(super) refused_renegotiation: bool,
+    /// What is left for another connection to resume the session by.
+    pub(super) resumption: Option<Box<Resumption>>,
 }
 
 impl Established {
     /// How many bytes of the heap it takes.
     pub(super) fn held(&self) -> usize {
         let linger = self.linger.as_ref().map_or(0, |linger| size_of::<Linger>() + linger.flight.held());
-        size_of::<Self>() + MasterSecret::LEN + self.info.held() + linger
+        let resumption = match self.resumption.as_deref() {
+            Some(Resumption::State(state)) => state.held(),
+            Some(Resumption::Cached(..)) => size_of::<Resumption>(),
+            None => 0,
+        };
+        size_of::<Self>() + MasterSecret::LEN + self.info.held() + linger + resumption
     }
 
     /// What an authenticated handshake fragment is good for once the handshake is over.

@@ -7,7 +7,7 @@ use super::{Connection, Handshaking, Once, Phase};
 use crate::config::PskMismatch;
 use crate::discard::Discard;
 use crate::error::Error;
-use crate::event::{Event, Role};
+use crate::event::Event;
 use crate::handshake::{Advance, Completed, Fate};
 use crate::record::Opened;
 use crate::time::Instant;
@@ -184,19 +184,18 @@ impl Connection {
         self.inbound.close_plaintext();
         self.stats.handshake_time = Some(now - phase.began);
         let asked_by = phase.handshake.last_used_seq();
-        // Only the server has something left to send: its flight 6 is the last.
-        let linger = match completed.info.role {
-            Role::Client => None,
-            Role::Server => Some(Box::new(Linger {
+        let Completed { info, exporter, sends_last, resumption } = completed;
+        let linger = sends_last.then(|| {
+            Box::new(Linger {
                 flight: phase.handshake.exchange.flight,
                 asked_by,
                 until: now + Linger::DURATION,
                 quiet_until: now + Linger::PAUSE,
                 answers_left: Linger::ANSWERS,
-            })),
-        };
-        let Completed { info, exporter } = completed;
-        self.phase = Phase::Established(Box::new(Established { info, exporter, linger, refused_renegotiation: false }));
+            })
+        });
+        let established = Established { info, exporter, linger, refused_renegotiation: false, resumption };
+        self.phase = Phase::Established(Box::new(established));
         self.events.connected = true;
         // What did not decrypt was forged.
         self.events.keys_differ = Once::Told;

@@ -44,6 +44,7 @@ pub mod verify;
 pub mod webpki;
 pub mod x509;
 
+pub use crate::time::WallClock;
 pub use aead::{AeadAlgorithm, AeadKey, RecordOpener, RecordSealer};
 pub use conformance::ProviderFault;
 pub use fingerprints::{Fingerprint, FingerprintError, Fingerprints};
@@ -59,7 +60,7 @@ pub use verify::{
     PresentedPeer, SignatureFault, SignatureVerification, verify_handshake_signature,
 };
 #[cfg(feature = "webpki")]
-pub use webpki::{RootsError, WallClock, WebPki};
+pub use webpki::{RootsError, WebPki};
 pub use x509::{CertificateSummary, SubjectPublicKey, UnreadableCertificate, fingerprint_text, subject_public_key};
 
 /// Every algorithm a connection may use, and the randomness it draws from.

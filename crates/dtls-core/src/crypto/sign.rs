@@ -182,6 +182,15 @@ impl Identity {
         self.curve
     }
 
+    /// The hash of what it shows, to tell it from others.
+    pub(crate) fn fingerprint(&self, provider: &CryptoProvider) -> Option<[u8; 32]> {
+        let shown: &[u8] = match &self.shown {
+            Shown::Chain(chain) => chain.first()?,
+            Shown::RawPublicKey(key) => key,
+        };
+        provider.sha256.hash(shown).as_ref().try_into().ok()
+    }
+
     pub(crate) fn sign(&self, scheme: SignatureScheme, message: &[u8]) -> Result<Vec<u8>, Error> {
         let mut signature = Vec::new();
         self.key.sign(scheme, message, &mut signature).map_err(|_| Error::SignerFailed)?;

@@ -21,6 +21,7 @@ use x509_cert::ext::pkix;
 use super::CryptoProvider;
 use super::verify::{CertificateError, PeerAuthenticated, PeerRole, PeerVerifier, PresentedPeer};
 use super::x509::{Outline, SEQUENCE, UnreadableCertificate, wrap};
+use crate::time::WallClock;
 
 /// Accepts a peer whose certificate leads to one of a set of roots, is in its time, and is good for its role: for a
 /// server, `serverAuth` and the name we meant to reach; for a client, `clientAuth`.
@@ -114,14 +115,6 @@ impl fmt::Debug for WebPki {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WebPki").field("roots", &self.roots.len()).field("clock", &self.clock).finish_non_exhaustive()
     }
-}
-
-/// Says what time it is in the world.
-///
-/// Separate from the monotonic [`Instant`](crate::Instant) that drives the engine: only certificates have dates.
-pub trait WallClock: Send + Sync + fmt::Debug {
-    /// The time now; `None` if it is not known, which makes every certificate invalid and never valid.
-    fn unix_time(&self) -> Option<UnixTime>;
 }
 
 /// Why a set of roots cannot be used.

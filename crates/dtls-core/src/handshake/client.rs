@@ -19,7 +19,9 @@
 //! ```
 
 mod flight_5;
+mod resumed;
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::RangeInclusive;
@@ -40,6 +42,7 @@ use crate::crypto::verify::{HandshakeSignatureValid, SignatureFault, verify_hand
 use crate::decision::{Answer, Question};
 use crate::error::Error;
 use crate::event::{Role, SessionInfo};
+use crate::resumption::{Offered, ResumptionState};
 use crate::wire::certificate::CertificateStatus;
 use crate::wire::enums::{
     CompressionMethod, EcPointFormat, HandshakeType, NamedGroup, ProtocolVersion, SignatureScheme,
@@ -50,6 +53,7 @@ use crate::wire::hello::{ClientHello, HelloVerifyRequest, Random, ServerHello};
 use crate::wire::key_exchange::EcdheServerKeyExchange;
 pub(super) use flight_5::AwaitFinished;
 use flight_5::{AwaitIdentity, AwaitSignature, AwaitVerdict};
+use resumed::AwaitResumedFinished;
 
 /// Where a client is in its handshake.
 #[derive(Debug)]
@@ -65,6 +69,7 @@ pub(crate) enum ClientState {
     AwaitPskServerFlight(AwaitPskServerFlight),
     AwaitPskIdentity(AwaitPskIdentity),
     AwaitFinished(AwaitFinished),
+    AwaitResumedFinished(AwaitResumedFinished),
 }
 
 impl ClientState {
@@ -84,7 +89,8 @@ impl ClientState {
                 _ => false,
             },
             Self::AwaitPskServerFlight(state) => state.awaits(typ),
-            Self::AwaitFinished(_) => matches!(typ, HandshakeType::FINISHED),
+            Self::AwaitFinished(state) => state.awaits(typ),
+            Self::AwaitResumedFinished(state) => state.awaits(typ),
             Self::AwaitVerdict(_) | Self::AwaitIdentity(_) | Self::AwaitSignature(_) | Self::AwaitPskIdentity(_) => {
                 false
             }
@@ -115,7 +121,8 @@ impl ClientState {
     /// How many bytes of the heap what the server has said of itself takes.
     pub(crate) fn held(&self) -> usize {
         match self {
-            Self::AwaitServerHello(_) | Self::AwaitCertificate(_) => 0,
+            Self::AwaitServerHello(state) => state.offer.resume.as_ref().map_or(0, |offered| offered.held()),
+            Self::AwaitCertificate(_) => 0,
             Self::AwaitServerKeyExchange(state) => state.peer.held(),
             Self::AwaitServerHelloDone(state) => state.held(),
             Self::AwaitVerdict(state) => state.held(),
@@ -124,6 +131,7 @@ impl ClientState {
             Self::AwaitPskServerFlight(state) => state.held(),
             Self::AwaitPskIdentity(state) => state.held(),
             Self::AwaitFinished(state) => state.held(),
+            Self::AwaitResumedFinished(state) => state.held(),
         }
     }
 
@@ -154,7 +162,14 @@ impl ClientState {
             (Self::AwaitPskServerFlight(state), Parsed::EcdhePskServerKeyExchange(exchange)) => {
                 state.on_ecdhe_server_key_exchange(&exchange, message, x)
             }
+            (Self::AwaitFinished(state), Parsed::NewSessionTicket(ticket)) => {
+                Ok(state.on_new_session_ticket(ticket, message, x))
+            }
             (Self::AwaitFinished(state), Parsed::Finished(finished)) => state.on_finished(finished, x),
+            (Self::AwaitResumedFinished(state), Parsed::NewSessionTicket(ticket)) => {
+                Ok(state.on_new_session_ticket(ticket, message, x))
+            }
+            (Self::AwaitResumedFinished(state), Parsed::Finished(finished)) => state.on_finished(finished, message, x),
             _ => Err(Error::UnexpectedMessage(message.typ)),
         }
     }
@@ -179,12 +194,14 @@ pub(super) struct Offer {
     pub(super) config: Arc<ClientConfig>,
     server_name: Option<ServerName<'static>>,
     random: Random,
+    resume: Option<Box<Offered>>,
 }
 
 /// Begins a handshake: sends the first ClientHello.
 pub(crate) fn start(
     config: Arc<ClientConfig>,
     server_name: Option<ServerName<'static>>,
+    resume: Option<&ResumptionState>,
     x: &mut Exchange,
 ) -> Result<State, ConfigError> {
     let needs_name = config.verifier.as_ref().is_some_and(|verifier| verifier.needs_server_name());
@@ -193,7 +210,11 @@ pub(crate) fn start(
     }
     let mut random = Random([0; 32]);
     config.provider.random.fill(&mut random.0).map_err(|_| ConfigError::CryptoFailed)?;
-    let offer = Offer { config, server_name, random };
+    let resume = match resume {
+        Some(state) => Offered::of(state, &config, server_name.as_ref())?.map(Box::new),
+        None => None,
+    };
+    let offer = Offer { config, server_name, random, resume };
     offer.send_flight_1_or_3(&[], x).map_err(|_| ConfigError::CryptoFailed)?;
     let first = SentHello { seq: MessageSeq::ZERO, cookie: None };
     Ok(AwaitServerHello { offer, sent: alloc::vec![first], cookies_followed: 0 }.into())
@@ -214,7 +235,7 @@ impl Offer {
         ClientHello {
             version: ProtocolVersion::DTLS_1_2,
             random: self.random,
-            session_id: &[],
+            session_id: self.resume.as_ref().map_or(&[], |offered| &offered.session_id),
             cookie,
             cipher_suites: self.config.suites.iter().map(|suite| suite.id).collect(),
             compression_methods: alloc::vec![CompressionMethod::NULL],
@@ -232,7 +253,10 @@ impl Offer {
                 server_certificate_types: credentials::read_by_client(&self.config),
                 extended_master_secret: settings.extended_master_secret != ExtendedMasterSecret::Off,
                 record_size_limit: settings.record_size_limit,
-                session_ticket: None,
+                session_ticket: self
+                    .config
+                    .resumable
+                    .then(|| self.resume.as_ref().map_or(&[][..], |offered| &offered.ticket)),
                 renegotiation_info: Some(&[]),
             },
         }
@@ -311,7 +335,8 @@ impl AwaitServerHello {
         let Self { offer, sent, .. } = self;
         let answered = sent.iter().find(|sent| sent.seq == message.seq);
         let answered = answered.ok_or(Error::UnexpectedMessage(HandshakeType::SERVER_HELLO))?;
-        let choice = negotiate::check_choice(hello, &offer.config, offer.host_name().is_some())?;
+        let is_resumed = offer.resume.as_ref().is_some_and(|offered| offered.session_id == hello.session_id);
+        let choice = negotiate::check_choice(hello, &offer.config, offer.host_name().is_some(), is_resumed)?;
         // RFC 6347 section 4.2.6: only the hello that the server accepted counts, and we go on numbering from it.
         x.restart_after(
             HandshakeType::CLIENT_HELLO,
@@ -322,7 +347,12 @@ impl AwaitServerHello {
         x.transcript.start_hash(choice.suite.hash);
         x.records = choice.records;
         let randoms = Randoms { client: offer.random, server: hello.random };
-        let session = Session { offer, choice, randoms };
+        let session_id = hello.session_id.to_vec();
+        let expects_ticket = hello.extensions.session_ticket;
+        let mut session = Session { offer, choice, randoms, session_id, expects_ticket };
+        if let Some(offered) = session.offer.resume.take().filter(|_| is_resumed) {
+            return AwaitResumedFinished::begin(session, offered, x);
+        }
         Ok(Step::Await(if session.choice.suite.key_exchange.signed_by().is_none() {
             AwaitPskServerFlight::new(session).into()
         } else {
@@ -347,6 +377,10 @@ pub(super) struct Session {
     pub(super) offer: Offer,
     pub(super) choice: ClientChoice,
     pub(super) randoms: Randoms,
+    /// By which the server may remember the session; empty if it will not.
+    session_id: Vec<u8>,
+    /// Whether the server has announced a NewSessionTicket.
+    expects_ticket: bool,
 }
 
 impl Session {
@@ -364,6 +398,7 @@ impl Session {
             group: None,
             signature_scheme: None,
             psk_identity: None,
+            resumed: false,
             extended_master_secret: self.choice.extended_master_secret,
             alpn: self.choice.alpn.clone(),
             srtp: self.choice.srtp.clone(),
@@ -510,5 +545,5 @@ macro_rules! is_a_client_state {
 
 is_a_client_state! {
     AwaitServerHello AwaitCertificate AwaitServerKeyExchange AwaitServerHelloDone AwaitVerdict AwaitIdentity
-    AwaitSignature AwaitPskServerFlight AwaitPskIdentity AwaitFinished
+    AwaitSignature AwaitPskServerFlight AwaitPskIdentity AwaitFinished AwaitResumedFinished
 }

@@ -25,6 +25,8 @@ pub(crate) mod server;
 pub(crate) mod server_psk;
 pub(crate) mod transcript;
 
+use alloc::boxed::Box;
+use alloc::sync::Arc;
 use core::fmt;
 use core::time::Duration;
 
@@ -34,6 +36,7 @@ use crate::decision::{Answer, Question};
 use crate::discard::Discard;
 use crate::error::Error;
 use crate::event::SessionInfo;
+use crate::resumption::{ResumptionState, SESSION_ID_LEN, SessionCache, SessionChecked};
 use crate::time::Instant;
 use crate::wire::codec::Decode as _;
 use crate::wire::enums::{AlertDescription, HandshakeType};
@@ -127,7 +130,7 @@ impl Handshake {
                 return Ok(Fate::Dropped(Discard::UnusableMessage));
             }
             // With the key of epoch 1 in place, only Finished is missing, which is protected.
-            if self.state.awaits(HandshakeType::FINISHED) {
+            if self.state.awaits(HandshakeType::FINISHED) && !self.state.awaits(HandshakeType::NEW_SESSION_TICKET) {
                 return if self.forgives_nothing {
                     Err(Error::UnexpectedMessage(typ))
                 } else {
@@ -446,6 +449,8 @@ pub(crate) enum PeerProof {
     PresharedKey,
     /// A client that was not asked, or was allowed to stay anonymous.
     Anonymous,
+    /// Whoever it was in the session's first handshake, as the master secret shows.
+    Resumed(SessionChecked),
 }
 
 /// What a handshake leaves behind. It cannot be made without the proofs.
@@ -453,10 +458,30 @@ pub(crate) enum PeerProof {
 pub(crate) struct Completed {
     pub(crate) info: SessionInfo,
     pub(crate) exporter: ExporterSecret,
+    /// Whether the last flight is ours, which the peer may ask for again.
+    pub(crate) sends_last: bool,
+    /// What is left for another connection to resume the session by.
+    pub(crate) resumption: Option<Box<Resumption>>,
 }
 
 impl Completed {
-    const fn new(info: SessionInfo, exporter: ExporterSecret, _who: PeerProof, _finished: FinishedVerified) -> Self {
-        Self { info, exporter }
+    const fn new(
+        info: SessionInfo,
+        exporter: ExporterSecret,
+        sends_last: bool,
+        resumption: Option<Box<Resumption>>,
+        _who: PeerProof,
+        _finished: FinishedVerified,
+    ) -> Self {
+        Self { info, exporter, sends_last, resumption }
     }
+}
+
+/// What a session leaves for another connection.
+#[derive(Debug)]
+pub(crate) enum Resumption {
+    /// The client's share, until its owner takes it.
+    State(ResumptionState),
+    /// Where the server has it, to be forgotten if the connection fails.
+    Cached(Arc<dyn SessionCache>, [u8; SESSION_ID_LEN]),
 }

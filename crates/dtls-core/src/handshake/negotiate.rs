@@ -45,8 +45,13 @@ pub(crate) struct ServerChoice {
 /// How a server proves itself.
 #[derive(Clone, Debug)]
 pub(crate) enum ServerProof {
-    Signature { identity: Identity, scheme: SignatureScheme },
+    Signature {
+        identity: Identity,
+        scheme: SignatureScheme,
+    },
     PresharedKey,
+    /// By what the session that is resumed has in common.
+    MasterSecret,
 }
 
 /// Refuses what no configuration could serve.
@@ -75,14 +80,40 @@ pub(crate) fn choose(hello: &ClientHello<'_>, config: &ServerConfig) -> Result<S
     let (suite, proof) = choose_suite(hello, config, group.is_some())?;
     let client_certificate_type = match proof {
         ServerProof::Signature { .. } => credentials::choose_client_type(extensions, config)?,
-        ServerProof::PresharedKey => None,
+        ServerProof::PresharedKey | ServerProof::MasterSecret => None,
     };
+    let group = group.filter(|_| suite.key_exchange.is_ephemeral());
+    let choice = choose_terms(hello, settings, suite, proof)?;
+    Ok(ServerChoice { client_certificate_type, group, extended_master_secret, ..choice })
+}
+
+/// Picks what is negotiated anew when a session is resumed.
+pub(crate) fn resume(
+    hello: &ClientHello<'_>,
+    config: &ServerConfig,
+    suite: CipherSuite,
+) -> Result<ServerChoice, Error> {
+    // RFC 7627 section 5.3: the session has it, so a hello without it was not said by the client of the session.
+    if !hello.extensions.extended_master_secret {
+        return Err(Error::ExtendedMasterSecretMissing);
+    }
+    choose_terms(hello, &config.settings, suite, ServerProof::MasterSecret)
+}
+
+/// What does not depend on how the two sides get their secret.
+fn choose_terms(
+    hello: &ClientHello<'_>,
+    settings: &Settings,
+    suite: CipherSuite,
+    proof: ServerProof,
+) -> Result<ServerChoice, Error> {
+    let extensions = &hello.extensions;
     Ok(ServerChoice {
         suite,
         proof,
-        client_certificate_type,
-        group: group.filter(|_| suite.key_exchange.is_ephemeral()),
-        extended_master_secret,
+        client_certificate_type: None,
+        group: None,
+        extended_master_secret: true,
         alpn: choose_protocol(settings, extensions)?,
         srtp: extensions.use_srtp.as_ref().and_then(|offer| choose_srtp(settings, offer)),
         records: RecordLimits::of_server(settings, extensions),
@@ -250,6 +281,7 @@ pub(crate) fn check_choice(
     hello: &ServerHello<'_>,
     config: &ClientConfig,
     server_name_sent: bool,
+    is_resumed: bool,
 ) -> Result<ClientChoice, Error> {
     let settings = &config.settings;
     let extensions = &hello.extensions;
@@ -279,7 +311,7 @@ pub(crate) fn check_choice(
     }
     let srtp = extensions.use_srtp.as_ref().map(|answer| check_srtp(settings, answer)).transpose()?;
     let records = RecordLimits::of_client(settings, extensions)?;
-    let has_certificates = suite.key_exchange.signed_by().is_some();
+    let has_certificates = suite.key_exchange.signed_by().is_some() && !is_resumed;
     let certificate_types = credentials::check_types(extensions, config, has_certificates)?;
     Ok(ClientChoice {
         suite,
@@ -320,7 +352,7 @@ fn first_unoffered(hello: &ServerHello<'_>, config: &ClientConfig, server_name_s
             extensions.server_certificate_type.is_some() && credentials::read_by_client(config).is_none(),
         ),
         (ExtensionType::STATUS_REQUEST, extensions.status_request && !config.wants_ocsp_response()),
-        (ExtensionType::SESSION_TICKET, extensions.session_ticket),
+        (ExtensionType::SESSION_TICKET, extensions.session_ticket && !config.resumable),
     ];
     let modelled = answered.into_iter().find_map(|(extension, unoffered)| unoffered.then_some(extension));
     modelled.or(extensions.unmodelled)

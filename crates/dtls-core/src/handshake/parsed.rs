@@ -10,7 +10,7 @@ use crate::wire::key_exchange::{EcdheClientKeyExchange, EcdheServerKeyExchange};
 use crate::wire::psk::{
     EcdhePskClientKeyExchange, EcdhePskServerKeyExchange, PskClientKeyExchange, PskServerKeyExchange,
 };
-use crate::wire::small::{Finished, ServerHelloDone};
+use crate::wire::small::{Finished, NewSessionTicket, ServerHelloDone};
 
 /// What only the hellos say about how later messages are to be read.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +43,7 @@ pub(crate) enum Parsed<'a> {
     PskClientKeyExchange(PskClientKeyExchange<'a>),
     EcdhePskServerKeyExchange(EcdhePskServerKeyExchange<'a>),
     EcdhePskClientKeyExchange(EcdhePskClientKeyExchange<'a>),
+    NewSessionTicket(NewSessionTicket<'a>),
     Finished(Finished<'a>),
 }
 
@@ -78,6 +79,7 @@ impl<'a> Parsed<'a> {
                 }
                 KeyExchangeAlgorithm::Ecdhe(_) => Self::ClientKeyExchange(EcdheClientKeyExchange::decode_all(body)?),
             },
+            HandshakeType::NEW_SESSION_TICKET => Self::NewSessionTicket(NewSessionTicket::decode_all(body)?),
             HandshakeType::FINISHED => Self::Finished(Finished::decode_all(body)?),
             _ => return Err(DecodeError::ForbiddenValue),
         })

@@ -16,6 +16,8 @@
 //!                           <--------             Finished       flight 6
 //! ```
 
+mod resumed;
+
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -30,7 +32,7 @@ use super::parsed::{Dialect, Parsed};
 use super::reassembly::Message;
 use super::retransmit::Expect;
 use super::server_psk::{self, AwaitPresharedKey, AwaitPskClientKeyExchange};
-use super::{Completed, PeerProof, State, Step};
+use super::{Completed, PeerProof, Resumption, State, Step};
 use crate::config::{ClientAuthentication, PskMismatch, Selected, ServerConfig};
 use crate::crypto::kx::KeyExchange;
 use crate::crypto::secrets::{MasterSecret, PreMasterSecret};
@@ -53,6 +55,7 @@ use crate::wire::fragment::MessageSeq;
 use crate::wire::hello::{ClientHello, Random, ServerHello};
 use crate::wire::key_exchange::{EcdheClientKeyExchange, EcdheServerKeyExchange, encode_ecdhe_params};
 use crate::wire::small::{Finished, ServerHelloDone};
+use resumed::{AwaitResumedFinished, Leaves};
 
 /// Where a server is in its handshake.
 #[derive(Debug)]
@@ -68,6 +71,7 @@ pub(crate) enum ServerState {
     AwaitPskClientKeyExchange(AwaitPskClientKeyExchange),
     AwaitPresharedKey(AwaitPresharedKey),
     AwaitFinished(AwaitFinished),
+    AwaitResumedFinished(AwaitResumedFinished),
 }
 
 impl ServerState {
@@ -80,7 +84,7 @@ impl ServerState {
                 matches!(typ, HandshakeType::CLIENT_KEY_EXCHANGE)
             }
             Self::AwaitCertificateVerify(_) => matches!(typ, HandshakeType::CERTIFICATE_VERIFY),
-            Self::AwaitFinished(_) => matches!(typ, HandshakeType::FINISHED),
+            Self::AwaitFinished(_) | Self::AwaitResumedFinished(_) => matches!(typ, HandshakeType::FINISHED),
             Self::AwaitConfig(_) | Self::AwaitSignature(_) | Self::AwaitVerdict(_) | Self::AwaitPresharedKey(_) => {
                 false
             }
@@ -121,6 +125,7 @@ impl ServerState {
             Self::AwaitCertificateVerify(state) => state.session.held(),
             Self::AwaitPskClientKeyExchange(state) => state.held(),
             Self::AwaitFinished(state) => state.session.held(),
+            Self::AwaitResumedFinished(state) => state.held(),
         }
     }
 
@@ -147,6 +152,7 @@ impl ServerState {
                 state.on_client_key_exchange(exchange.identity, Some(exchange.public_key), message, x)
             }
             (Self::AwaitFinished(state), Parsed::Finished(finished)) => state.on_finished(finished, message, x),
+            (Self::AwaitResumedFinished(state), Parsed::Finished(finished)) => state.on_finished(finished, x),
             _ => Err(Error::UnexpectedMessage(message.typ)),
         }
     }
@@ -233,6 +239,9 @@ fn on_config(
 /// Answers a hello from a configuration.
 fn serve(selected: Selected, hello: &ClientHello<'_>, message: &Message, x: &mut Exchange) -> Result<Step, Error> {
     let Selected { config, by_name } = selected;
+    if let Some(resumable) = resumed::find(hello, &config) {
+        return resumed::resume(config, resumable, hello, message, x);
+    }
     let choice = ServerChoice { by_name, ..negotiate::choose(hello, &config)? };
     let mut server = Random([0; 32]);
     config.provider.random.fill(&mut server.0).map_err(|_| Error::CryptoFailed)?;
@@ -264,8 +273,9 @@ fn begin_flight_4(
         group.start(&*config.provider.random).map_err(|_| Error::CryptoFailed)
     };
     let key_exchange = choice.group.map(start).transpose()?;
+    let leaves = Leaves::of(hello, &config, choice.extended_master_secret)?;
     x.begin_flight();
-    x.message(HandshakeType::SERVER_HELLO, &server_hello(&choice, hello, randoms.server))?;
+    x.message(HandshakeType::SERVER_HELLO, &server_hello(&choice, hello, randoms.server, &leaves))?;
     let info = SessionInfo {
         role: Role::Server,
         version: ProtocolVersion::DTLS_1_2,
@@ -273,6 +283,7 @@ fn begin_flight_4(
         group: choice.group,
         signature_scheme: None,
         psk_identity: None,
+        resumed: false,
         extended_master_secret: choice.extended_master_secret,
         alpn: choice.alpn,
         srtp: choice.srtp,
@@ -281,9 +292,10 @@ fn begin_flight_4(
         peer_raw_public_key: None,
     };
     let client_certificate_type = choice.client_certificate_type;
-    let session = Session { suite: choice.suite, randoms, info, client_certificate_type, client: None, config };
+    let suite = choice.suite;
+    let session = Session { suite, randoms, info, client_certificate_type, client: None, leaves, config };
     match choice.proof {
-        ServerProof::PresharedKey => server_psk::finish_flight_4(session, key_exchange, x),
+        ServerProof::PresharedKey | ServerProof::MasterSecret => server_psk::finish_flight_4(session, key_exchange, x),
         ServerProof::Signature { identity, scheme } => {
             let share = choice.group.zip(key_exchange).ok_or(Error::CryptoFailed)?;
             credentials::send_certificate(Some(&identity), x)?;
@@ -363,17 +375,22 @@ fn status_for<'a>(hello: &ClientHello<'_>, identity: &'a Identity) -> Option<&'a
     identity.ocsp_response().filter(|_| hello.extensions.status_request && has_certificate)
 }
 
-fn server_hello<'a>(choice: &'a ServerChoice, hello: &ClientHello<'_>, random: Random) -> ServerHello<'a> {
+fn server_hello<'a>(
+    choice: &'a ServerChoice,
+    hello: &ClientHello<'_>,
+    random: Random,
+    leaves: &'a Leaves,
+) -> ServerHello<'a> {
     let limits_records = hello.extensions.record_size_limit.is_some();
     let (status, server_certificate_type) = match &choice.proof {
         ServerProof::Signature { identity, .. } => (status_for(hello, identity), Some(identity.certificate_type())),
-        ServerProof::PresharedKey => (None, None),
+        ServerProof::PresharedKey | ServerProof::MasterSecret => (None, None),
     };
     let ClientExtensions { client_certificate_types, server_certificate_types, .. } = &hello.extensions;
     ServerHello {
         version: ProtocolVersion::DTLS_1_2,
         random,
-        session_id: &[],
+        session_id: leaves.session_id(),
         cipher_suite: choice.suite.id,
         compression_method: CompressionMethod::NULL,
         extensions: ServerExtensions {
@@ -393,7 +410,7 @@ fn server_hello<'a>(choice: &'a ServerChoice, hello: &ClientHello<'_>, random: R
             alpn: choice.alpn.as_deref(),
             extended_master_secret: choice.extended_master_secret,
             record_size_limit: limits_records.then_some(choice.records.received),
-            session_ticket: false,
+            session_ticket: matches!(leaves, Leaves::Ticket),
             renegotiation_info: choice.knows_renegotiation_info.then_some(&[]),
             unmodelled: None,
         },
@@ -421,6 +438,7 @@ pub(super) struct Session {
     client_certificate_type: Option<CertificateType>,
     /// What the client has shown. Not proven.
     client: Option<Shown>,
+    leaves: Leaves,
 }
 
 impl Session {
@@ -595,22 +613,23 @@ impl AwaitFinished {
         let finished = key_schedule::verify_finished(&expected, finished.verify_data)?;
         x.transcript.add(&message.bytes);
         x.write_key = Some(write_key);
-        send_flight_6(&session.suite, &master, x)?;
+        let resumption = send_flight_6(&session, &master, x)?;
         let Session { config, suite, randoms, info, .. } = session;
         let exporter = ExporterSecret { master, randoms, hash: suite.hash, policy: config.settings.exporters };
-        Ok(Step::Complete(Completed::new(info, exporter, proof, finished)))
+        Ok(Step::Complete(Completed::new(info, exporter, true, resumption, proof, finished)))
     }
 }
 
 // --- flight 6 ---
 
-fn send_flight_6(suite: &CipherSuite, master: &MasterSecret, x: &mut Exchange) -> Result<(), Error> {
+fn send_flight_6(session: &Session, master: &MasterSecret, x: &mut Exchange) -> Result<Option<Box<Resumption>>, Error> {
     x.begin_flight();
+    let resumption = resumed::leave(session, master, x)?;
     x.change_cipher_spec();
-    let verify_data = key_schedule::verify_data(Role::Server, suite, master, &x.digest()?);
+    let verify_data = key_schedule::verify_data(Role::Server, &session.suite, master, &x.digest()?);
     x.message(HandshakeType::FINISHED, &Finished { verify_data: &verify_data })?;
     x.send(Expect::Nothing);
-    Ok(())
+    Ok(resumption)
 }
 
 // --- each state is one of the enum ---
@@ -627,5 +646,5 @@ macro_rules! is_a_server_state {
 
 is_a_server_state! {
     AwaitClientHello AwaitConfig AwaitSignature AwaitCertificate AwaitClientKeyExchange AwaitCertificateVerify
-    AwaitVerdict AwaitPskClientKeyExchange AwaitPresharedKey AwaitFinished
+    AwaitVerdict AwaitPskClientKeyExchange AwaitPresharedKey AwaitFinished AwaitResumedFinished
 }

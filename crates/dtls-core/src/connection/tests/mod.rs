@@ -8,6 +8,7 @@ mod forged;
 mod limits;
 mod peer;
 mod psk;
+mod resumption;
 
 use alloc::format;
 use alloc::sync::Arc;

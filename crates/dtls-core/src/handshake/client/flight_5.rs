@@ -4,6 +4,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use super::resumed::given;
 use super::{AwaitServerHelloDone, Peer, ServerShare, Session};
 use crate::crypto::secrets::{MasterSecret, PreMasterSecret};
 use crate::crypto::sign::Identity;
@@ -15,13 +16,15 @@ use crate::handshake::credentials;
 use crate::handshake::exchange::{Exchange, ReadKey, WriteKey};
 use crate::handshake::key_schedule::{self, ExporterSecret};
 use crate::handshake::negotiate;
+use crate::handshake::reassembly::Message;
 use crate::handshake::retransmit::Expect;
 use crate::handshake::{Completed, PeerProof, Step};
+use crate::resumption::Given;
 use crate::wire::certificate::{CertificateRequest, CertificateVerify};
 use crate::wire::codec::Decode as _;
 use crate::wire::enums::{HandshakeType, NamedGroup, SignatureScheme};
 use crate::wire::key_exchange::EcdheClientKeyExchange;
-use crate::wire::small::Finished;
+use crate::wire::small::{Finished, NewSessionTicket};
 
 /// Waits for the word whether the server is to be trusted.
 #[derive(Debug)]
@@ -137,7 +140,8 @@ impl Flight5 {
         x.message(HandshakeType::CLIENT_KEY_EXCHANGE, &share)?;
         let pre_master_secret = key_exchange.complete(&public_key).map_err(|_| Error::BadKeyShare)?;
         let master = session.master_secret(&pre_master_secret, x)?;
-        let finish = AwaitFinished { session, master, info, proof };
+        let shown = signer.as_ref().and_then(|(identity, _)| identity.fingerprint(provider));
+        let finish = AwaitFinished { session, master, info, proof, shown, ticket: None };
         match signer {
             Some((identity, scheme)) => AwaitSignature { finish, identity, scheme }.begin(x),
             None => finish.finish_flight_5(x),
@@ -208,10 +212,14 @@ impl Session {
             key_schedule::record_keys(Role::Client, suite, master, &self.randoms).map_err(|_| Error::CryptoFailed)?;
         x.write_key = Some(WriteKey { sealer, blocks_allowed: suite.limits.seal_blocks });
         x.read_key = Some(ReadKey { opener, failures_allowed: suite.limits.open_failures });
+        self.log_key(master);
+        Ok(())
+    }
+
+    pub(super) fn log_key(&self, master: &MasterSecret) {
         if let Some(key_log) = &self.offer.config.settings.key_log {
             key_log.log("CLIENT_RANDOM", &self.randoms.client.0, master.as_bytes());
         }
-        Ok(())
     }
 }
 
@@ -224,6 +232,9 @@ pub(crate) struct AwaitFinished {
     master: MasterSecret,
     info: SessionInfo,
     proof: PeerProof,
+    /// The hash of what we have shown of ourselves.
+    shown: Option<[u8; 32]>,
+    ticket: Option<Given>,
 }
 
 impl AwaitFinished {
@@ -237,7 +248,7 @@ impl AwaitFinished {
         info: SessionInfo,
         proof: PeerProof,
     ) -> Self {
-        Self { session, master, info, proof }
+        Self { session, master, info, proof, shown: None, ticket: None }
     }
 
     fn finish_flight_5(self, x: &mut Exchange) -> Result<Step, Error> {
@@ -245,13 +256,34 @@ impl AwaitFinished {
         Ok(Step::Await(self.into()))
     }
 
+    pub(super) const fn awaits(&self, typ: HandshakeType) -> bool {
+        match typ {
+            HandshakeType::NEW_SESSION_TICKET => self.session.expects_ticket && self.ticket.is_none(),
+            HandshakeType::FINISHED => true,
+            _ => false,
+        }
+    }
+
+    pub(super) fn on_new_session_ticket(
+        mut self,
+        ticket: NewSessionTicket<'_>,
+        message: &Message,
+        x: &mut Exchange,
+    ) -> Step {
+        self.ticket = Some(given(ticket));
+        x.transcript.add(&message.bytes);
+        Step::Await(self.into())
+    }
+
     pub(super) fn on_finished(self, finished: Finished<'_>, x: &mut Exchange) -> Result<Step, Error> {
-        let Self { session, master, info, proof } = self;
+        let Self { session, master, info, proof, shown, ticket } = self;
         let suite = &session.choice.suite;
         let expected = key_schedule::verify_data(Role::Server, suite, &master, &x.digest()?);
         let finished = key_schedule::verify_finished(&expected, finished.verify_data)?;
         let policy = session.offer.config.settings.exporters;
         let exporter = ExporterSecret { master, randoms: session.randoms, hash: suite.hash, policy };
-        Ok(Step::Complete(Completed::new(info, exporter, proof, finished)))
+        let given = ticket.unwrap_or_else(|| Given::SessionId(session.session_id.clone()));
+        let resumption = session.resumption(given, &info, &exporter.master, shown);
+        Ok(Step::Complete(Completed::new(info, exporter, false, resumption, proof, finished)))
     }
 }

@@ -48,7 +48,7 @@ fn hello() -> ClientHello<'static> {
 fn scheme(choice: &ServerChoice) -> Option<SignatureScheme> {
     match choice.proof {
         ServerProof::Signature { scheme, .. } => Some(scheme),
-        ServerProof::PresharedKey => None,
+        ServerProof::PresharedKey | ServerProof::MasterSecret => None,
     }
 }
 
@@ -235,7 +235,7 @@ fn a_server_that_chooses_what_was_not_offered_is_refused() {
     for (change, error) in cases {
         let mut chosen = answer();
         change(&mut chosen);
-        assert_eq!(check_choice(&chosen, &config, false).unwrap_err(), error);
+        assert_eq!(check_choice(&chosen, &config, false, false).unwrap_err(), error);
     }
     let mut chosen = answer();
     for (answer, expected) in [
@@ -245,7 +245,7 @@ fn a_server_that_chooses_what_was_not_offered_is_refused() {
         (srtp(vec![SrtpProfile::AEAD_AES_128_GCM], &[]), Ok(())),
     ] {
         chosen.extensions.use_srtp = answer;
-        assert_eq!(check_choice(&chosen, &config, false).map(|_| ()), expected);
+        assert_eq!(check_choice(&chosen, &config, false, false).map(|_| ()), expected);
     }
 }
 
@@ -257,26 +257,26 @@ fn a_server_that_changes_a_limit_of_records_or_names_two_is_refused() {
     });
     let mut chosen = answer();
     chosen.extensions.max_fragment_length = Some(MaxFragmentLength::BYTES_1024);
-    assert_eq!(check_choice(&chosen, &config, false).unwrap_err(), Error::ServerHelloChangedFragmentLength);
+    assert_eq!(check_choice(&chosen, &config, false, false).unwrap_err(), Error::ServerHelloChangedFragmentLength);
     chosen.extensions.max_fragment_length = Some(MaxFragmentLength::BYTES_512);
     let limits = RecordLimits { sent: 512, received: 512, in_the_clear: 512 };
-    assert_eq!(check_choice(&chosen, &config, false).unwrap().records, limits);
+    assert_eq!(check_choice(&chosen, &config, false, false).unwrap().records, limits);
     chosen.extensions.record_size_limit = Some(u16::MAX);
-    assert_eq!(check_choice(&chosen, &config, false).unwrap_err(), Error::ServerHelloLimitsRecordsTwice);
+    assert_eq!(check_choice(&chosen, &config, false, false).unwrap_err(), Error::ServerHelloLimitsRecordsTwice);
     chosen.extensions.max_fragment_length = None;
     let limits = RecordLimits { received: 1000, ..RecordLimits::NONE };
-    assert_eq!(check_choice(&chosen, &config, false).unwrap().records, limits);
+    assert_eq!(check_choice(&chosen, &config, false, false).unwrap().records, limits);
 }
 
 #[test]
 fn an_answer_to_what_was_switched_off_is_refused_too() {
     let config = client(|settings| settings.extended_master_secret = ExtendedMasterSecret::Off);
     let error = Error::ServerHelloSentUnofferedExtension(ExtensionType::EXTENDED_MASTER_SECRET);
-    assert_eq!(check_choice(&answer(), &config, false).unwrap_err(), error);
+    assert_eq!(check_choice(&answer(), &config, false, false).unwrap_err(), error);
     let tolerant = client(|settings| settings.renegotiation_info = RenegotiationInfo::Tolerate);
     let mut chosen = answer();
     chosen.extensions.renegotiation_info = None;
-    assert!(check_choice(&chosen, &tolerant, false).is_ok());
+    assert!(check_choice(&chosen, &tolerant, false, false).is_ok());
 }
 
 #[test]

@@ -1,0 +1,130 @@
+//! The client's side of a session that is resumed: RFC 6347 Figure 2, and RFC 5077 Figure 2.
+//!
+//! ```text
+//!   ClientHello (cookie)    -------->                            flight 3
+//!                                              ServerHello
+//!                                        NewSessionTicket*
+//!                                       [ChangeCipherSpec]
+//!                           <--------             Finished       flight 4
+//!   [ChangeCipherSpec]
+//!   Finished                -------->                            flight 5
+//! ```
+
+use alloc::boxed::Box;
+
+use super::Session;
+use crate::crypto::aead::RecordSealer;
+use crate::crypto::secrets::MasterSecret;
+use crate::error::Error;
+use crate::event::{Role, SessionInfo};
+use crate::handshake::exchange::{Exchange, ReadKey, WriteKey};
+use crate::handshake::key_schedule::{self, ExporterSecret};
+use crate::handshake::reassembly::Message;
+use crate::handshake::retransmit::Expect;
+use crate::handshake::{Completed, PeerProof, Resumption, Step};
+use crate::resumption::{Given, Offered, ResumptionState};
+use crate::wire::enums::HandshakeType;
+use crate::wire::small::{Finished, NewSessionTicket};
+
+/// Waits for the proof that the server remembers the session, before which it may renew the ticket.
+#[derive(Debug)]
+pub(crate) struct AwaitResumedFinished {
+    session: Session,
+    offered: Box<Offered>,
+    sealer: RecordSealer,
+    ticket: Option<Given>,
+}
+
+impl AwaitResumedFinished {
+    /// The server has repeated the session ID.
+    pub(super) fn begin(session: Session, offered: Box<Offered>, x: &mut Exchange) -> Result<Step, Error> {
+        let suite = &session.choice.suite;
+        if suite.id != offered.suite.id {
+            return Err(Error::ServerHelloChangedSuite(suite.id));
+        }
+        // RFC 7627 section 5.3: the session has it.
+        if !session.choice.extended_master_secret {
+            return Err(Error::ExtendedMasterSecretMissing);
+        }
+        x.transcript.drop_messages();
+        let keys = key_schedule::record_keys(Role::Client, suite, &offered.master, &session.randoms);
+        let (sealer, opener) = keys.map_err(|_| Error::CryptoFailed)?;
+        x.read_key = Some(ReadKey { opener, failures_allowed: suite.limits.open_failures });
+        session.log_key(&offered.master);
+        Ok(Step::Await(Self { session, offered, sealer, ticket: None }.into()))
+    }
+
+    pub(super) fn held(&self) -> usize {
+        self.offered.held()
+    }
+
+    pub(super) const fn awaits(&self, typ: HandshakeType) -> bool {
+        match typ {
+            HandshakeType::NEW_SESSION_TICKET => self.session.expects_ticket && self.ticket.is_none(),
+            HandshakeType::FINISHED => true,
+            _ => false,
+        }
+    }
+
+    pub(super) fn on_new_session_ticket(
+        mut self,
+        ticket: NewSessionTicket<'_>,
+        message: &Message,
+        x: &mut Exchange,
+    ) -> Step {
+        self.ticket = Some(given(ticket));
+        x.transcript.add(&message.bytes);
+        Step::Await(self.into())
+    }
+
+    pub(super) fn on_finished(
+        self,
+        finished: Finished<'_>,
+        message: &Message,
+        x: &mut Exchange,
+    ) -> Result<Step, Error> {
+        let Self { session, offered, sealer, ticket } = self;
+        let Offered { master, server, shown, given, checked, .. } = *offered;
+        let suite = &session.choice.suite;
+        let expected = key_schedule::verify_data(Role::Server, suite, &master, &x.digest()?);
+        let finished = key_schedule::verify_finished(&expected, finished.verify_data)?;
+        x.transcript.add(&message.bytes);
+
+        x.begin_flight();
+        x.change_cipher_spec();
+        let verify_data = key_schedule::verify_data(Role::Client, suite, &master, &x.digest()?);
+        x.message(HandshakeType::FINISHED, &Finished { verify_data: &verify_data })?;
+        x.send(Expect::Nothing);
+        x.write_key = Some(WriteKey { sealer, blocks_allowed: suite.limits.seal_blocks });
+
+        let mut info = SessionInfo { resumed: true, ..session.info() };
+        server.tell(&mut info);
+        let policy = session.offer.config.settings.exporters;
+        let exporter = ExporterSecret { master, randoms: session.randoms, hash: suite.hash, policy };
+        let resumption = session.resumption(ticket.unwrap_or(given), &info, &exporter.master, shown);
+        Ok(Step::Complete(Completed::new(info, exporter, true, resumption, PeerProof::Resumed(checked), finished)))
+    }
+}
+
+impl Session {
+    /// What the owner may take to resume the session by: nothing if it did not ask for that, if the server gives
+    /// nothing, or if the master secret is not bound to the session's handshake.
+    pub(super) fn resumption(
+        &self,
+        given: Given,
+        info: &SessionInfo,
+        master: &MasterSecret,
+        shown: Option<[u8; 32]>,
+    ) -> Option<Box<Resumption>> {
+        let (Given::SessionId(content) | Given::Ticket { ticket: content, .. }) = &given;
+        if !self.offer.config.resumable || !info.extended_master_secret || content.is_empty() {
+            return None;
+        }
+        let state = ResumptionState::new(given, info, master, self.offer.server_name.as_ref(), shown);
+        Some(Box::new(Resumption::State(state)))
+    }
+}
+
+pub(super) fn given(ticket: NewSessionTicket<'_>) -> Given {
+    Given::Ticket { lifetime_hint: ticket.lifetime_hint, ticket: ticket.ticket.to_vec() }
+}
