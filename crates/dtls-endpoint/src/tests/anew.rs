@@ -50,9 +50,9 @@ fn until_the_new_handshake_is_complete_the_old_session_goes_on() {
         network.send(Host(1), client, &[step]);
         network.run();
         assert_eq!(network.payloads.pop(), Some((SERVER, old, vec![step])));
-        let Some(datagram) = network.next_of(&mut rebooted) else { break };
-        network.deliver(Host(1), SERVER, datagram);
-        network.drain_server_to(&mut rebooted);
+        if !network.let_speak(Host(1), &mut rebooted) {
+            break;
+        }
         if network.server().session_at(&Host(1)) != Some(old) {
             assert!(step >= 2, "hello, hello with cookie, flight 5");
             assert!(network.events.contains(&(SERVER, old, Host(1), Event::Ended(Reason::Replaced))));
@@ -104,12 +104,7 @@ fn a_new_handshake_that_comes_to_nothing_is_given_up_and_the_old_session_goes_on
     network.events.clear();
     // Two that begin anew; the second shows that the first is over.
     for _ in 0..2 {
-        let mut rebooted = network.reboot();
-        for _ in 0..2 {
-            let datagram = network.next_of(&mut rebooted).unwrap();
-            network.deliver(Host(1), SERVER, datagram);
-            network.drain_server_to(&mut rebooted);
-        }
+        drop(network.reboot_and_say_hello(Host(1)));
         assert_eq!(network.server().half_open(), 1);
     }
     let given_up: Vec<Event> = network.events.drain(..).map(|(.., event)| event).collect();
@@ -129,12 +124,7 @@ fn a_new_handshake_that_comes_to_nothing_is_given_up_and_the_old_session_goes_on
 #[test]
 fn a_client_that_begins_anew_while_its_handshake_is_under_way_is_not_locked_out() {
     let mut network = Network::new();
-    let mut first = network.reboot();
-    for _ in 0..2 {
-        let datagram = network.next_of(&mut first).unwrap();
-        network.deliver(Host(1), SERVER, datagram);
-        network.drain_server_to(&mut first);
-    }
+    drop(network.reboot_and_say_hello(Host(1)));
     assert_eq!(network.server().half_open(), 1);
     let (_, server) = network.pair(Host(1));
     assert_eq!(network.server().info(server).unwrap().role, Role::Server);
@@ -145,20 +135,13 @@ fn a_client_that_begins_anew_while_its_handshake_is_under_way_is_not_locked_out(
 fn when_the_old_session_closes_first_the_address_goes_to_the_new_one() {
     let mut network = Network::new();
     let (_, old) = network.pair(Host(1));
-    let mut rebooted = network.reboot();
-    for _ in 0..2 {
-        let datagram = network.next_of(&mut rebooted).unwrap();
-        network.deliver(Host(1), SERVER, datagram);
-        network.drain_server_to(&mut rebooted);
-    }
+    let mut rebooted = network.reboot_and_say_hello(Host(1));
     network.server().close(old);
     network.server().release(old);
     network.drain_server_to(&mut rebooted);
     let new = network.server().session_at(&Host(1)).unwrap();
     assert_ne!(old, new);
-    let datagram = network.next_of(&mut rebooted).unwrap();
-    network.deliver(Host(1), SERVER, datagram);
-    network.drain_server_to(&mut rebooted);
+    assert!(network.let_speak(Host(1), &mut rebooted));
     assert!(network.server().info(new).is_some());
 }
 
@@ -166,17 +149,9 @@ fn when_the_old_session_closes_first_the_address_goes_to_the_new_one() {
 fn of_several_that_begin_anew_the_last_is_heard_though_the_first_is_over_and_gone() {
     let mut network = Network::new();
     let (_, old) = network.pair(Host(1));
-    let mut given_up = network.reboot();
-    for _ in 0..2 {
-        let datagram = network.next_of(&mut given_up).unwrap();
-        network.deliver(Host(1), SERVER, datagram);
-        network.drain_server_to(&mut given_up);
-    }
+    drop(network.reboot_and_say_hello(Host(1)));
     let mut last = network.reboot();
-    while let Some(datagram) = network.next_of(&mut last) {
-        network.deliver(Host(1), SERVER, datagram);
-        network.drain_server_to(&mut last);
-    }
+    while network.let_speak(Host(1), &mut last) {}
     let new = network.server().session_at(&Host(1)).unwrap();
     assert_ne!(new, old);
     assert!(network.server().info(new).is_some());
@@ -189,12 +164,7 @@ fn a_hello_that_leads_nowhere_replaces_nothing_even_where_a_cookie_is_enough() {
     let of_suite = |suite| Configs::new(move |settings| settings.cipher_suites = vec![suite]);
     network.server().set_server_config(of_suite(AES).server);
     network.configs = of_suite(CHACHA);
-    let mut rebooted = network.reboot();
-    for _ in 0..2 {
-        let datagram = network.next_of(&mut rebooted).unwrap();
-        network.deliver(Host(1), SERVER, datagram);
-        network.drain_server_to(&mut rebooted);
-    }
+    drop(network.reboot_and_say_hello(Host(1)));
     assert_eq!(network.server().session_at(&Host(1)), Some(old));
     assert!(network.server().info(old).is_some());
     let failed = Event::Failed(Error::NoCommonCipherSuite);
@@ -205,19 +175,9 @@ fn a_hello_that_leads_nowhere_replaces_nothing_even_where_a_cookie_is_enough() {
 #[test]
 fn a_handshake_that_is_not_complete_gives_way_at_once() {
     let mut network = Network::new();
-    let mut first = network.reboot();
-    for _ in 0..2 {
-        let datagram = network.next_of(&mut first).unwrap();
-        network.deliver(Host(1), SERVER, datagram);
-        network.drain_server_to(&mut first);
-    }
+    drop(network.reboot_and_say_hello(Host(1)));
     let given_up = network.server().session_at(&Host(1)).unwrap();
-    let mut second = network.reboot();
-    for _ in 0..2 {
-        let datagram = network.next_of(&mut second).unwrap();
-        network.deliver(Host(1), SERVER, datagram);
-        network.drain_server_to(&mut second);
-    }
+    drop(network.reboot_and_say_hello(Host(1)));
     assert_ne!(network.server().session_at(&Host(1)), Some(given_up));
     assert_eq!(network.events, [(SERVER, given_up, Host(1), Event::Ended(Reason::Replaced))]);
     assert_eq!((network.sessions(), network.server().half_open()), (1, 1));

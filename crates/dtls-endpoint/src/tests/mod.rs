@@ -204,6 +204,25 @@ impl Network {
         client.poll_transmit(self.now, &mut datagram).map(|_| datagram)
     }
 
+    /// The next datagram of a client that is on no network arrives from `at`, and so does what the server answers; `false`
+    /// if the client has nothing to say.
+    fn let_speak(&mut self, at: Host, client: &mut Endpoint<Host>) -> bool {
+        let Some(datagram) = self.next_of(client) else { return false };
+        self.deliver(at, SERVER, datagram);
+        self.drain_server_to(client);
+        true
+    }
+
+    /// A [`reboot`](Self::reboot)ed client that has said both its hellos, without and with a cookie, from `at`, and has been
+    /// answered.
+    fn reboot_and_say_hello(&mut self, at: Host) -> Endpoint<Host> {
+        let mut client = self.reboot();
+        for _ in 0..2 {
+            assert!(self.let_speak(at, &mut client));
+        }
+        client
+    }
+
     /// Takes everything that the server has to say, and gives its datagrams to a client that is on no network.
     fn drain_server_to(&mut self, client: &mut Endpoint<Host>) {
         let now = self.now;
