@@ -160,11 +160,8 @@ impl<A: Address> Endpoint<A> {
             count(&mut self.stats.busy);
             return false;
         }
-        let has_place = if self.may_begin_anew(address) {
-            true
-        } else {
-            !self.is_host_full(address, self.limits.per_host) && (!self.is_full() || self.is_anyone_to_go(now))
-        };
+        let has_place = self.may_begin_anew(address)
+            || (!self.is_host_full(address, self.limits.per_host) && (!self.is_full() || self.is_anyone_to_go(now)));
         let has_room = has_place && self.half_open < self.limits.half_open;
         if !has_room {
             count(&mut self.stats.refused);
