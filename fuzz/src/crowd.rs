@@ -20,7 +20,7 @@ use std::time::Duration;
 use dtls_core::crypto::CryptoProvider;
 use dtls_core::wire::enums::AlertDescription;
 use dtls_core::{ClientConfig, Connection, Instant, Role, ServerConfig};
-use dtls_endpoint::{Admission, CookiePolicy, Endpoint, Event, Handle, Incoming, Limits, Replacement};
+use dtls_endpoint::{Address, Admission, CookiePolicy, Endpoint, Event, Handle, Incoming, Limits, Replacement};
 
 use crate::forge;
 use crate::many::{Script, Step, doors};
@@ -32,7 +32,7 @@ use crate::world::{client_config, server_config};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Place(u8);
 
-impl dtls_endpoint::Address for Place {
+impl Address for Place {
     type Host = u8;
 
     fn host(&self) -> u8 {
@@ -76,18 +76,24 @@ struct World {
     unproven: BTreeMap<Place, (usize, usize)>,
     proven: BTreeSet<Place>,
     told: BTreeMap<Handle, Told>,
+    /// By newcomer, the session of its client that it began beside: under the limits the two count as one until either is
+    /// released.
+    beside: BTreeMap<Handle, Handle>,
     gone: BTreeSet<Handle>,
-    /// What was there when a limit was last looked at: sessions, half-open ones, memory.
-    before: [usize; 3],
+    /// What was there when the limits were last looked at: sessions, half-open ones, memory, and the sessions of each host.
+    before: [usize; 3 + HOSTS],
 }
 
 #[derive(Debug, Default)]
 struct Told {
     connected: bool,
     ended: bool,
+    /// Whether the host has closed or aborted it.
+    left: bool,
 }
 
 const PLACES: u8 = 8;
+const HOSTS: usize = 2;
 
 fn place(at: u8) -> Place {
     Place(at % PLACES)
@@ -133,8 +139,9 @@ impl World {
             unproven: BTreeMap::new(),
             proven: BTreeSet::new(),
             told: BTreeMap::new(),
+            beside: BTreeMap::new(),
             gone: BTreeSet::new(),
-            before: [0; 3],
+            before: [0; 3 + HOSTS],
         };
         world.open(script.doors);
         world
@@ -195,12 +202,18 @@ impl World {
                 }
             }
             Step::Decide(how) => self.decide(*how),
-            Step::Close(nth) => self.on_nth(*nth, |endpoint, handle| endpoint.close(handle)),
-            Step::Abort(nth) => self.on_nth(*nth, |endpoint, handle| endpoint.abort(handle)),
-            Step::Release(nth) => self.on_nth(*nth, |endpoint, handle| endpoint.release(handle)),
+            Step::Close(nth) => self.on_nth(*nth, |endpoint, handle, told| {
+                endpoint.close(handle);
+                told.left = true;
+            }),
+            Step::Abort(nth) => self.on_nth(*nth, |endpoint, handle, told| {
+                endpoint.abort(handle);
+                told.left = true;
+            }),
+            Step::Release(nth) => self.on_nth(*nth, |endpoint, handle, _| endpoint.release(handle)),
             Step::Send { nth, len } => {
                 let mut out = Vec::new();
-                self.on_nth(*nth, |endpoint, handle| {
+                self.on_nth(*nth, |endpoint, handle, _| {
                     let sent = endpoint.send(handle, &vec![0xda; usize::from(*len)], &mut out);
                     assert_eq!(sent.is_err(), out.is_empty());
                 });
@@ -227,12 +240,13 @@ impl World {
             Step::Connect { at } => {
                 let connected = self.endpoint.connect(now, place(*at), Arc::clone(&self.client), None);
                 if connected.is_ok() {
+                    self.meet(None);
                     self.proven.insert(place(*at));
                     let peer = Connection::accept_on_trusted_path(Arc::clone(&self.server), now);
                     self.peers.insert(place(*at), peer);
                 }
             }
-            Step::Change { nth, mtu } => self.on_nth(*nth, |endpoint, handle| {
+            Step::Change { nth, mtu } => self.on_nth(*nth, |endpoint, handle, _| {
                 endpoint.set_mtu(handle, usize::from(*mtu));
                 drop(endpoint.take_peer_certificates(handle));
             }),
@@ -241,10 +255,10 @@ impl World {
         self.check();
     }
 
-    fn on_nth(&mut self, nth: u8, change: impl FnOnce(&mut Endpoint<Place>, Handle)) {
+    fn on_nth(&mut self, nth: u8, change: impl FnOnce(&mut Endpoint<Place>, Handle, &mut Told)) {
         let count = self.told.len().max(1);
-        if let Some(handle) = self.told.keys().nth(usize::from(nth) % count).copied() {
-            change(&mut self.endpoint, handle);
+        if let Some((handle, told)) = self.told.iter_mut().nth(usize::from(nth) % count) {
+            change(&mut self.endpoint, *handle, told);
         }
     }
 
@@ -252,6 +266,7 @@ impl World {
 
     fn receive(&mut self, from: Place, datagram: &[u8]) {
         self.unproven.entry(from).or_default().0 += datagram.len();
+        let old = self.endpoint.session_at(&from);
         let lent: Vec<Handle> =
             self.endpoint.receive(self.now, from, &mut datagram.to_vec()).map(|(handle, _)| handle).collect();
         for handle in lent {
@@ -259,11 +274,36 @@ impl World {
             assert!(self.endpoint.info(handle).is_some(), "data before a session is connected");
             assert!(!self.told.get(&handle).is_some_and(|told| told.ended), "data after the end");
         }
+        self.meet(old);
         while let Some(incoming) = self.endpoint.poll_incoming() {
             self.waiting.push_back(incoming);
             self.waiting.truncate(4);
         }
         self.prove();
+    }
+
+    /// The session that a call has begun is known from now on. `old` is the one that was at its address before.
+    fn meet(&mut self, old: Option<Handle>) {
+        let Some(new) = self.endpoint.sessions().find(|handle| !self.told.contains_key(handle)) else { return };
+        let pairs = self.pairs();
+        let is_standing = |old: &Handle| !self.told[old].ended && !self.told[old].left;
+        let is_alone = |old: &Handle| pairs.iter().all(|(one, other)| one != old && other != old);
+        if let Some(old) = old.filter(is_standing).filter(is_alone)
+            && pairs.len() < self.limits.half_open
+        {
+            self.beside.insert(new, old);
+        }
+        self.told.insert(new, Told::default());
+    }
+
+    fn is_held(&self, handle: Handle) -> bool {
+        self.endpoint.session_stats(handle).is_some()
+    }
+
+    /// The sessions that count as one with another of their client.
+    fn pairs(&self) -> Vec<(Handle, Handle)> {
+        let pairs = self.beside.iter().map(|(new, old)| (*new, *old));
+        pairs.filter(|(new, old)| self.is_held(*new) && self.is_held(*old)).collect()
     }
 
     /// Whoever has a session has shown that it receives.
@@ -314,6 +354,7 @@ impl World {
 
     fn decide(&mut self, how: u8) {
         let Some(incoming) = self.waiting.pop_front() else { return };
+        let old = self.endpoint.session_at(incoming.address());
         match how % 4 {
             0 => self.endpoint.refuse(incoming, AlertDescription::ACCESS_DENIED),
             1 => drop(incoming),
@@ -321,6 +362,7 @@ impl World {
                 let _ = self.endpoint.accept(self.now, incoming, Arc::clone(&self.server));
             }
         }
+        self.meet(old);
         self.prove();
     }
 
@@ -357,7 +399,7 @@ impl World {
         let mut half_open = 0;
         for handle in &sessions {
             assert!(!self.gone.contains(handle), "a handle was given out twice");
-            self.told.entry(*handle).or_default();
+            assert!(self.told.contains_key(handle), "a session that nobody began");
             let at = endpoint.remote_address(*handle).expect("a session has an address");
             assert!(endpoint.session_at(at).is_some(), "a session at an address without one");
             assert!(!endpoint.is_drained(*handle));
@@ -370,14 +412,21 @@ impl World {
         }
         assert!(endpoint.half_open() <= half_open, "{} half-open of {half_open}", endpoint.half_open());
         // Those that are over and not released count too.
-        let held = self.told.keys().filter(|handle| endpoint.session_stats(**handle).is_some()).count();
-        self.gone.extend(self.told.keys().filter(|handle| endpoint.session_stats(**handle).is_none()));
-        assert_eq!(held == 0, endpoint.memory() == 0, "{} bytes for {held} sessions", endpoint.memory());
+        let (held, gone): (Vec<Handle>, Vec<Handle>) =
+            self.told.keys().copied().partition(|handle| self.is_held(*handle));
+        self.gone.extend(gone);
+        assert_eq!(held.is_empty(), endpoint.memory() == 0, "{} bytes for {held:?}", endpoint.memory());
+        let pairs = self.pairs();
+        let of_host = |host: u8| {
+            let is_there = |handle: &Handle| endpoint.remote_address(*handle).is_some_and(|at| at.host() == host);
+            held.iter().filter(|handle| is_there(handle)).count()
+                - pairs.iter().filter(|(new, _)| is_there(new)).count()
+        };
         let limits = &self.limits;
-        // Beyond the limit only clients that begin anew beside a session of theirs, and one that evicts another.
-        let sessions_max = limits.sessions + limits.half_open.max(usize::from(limits.evict.is_some()));
-        let now = [held, endpoint.half_open(), endpoint.memory()];
-        let most = [sessions_max, limits.half_open, limits.memory];
+        // Beyond the limit may be one that evicts another.
+        let sessions_max = limits.sessions + usize::from(limits.evict.is_some());
+        let now = [held.len() - pairs.len(), endpoint.half_open(), endpoint.memory(), of_host(0), of_host(1)];
+        let most = [sessions_max, limits.half_open, limits.memory, limits.per_host, limits.per_host];
         for ((now, before), most) in now.iter().zip(self.before).zip(most) {
             assert!(
                 *now <= most || *now <= before,

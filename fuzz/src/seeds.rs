@@ -295,6 +295,17 @@ pub fn endpoint() -> Vec<Seed> {
     add("ends", plain, 0, roomy, vec![begin(0), begin(1), begin(2), ending, begin(0), vec![Step::Release(1)]]);
     let crowd = (0..8).flat_map(begin).collect::<Vec<_>>();
     add("full", plain, 0, [3, 2, 2, 0, 0], vec![crowd.clone(), vec![Step::Release(0), Step::Close(0), Step::Timeout]]);
+    for (name, limits) in [("full", [2, 7, 0, 0, 0]), ("full-host", [15, 7, 2, 0, 0])] {
+        let anew = [begin(0), begin(1), begin(2)].concat();
+        let released = vec![Step::Release(0), Step::Release(1)];
+        add(
+            &format!("{name}-begin-anew"),
+            plain,
+            0,
+            limits,
+            vec![anew.clone(), anew.clone(), anew.clone(), released, anew.clone(), anew],
+        );
+    }
     let evicting = vec![Step::Advance(60_000), Step::Begin { at: 5 }, flight(5), flight(5), flight(5), flight(5)];
     add("evicted", plain, 0, [3, 7, 0, 0, 0b1010], vec![crowd.clone(), evicting]);
     add("idle", plain, 0, [15, 7, 0, 0, 0b1001], vec![crowd.clone(), vec![Step::Timeout; 20]]);

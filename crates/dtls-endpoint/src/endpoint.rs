@@ -54,8 +54,10 @@ pub struct Endpoint<A: Address> {
     replacement: Replacement,
     sessions: Slots<Session<A>>,
     by_address: HashMap<A, Handle>,
-    /// How many sessions each host has.
+    /// How many sessions each host has, pairs counted once.
     by_host: HashMap<A::Host, usize>,
+    /// How many pairs of sessions count as one under the limits: see [`Session::beside`].
+    pairs: usize,
     /// How many sessions are not over and drained.
     unfinished: usize,
     /// How many server sessions have not completed their handshake.
@@ -107,6 +109,8 @@ struct Session<A> {
     replaced: Option<Random>,
     /// The session that takes the place of this one when its handshake is complete, or the other way round.
     partner: Option<Partner>,
+    /// The other of two sessions of a client that began anew: the two count as one until either is freed.
+    beside: Option<Handle>,
     began: Instant,
     /// When application data last came or went.
     active: Instant,
@@ -171,6 +175,7 @@ impl<A: Address> Endpoint<A> {
             sessions: Slots::new(),
             by_address: HashMap::new(),
             by_host: HashMap::new(),
+            pairs: 0,
             unfinished: 0,
             half_open: 0,
             memory: 0,
@@ -202,11 +207,11 @@ impl<A: Address> Endpoint<A> {
         if self.by_address.contains_key(&to) {
             return Err(ConnectError::AddressInUse);
         }
-        if self.is_full() || self.is_host_full(&to, self.limits.per_host) {
+        if self.is_full() || self.is_host_full(&to) {
             return Err(ConnectError::TooManySessions);
         }
         let connection = Connection::connect(config, server_name, now).map_err(ConnectError::Config)?;
-        let handle = self.insert(to.clone(), connection, Role::Client).ok_or(ConnectError::TooManySessions)?;
+        let handle = self.insert(to.clone(), connection, Role::Client, None).ok_or(ConnectError::TooManySessions)?;
         self.by_address.insert(to, handle);
         count(&mut self.stats.client_sessions);
         self.touch(handle);

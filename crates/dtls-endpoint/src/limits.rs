@@ -10,12 +10,17 @@ use core::time::Duration;
 pub struct Limits {
     /// Sessions of either role, finished handshake or not, and those that are over until they are
     /// [`release`](crate::Endpoint::release)d. Default: 100,000.
+    ///
+    /// A client that begins anew at its address counts as one with its old session, so that a dead session never keeps its
+    /// own client out: two sessions take one place from the new one's first answer until either of the two has been
+    /// released. At most [`half_open`](Self::half_open) clients at a time may do so, each once; one that loses its state
+    /// again before a session of its has been released needs a place of its own. So there are never more sessions than
+    /// this and `half_open` together.
     pub sessions: usize,
     /// Server sessions whose handshake is not complete. Default: 1,000.
     pub half_open: usize,
-    /// Sessions with addresses of one [`Address::Host`](crate::Address::Host). Default: no limit, since thousands of
-    /// people may stand behind one address translator. A client that begins anew at its address is one more than this,
-    /// and than [`sessions`](Self::sessions), until its old session is over and released.
+    /// Sessions with addresses of one [`Address::Host`](crate::Address::Host), counted as for
+    /// [`sessions`](Self::sessions). Default: no limit, since thousands of people may stand behind one address translator.
     pub per_host: usize,
     /// Bytes of memory that one session may take, as [`Connection::memory`](dtls_core::Connection::memory) counts them.
     /// Only a peer that sends long certificates comes near it. Default: 512 KiB.

@@ -1,6 +1,7 @@
 //! Deadlines, idleness, memory, and what becomes of a session that is over.
 
 use alloc::vec::Vec;
+use core::ops::Bound;
 use core::time::Duration;
 
 use dtls_core::{Connection, Instant, Role};
@@ -49,30 +50,34 @@ impl<A: Address> Endpoint<A> {
             }
         }
         if let Some(limit) = self.limits.idle {
-            while let Some(handle) = self.idlest(now, limit) {
+            while let Some((_, handle)) = self.idlest(now, limit, None) {
                 self.end(handle, Reason::Idle);
             }
         }
     }
 
-    /// The session that has been without application data longest, if for at least `limit`. Sessions that have had some
-    /// since they were last looked at take their right places on the way, so that each costs little for each time it is
-    /// looked at and nothing for each datagram.
-    fn idlest(&mut self, now: Instant, limit: Duration) -> Option<Handle> {
-        while let Some((since, handle)) = self.by_idleness.first().copied() {
+    /// The session that has been without application data longest, if for at least `limit`, and since when; of those
+    /// behind `behind` if that is given. Sessions that have had some since they were last looked at take their right
+    /// places on the way, so that each costs little for each time it is looked at and nothing for each datagram.
+    fn idlest(
+        &mut self,
+        now: Instant,
+        limit: Duration,
+        behind: Option<(Instant, Handle)>,
+    ) -> Option<(Instant, Handle)> {
+        let start = behind.map_or(Bound::Unbounded, Bound::Excluded);
+        while let Some((since, handle)) = self.by_idleness.range((start, Bound::Unbounded)).next().copied() {
             if now < since + limit {
                 return None;
             }
-            let Some(session) = self.sessions.get_mut(handle) else {
-                self.by_idleness.pop_first();
-                continue;
-            };
-            if session.active <= since {
-                return Some(handle);
+            if let Some(session) = self.sessions.get_mut(handle) {
+                if session.active <= since {
+                    return Some((since, handle));
+                }
+                session.idle_since = Some(session.active);
+                self.by_idleness.insert((session.active, handle));
             }
-            session.idle_since = Some(session.active);
-            self.by_idleness.pop_first();
-            self.by_idleness.insert((session.active, handle));
+            self.by_idleness.remove(&(since, handle));
         }
         None
     }
@@ -81,27 +86,56 @@ impl<A: Address> Endpoint<A> {
 // --- limits ---
 
 impl<A: Address> Endpoint<A> {
-    pub(super) const fn is_full(&self) -> bool {
-        self.sessions.len() >= self.limits.sessions || self.memory >= self.limits.memory
+    /// How many places under [`Limits::sessions`](crate::Limits::sessions) are taken.
+    const fn places(&self) -> usize {
+        self.sessions.len() - self.pairs
     }
 
-    pub(super) fn is_host_full(&self, address: &A, limit: usize) -> bool {
+    pub(super) const fn is_full(&self) -> bool {
+        self.places() >= self.limits.sessions || self.memory >= self.limits.memory
+    }
+
+    pub(super) fn is_host_full(&self, address: &A) -> bool {
+        let limit = self.limits.per_host;
         // Nothing is looked up where there is no limit.
         limit != usize::MAX && self.by_host.get(&address.host()).is_some_and(|sessions| *sessions >= limit)
+    }
+
+    /// The session of a client at this address, beside which it may begin anew without a place of its own. One at a time,
+    /// and only while the old session stands: one that is over is in the way until its owner has released it, as any.
+    pub(super) fn place_to_share(&self, address: &A) -> Option<Handle> {
+        let handle = self.by_address.get(address).copied()?;
+        let session = self.sessions.get(handle)?;
+        let is_standing_alone = !session.connection.is_over() && session.beside.is_none();
+        (is_standing_alone && self.pairs < self.limits.half_open).then_some(handle)
     }
 
     /// Whether a session could make room for a new one. While one that has is still there, with a close_notify to send or
     /// an owner who has not released it, no other has to go.
     pub(super) fn is_anyone_to_go(&mut self, now: Instant) -> bool {
-        self.sessions.len() <= self.limits.sessions
-            && self.limits.evict.is_some_and(|limit| self.idlest(now, limit).is_some())
+        self.places() <= self.limits.sessions && self.next_to_go(now).is_some()
     }
 
     /// Ends the session that has been idle longest if there is no room without.
     pub(super) fn make_room(&mut self, now: Instant) {
-        let Some(limit) = self.limits.evict.filter(|_| self.is_full()) else { return };
-        if let Some(handle) = self.idlest(now, limit) {
-            self.end(handle, Reason::Evicted);
+        if self.is_full() {
+            if let Some(handle) = self.next_to_go(now) {
+                self.end(handle, Reason::Evicted);
+            }
+        }
+    }
+
+    /// The session that has been idle longest, if long enough to make room for another. Not one of two that count as one,
+    /// for its end would leave the other in its place.
+    fn next_to_go(&mut self, now: Instant) -> Option<Handle> {
+        let limit = self.limits.evict?;
+        let mut behind = None;
+        loop {
+            let (since, handle) = self.idlest(now, limit, behind)?;
+            if self.sessions.get(handle)?.beside.is_none() {
+                return Some(handle);
+            }
+            behind = Some((since, handle));
         }
     }
 
@@ -127,8 +161,14 @@ impl<A: Address> Endpoint<A> {
 // --- beginning and end of a session ---
 
 impl<A: Address> Endpoint<A> {
-    /// `None` if it takes more memory than there is.
-    pub(super) fn insert(&mut self, address: A, connection: Connection, role: Role) -> Option<Handle> {
+    /// `None` if it takes more memory than there is. It shares the place of the session `beside`.
+    pub(super) fn insert(
+        &mut self,
+        address: A,
+        connection: Connection,
+        role: Role,
+        beside: Option<Handle>,
+    ) -> Option<Handle> {
         let host = address.host();
         let memory = connection.memory();
         if self.memory.saturating_add(memory) > self.limits.memory {
@@ -141,6 +181,7 @@ impl<A: Address> Endpoint<A> {
             opening: None,
             replaced: None,
             partner: None,
+            beside,
             began: self.now,
             active: self.now,
             idle_since: None,
@@ -156,8 +197,14 @@ impl<A: Address> Endpoint<A> {
             is_released: false,
         })?;
         self.unfinished += 1;
-        *self.by_host.entry(host).or_default() += 1;
         self.memory += memory;
+        match beside.and_then(|beside| self.sessions.get_mut(beside)) {
+            Some(beside) => {
+                beside.beside = Some(handle);
+                self.pairs += 1;
+            }
+            None => *self.by_host.entry(host).or_default() += 1,
+        }
         Some(handle)
     }
 
@@ -216,14 +263,25 @@ impl<A: Address> Endpoint<A> {
             return;
         }
         self.memory -= session.memory;
-        let host = session.address.host();
-        if let Some(sessions) = self.by_host.get_mut(&host) {
-            *sessions -= 1;
-            if *sessions == 0 {
-                self.by_host.remove(&host);
+        let (beside, host) = (session.beside, session.address.host());
+        match beside.and_then(|beside| self.sessions.get_mut(beside)) {
+            // The other keeps the place.
+            Some(beside) => {
+                beside.beside = None;
+                self.pairs -= 1;
             }
+            None => self.leave_host(&host),
         }
         self.sessions.remove(handle);
+    }
+
+    fn leave_host(&mut self, host: &A::Host) {
+        if let Some(sessions) = self.by_host.get_mut(host) {
+            *sessions -= 1;
+            if *sessions == 0 {
+                self.by_host.remove(host);
+            }
+        }
     }
 }
 
@@ -233,9 +291,16 @@ impl<A: Address> Endpoint<A> {
     /// Whether every queue and index is empty.
     #[cfg(test)]
     pub(crate) fn is_bare(&self) -> bool {
-        let held = [self.ready.len(), self.news.len(), self.replies.len(), self.sessions.len(), self.half_open];
+        let held =
+            [self.ready.len(), self.news.len(), self.replies.len(), self.sessions.len(), self.half_open, self.pairs];
         let indexed = [self.deadlines.len(), self.by_idleness.len(), self.by_address.len(), self.by_host.len()];
-        held == [0; 5] && indexed == [0; 4] && self.memory == 0 && self.incoming.is_none() && self.held_back.is_none()
+        held == [0; 6] && indexed == [0; 4] && self.memory == 0 && self.incoming.is_none() && self.held_back.is_none()
+    }
+
+    /// How many sessions there are, with those that are over and not released.
+    #[cfg(test)]
+    pub(crate) const fn held(&self) -> usize {
+        self.sessions.len()
     }
 
     /// Whether nobody has to be asked what there is to send or to tell.

@@ -160,22 +160,13 @@ impl<A: Address> Endpoint<A> {
             count(&mut self.stats.busy);
             return false;
         }
-        let has_place = self.may_begin_anew(address)
-            || (!self.is_host_full(address, self.limits.per_host) && (!self.is_full() || self.is_anyone_to_go(now)));
+        let has_place = self.place_to_share(address).is_some()
+            || (!self.is_host_full(address) && (!self.is_full() || self.is_anyone_to_go(now)));
         let has_room = has_place && self.half_open < self.limits.half_open;
         if !has_room {
             count(&mut self.stats.refused);
         }
         has_room
-    }
-
-    /// Whether this is the address of a client with a session, which may begin anew beside it: its dead session must not
-    /// keep it out. It is one more than the limits say until one of the two is over and released.
-    fn may_begin_anew(&self, address: &A) -> bool {
-        let session = self.by_address.get(address).and_then(|handle| self.sessions.get(*handle));
-        session.is_some_and(|session| session.role == Role::Server && session.partner.is_none())
-            && !self.is_host_full(address, self.limits.per_host.saturating_add(1))
-            && self.sessions.len() < self.limits.sessions.saturating_add(self.limits.half_open)
     }
 
     fn reply(&mut self, to: A, reply: Vec<u8>) {
@@ -231,8 +222,12 @@ impl<A: Address> Endpoint<A> {
                 return None;
             }
         }
-        self.make_room(now);
-        let Some(handle) = self.insert(address.clone(), Connection::accept(config, hello, now), Role::Server) else {
+        let beside = self.place_to_share(&address);
+        if beside.is_none() {
+            self.make_room(now);
+        }
+        let connection = Connection::accept(config, hello, now);
+        let Some(handle) = self.insert(address.clone(), connection, Role::Server, beside) else {
             count(&mut self.stats.refused);
             return None;
         };

@@ -220,14 +220,106 @@ fn a_dead_session_does_not_keep_its_client_out_of_a_full_endpoint() {
             network.server().release(old);
             old = new;
         }
-        // An owner who releases nothing does not let the endpoint grow without bound.
-        let mut grown = 0;
-        for _ in 0..3 {
+        // An owner who releases nothing has two sessions, and the client waits.
+        for waiting in 0..3 {
             network.hosts.remove(&Host(1));
             network.connect(Host(1));
+            let refused = network.stats().refused;
             network.run();
-            grown = grown.max(network.server().memory());
+            assert_eq!((network.server().held(), network.stats().refused - refused), (2, waiting.min(1)), "{limits:?}");
         }
-        assert!(limits.per_host == usize::MAX || grown < 20_000, "{grown}");
+        network.server().release(old);
+        assert!(network.jump());
+        network.run();
+        assert_eq!((network.server().held(), network.events_at(Host(1)).last()), (2, Some(&Event::Connected)));
     }
+}
+
+#[test]
+fn a_client_that_begins_anew_counts_as_one_with_its_old_session_until_either_is_released() {
+    for limits in [Limits { per_host: 2, ..Limits::default() }, Limits { sessions: 2, ..Limits::default() }] {
+        let knock = |network: &mut Network, host| {
+            network.connect(Host(host));
+            network.run();
+            let is_in = network.server().session_at(&Host(host)).is_some();
+            network.hosts.remove(&Host(host));
+            is_in
+        };
+        let begin = || {
+            let mut network = Network::with(CookiePolicy::Required, limits, |_| ());
+            let (_, old) = network.pair(Host(1));
+            network.hosts.remove(&Host(1));
+            drop(network.reboot_and_say_hello(Host(1)));
+            // Together they take one place of two.
+            assert!(knock(&mut network, 2), "{limits:?}");
+            assert!(!knock(&mut network, 3), "{limits:?}");
+            assert_eq!(network.server().held(), 3);
+            (network, old)
+        };
+        // Released is the old one, or the newcomer that has come to nothing.
+        let (mut network, old) = begin();
+        network.server().close(old);
+        network.server().release(old);
+        network.run();
+        assert_eq!(network.server().held(), 2);
+        assert!(!knock(&mut network, 3), "{limits:?}");
+        let (mut network, old) = begin();
+        while network.server().half_open() > 0 {
+            assert!(network.jump());
+            network.drain();
+        }
+        let failed = Event::Failed(Error::HandshakeTimeout);
+        let (_, newcomer, ..) = network.events.iter().find(|(.., event)| *event == failed).unwrap().clone();
+        network.server().release(newcomer);
+        assert_eq!((network.server().held(), network.server().session_at(&Host(1))), (2, Some(old)));
+        assert!(!knock(&mut network, 3), "{limits:?}");
+        assert!(knock(&mut network, 1) && network.server().held() == 3, "{limits:?}");
+    }
+}
+
+#[test]
+fn beside_a_session_that_is_over_nobody_finds_a_place_in_a_full_endpoint() {
+    let limits = Limits { sessions: 1, ..Limits::default() };
+    let mut network = Network::with(CookiePolicy::Required, limits, |_| ());
+    let (_, old) = network.pair(Host(1));
+    let mut rebooted = network.reboot();
+    assert!(network.let_speak(Host(1), &mut rebooted));
+    // Over, with a close_notify to send: its address is still its own.
+    network.server().close(old);
+    assert_eq!(network.server().session_at(&Host(1)), Some(old));
+    assert!(network.let_speak(Host(1), &mut rebooted));
+    assert_eq!((network.server().held(), network.stats().refused), (1, 1));
+}
+
+#[test]
+fn every_client_of_a_full_host_may_begin_anew() {
+    let limits = Limits { per_host: 2, ..Limits::default() };
+    let mut network = Network::with(CookiePolicy::Required, limits, |_| ());
+    let hosts = [11, 12].map(Host);
+    let old = hosts.map(|host| network.pair(host).1);
+    for host in hosts {
+        network.hosts.remove(&host);
+    }
+    let new = hosts.map(|host| network.pair(host).1);
+    assert!(new.iter().all(|new| !old.contains(new) && network.server().info(*new).is_some()));
+    assert_eq!(network.server().held(), 4);
+}
+
+#[test]
+fn no_more_clients_begin_anew_beyond_the_limits_than_may_be_half_open() {
+    let limits = Limits { sessions: 3, half_open: 2, ..Limits::default() };
+    let mut network = Network::with(CookiePolicy::Required, limits, |_| ());
+    let old = [1, 2, 3].map(|host| network.pair(Host(host)).1);
+    for host in [1, 2, 3].map(Host) {
+        network.hosts.remove(&host);
+        network.connect(host);
+        network.run();
+    }
+    // Two have their new sessions, and nobody has released the old ones.
+    assert_eq!((network.server().held(), network.server().session_at(&Host(3))), (5, Some(old[2])));
+    network.server().release(old[0]);
+    assert!(network.jump());
+    network.run();
+    assert_ne!(network.server().session_at(&Host(3)), Some(old[2]));
+    assert_eq!(network.server().held(), 5);
 }

@@ -121,6 +121,27 @@ fn a_full_endpoint_lets_the_idlest_go_if_it_may_and_has_been_idle_long_enough() 
 }
 
 #[test]
+fn the_old_session_of_a_client_that_begins_anew_makes_no_room_for_others() {
+    let limits = Limits { sessions: 2, evict: Some(Duration::from_secs(10)), ..Limits::default() };
+    let mut network = Network::with(CookiePolicy::Required, limits, |_| ());
+    let (_, first) = network.pair(Host(1));
+    let (_, second) = network.pair(Host(2));
+    network.now = network.now + Duration::from_secs(20);
+    network.hosts.remove(&Host(1));
+    drop(network.reboot_and_say_hello(Host(1)));
+    // The first has been idle longest, and would leave its place to its successor.
+    network.connect(Host(3));
+    network.run();
+    assert_eq!(network.server().session_at(&Host(1)), Some(first));
+    assert!(network.events.contains(&(SERVER, second, Host(2), Event::Ended(crate::Reason::Evicted))));
+    assert_eq!(network.events_at(Host(3)), [Event::Connected]);
+    network.server().release(second);
+    network.connect(Host(4));
+    network.run();
+    assert_eq!((network.server().held(), network.stats().evicted), (3, 1));
+}
+
+#[test]
 fn memory_has_a_ceiling_for_one_session_and_for_all() {
     let mut network = Network::new();
     network.pair(Host(1));
