@@ -5,7 +5,8 @@
 //! |---|---|
 //! | an address that has never had a session gets no more bytes than came from it, once clients need cookies | [`World::hear`] |
 //! | what waits to be sent comes to an end | [`World::hear`] |
-//! | no limit is passed, but by sessions that were there when it was lowered | [`World::check`] |
+//! | no limit is passed, as [`Limits`] count, but by what was there when it was lowered | [`World::check`] |
+//! | nobody has to go for another while one that had to is not released | [`World::listen`] |
 //! | `len`, `sessions`, `half_open`, `session_at` and `memory` agree | [`World::check`] |
 //! | a handle that has lost its session never has one again | [`World::check`] |
 //! | `Connected` once, one end, nothing behind it | [`World::listen`] |
@@ -20,7 +21,7 @@ use std::time::Duration;
 use dtls_core::crypto::CryptoProvider;
 use dtls_core::wire::enums::AlertDescription;
 use dtls_core::{ClientConfig, Connection, Instant, Role, ServerConfig};
-use dtls_endpoint::{Address, Admission, CookiePolicy, Endpoint, Event, Handle, Incoming, Limits, Replacement};
+use dtls_endpoint::{Address, Admission, CookiePolicy, Endpoint, Event, Handle, Incoming, Limits, Reason, Replacement};
 
 use crate::forge;
 use crate::many::{Script, Step, doors};
@@ -80,7 +81,7 @@ struct World {
     /// released.
     beside: BTreeMap<Handle, Handle>,
     gone: BTreeSet<Handle>,
-    /// What was there when the limits were last looked at: sessions, half-open ones, memory, and the sessions of each host.
+    /// What counted when the limits were last looked at: sessions, half-open ones, memory, and the sessions of each host.
     before: [usize; 3 + HOSTS],
 }
 
@@ -88,6 +89,8 @@ struct World {
 struct Told {
     connected: bool,
     ended: bool,
+    /// Whether it had to go for another.
+    evicted: bool,
     /// Whether the host has closed or aborted it.
     left: bool,
 }
@@ -306,6 +309,12 @@ impl World {
         pairs.filter(|(new, old)| self.is_held(*new) && self.is_held(*old)).collect()
     }
 
+    /// The sessions that have made room for others and are not released.
+    fn had_to_go(&self) -> Vec<Handle> {
+        let evicted = self.told.iter().filter(|(handle, told)| told.evicted && self.is_held(**handle));
+        evicted.map(|(handle, _)| *handle).collect()
+    }
+
     /// Whoever has a session has shown that it receives.
     fn prove(&mut self) {
         let places: Vec<Place> =
@@ -378,13 +387,19 @@ impl World {
     }
 
     fn listen(&mut self) {
+        let had_to_go = self.had_to_go();
         while let Some((handle, peer, event)) = self.endpoint.poll_event() {
             assert_eq!(self.endpoint.remote_address(handle), Some(&peer));
             let told = self.told.entry(handle).or_default();
             assert!(!told.ended, "{event:?} behind the end");
             match event {
                 Event::Connected => assert!(!std::mem::replace(&mut told.connected, true), "connected twice"),
-                Event::Closed | Event::Failed(_) | Event::Ended(_) => told.ended = true,
+                Event::Closed | Event::Failed(_) => told.ended = true,
+                Event::Ended(reason) => {
+                    told.ended = true;
+                    told.evicted = reason == Reason::Evicted;
+                    assert!(!told.evicted || had_to_go.is_empty(), "{had_to_go:?} have had to go and are not released");
+                }
                 other => panic!("{other:?} is new: say here what it means"),
             }
         }
@@ -422,11 +437,14 @@ impl World {
             held.iter().filter(|handle| is_there(handle)).count()
                 - pairs.iter().filter(|(new, _)| is_there(new)).count()
         };
+        let had_to_go = self.had_to_go();
+        let sessions = held.len() - pairs.len() - usize::from(!had_to_go.is_empty());
+        let memory_of = |handle: &Handle| endpoint.session_memory(*handle).expect("it is held");
+        assert_eq!(endpoint.memory(), held.iter().map(memory_of).sum::<usize>());
+        let memory = endpoint.memory() - had_to_go.iter().map(memory_of).sum::<usize>();
         let limits = &self.limits;
-        // Beyond the limit may be one that evicts another.
-        let sessions_max = limits.sessions + usize::from(limits.evict.is_some());
-        let now = [held.len() - pairs.len(), endpoint.half_open(), endpoint.memory(), of_host(0), of_host(1)];
-        let most = [sessions_max, limits.half_open, limits.memory, limits.per_host, limits.per_host];
+        let now = [sessions, endpoint.half_open(), memory, of_host(0), of_host(1)];
+        let most = [limits.sessions, limits.half_open, limits.memory, limits.per_host, limits.per_host];
         for ((now, before), most) in now.iter().zip(self.before).zip(most) {
             assert!(
                 *now <= most || *now <= before,

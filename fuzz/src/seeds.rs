@@ -295,7 +295,9 @@ pub fn endpoint() -> Vec<Seed> {
     add("ends", plain, 0, roomy, vec![begin(0), begin(1), begin(2), ending, begin(0), vec![Step::Release(1)]]);
     let crowd = (0..8).flat_map(begin).collect::<Vec<_>>();
     add("full", plain, 0, [3, 2, 2, 0, 0], vec![crowd.clone(), vec![Step::Release(0), Step::Close(0), Step::Timeout]]);
-    for (name, limits) in [("full", [2, 7, 0, 0, 0]), ("full-host", [15, 7, 2, 0, 0])] {
+    for (name, limits) in
+        [("full", [2, 7, 0, 0, 0]), ("full-host", [15, 7, 2, 0, 0]), ("full-and-few", [2, 1, 0, 0, 0])]
+    {
         let anew = [begin(0), begin(1), begin(2)].concat();
         let released = vec![Step::Release(0), Step::Release(1)];
         add(
@@ -308,6 +310,25 @@ pub fn endpoint() -> Vec<Seed> {
     }
     let evicting = vec![Step::Advance(60_000), Step::Begin { at: 5 }, flight(5), flight(5), flight(5), flight(5)];
     add("evicted", plain, 0, [3, 7, 0, 0, 0b1010], vec![crowd.clone(), evicting]);
+    let anew = vec![Step::Advance(20_000), Step::Begin { at: 0 }, flight(0), flight(0)];
+    let others = [begin(2), vec![Step::Release(0), Step::Release(1)], begin(3)].concat();
+    add("evicted-begin-anew", plain, 0, [2, 7, 0, 0, 0b1010], vec![begin(0), begin(1), anew, others]);
+    let patient = |at| [vec![Step::Advance(2_000)], begin(at)].concat();
+    let patience = (0..8).flat_map(patient).collect::<Vec<_>>();
+    let released = (0..8).map(Step::Release).collect::<Vec<_>>();
+    add("evicted-for-memory", plain, 0, [15, 7, 0, 136, 0b1010], vec![patience.clone(), released, patience]);
+    // Handshakes that have grown and wait for the first part of a certificate.
+    let stalled = |at| {
+        let lost = Step::Flight { at, mangle: Mangle::Drop(1) };
+        vec![Step::Advance(2_000), Step::Begin { at }, flight(at), flight(at), lost]
+    };
+    let few = (0..3).flat_map(patient).collect::<Vec<_>>();
+    let released = (0..3).map(Step::Release).collect::<Vec<_>>();
+    for (name, padding, memory) in [("certificates", 40, 168), ("long-certificates", 250, 200)] {
+        let setup = Setup { padding: [40, padding], ..large };
+        let growing = vec![few.clone(), released.clone(), stalled(5), stalled(6), stalled(7), few.clone()];
+        add(&format!("evicted-for-{name}"), setup, 0, [15, 7, 0, memory, 0b1010], growing);
+    }
     add("idle", plain, 0, [15, 7, 0, 0, 0b1001], vec![crowd.clone(), vec![Step::Timeout; 20]]);
     add("memory", large, 0, [15, 7, 0, 200, 0], vec![crowd, vec![Step::Timeout; 20]]);
     let out = vec![
@@ -320,6 +341,10 @@ pub fn endpoint() -> Vec<Seed> {
     ];
     add("client", plain, doors::TRUSTED_PATH, roomy, vec![out, vec![flight(3), Step::Close(0), flight(3)]]);
     let constant = Setup { flags: flags::CONSTANT_HASH, ..plain };
+    let connects = (0..5).map(|at| Step::Connect { at }).collect();
+    let fewer = vec![Step::Abort(1), Step::Release(1), Step::Abort(2), Step::Release(2)];
+    let limits = [15, 7, 0, 136, 0];
+    add("clients-without-memory", plain, doors::TRUSTED_PATH, limits, vec![connects, fewer, vec![flight(0); 3]]);
     let forged = (0..8).map(|seq| hello(seq % 3, seq)).collect();
     let small = Step::Limits([2, 1, 1, 255, 3]);
     add(

@@ -3,11 +3,13 @@
 //! ```text
 //!   receiving    whose is this datagram? strangers, cookies, clients that begin anew
 //!   sending      whose turn is it? one datagram, or several of one size
+//!   room         who finds room under the limits, and who has to go for it
 //!   books        deadlines, idleness, memory, and what becomes of a session that is over
 //! ```
 
 mod books;
 mod receiving;
+mod room;
 mod sending;
 
 use alloc::collections::{BTreeSet, VecDeque};
@@ -32,6 +34,7 @@ use crate::limits::{Admission, CookiePolicy, Limits, Replacement};
 use crate::sessions::{Handle, Slots};
 use crate::stats::{Stats, count};
 pub use receiving::Received;
+use room::Room;
 pub use sending::Transmit;
 
 /// All DTLS sessions of one socket, by the address of their peers. `A` is whatever the host calls an address.
@@ -58,6 +61,8 @@ pub struct Endpoint<A: Address> {
     by_host: HashMap<A::Host, usize>,
     /// How many pairs of sessions count as one under the limits: see [`Session::beside`].
     pairs: usize,
+    /// Sessions that have had to go for one another's room and have not been freed yet.
+    evicted: Vec<Handle>,
     /// How many sessions are not over and drained.
     unfinished: usize,
     /// How many server sessions have not completed their handshake.
@@ -176,6 +181,7 @@ impl<A: Address> Endpoint<A> {
             by_address: HashMap::new(),
             by_host: HashMap::new(),
             pairs: 0,
+            evicted: Vec::new(),
             unfinished: 0,
             half_open: 0,
             memory: 0,
@@ -211,6 +217,9 @@ impl<A: Address> Endpoint<A> {
             return Err(ConnectError::TooManySessions);
         }
         let connection = Connection::connect(config, server_name, now).map_err(ConnectError::Config)?;
+        if !self.has_room(Room { places: 1, memory: connection.memory() }) {
+            return Err(ConnectError::TooManySessions);
+        }
         let handle = self.insert(to.clone(), connection, Role::Client, None).ok_or(ConnectError::TooManySessions)?;
         self.by_address.insert(to, handle);
         count(&mut self.stats.client_sessions);
@@ -441,6 +450,12 @@ impl<A: Address> Endpoint<A> {
     #[must_use]
     pub const fn memory(&self) -> usize {
         self.memory
+    }
+
+    /// About how many bytes a session takes, as far as the endpoint knows: what [`Limits::session_memory`] bounds.
+    #[must_use]
+    pub fn session_memory(&self, handle: Handle) -> Option<usize> {
+        self.sessions.get(handle).map(|session| session.memory)
     }
 
     /// What has been counted so far.

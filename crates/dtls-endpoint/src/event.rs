@@ -29,7 +29,7 @@ pub enum Event {
 pub enum Reason {
     /// No application data came or went for as long as [`Limits::idle`](crate::Limits::idle) says.
     Idle,
-    /// It made room for a new client, as [`Limits::evict`](crate::Limits::evict) says.
+    /// It had been idle longest, and made room for a new client, as [`Limits::evict`](crate::Limits::evict) says.
     Evicted,
     /// Its client has begun a new session from the same address (RFC 6347 section 4.2.8).
     Replaced,

@@ -25,15 +25,25 @@ pub struct Limits {
     /// Bytes of memory that one session may take, as [`Connection::memory`](dtls_core::Connection::memory) counts them.
     /// Only a peer that sends long certificates comes near it. Default: 512 KiB.
     pub session_memory: usize,
-    /// Bytes of memory that all sessions together may take. Default: 1 GiB.
+    /// Bytes of memory that all sessions together may take. A client whose handshake would pass it is refused, and a
+    /// handshake that passes it later ends with [`Reason::Memory`](crate::Reason::Memory), unless [`evict`](Self::evict)
+    /// makes room. Default: 1 GiB.
     pub memory: usize,
     /// After how long without application data in either direction a session is ended, with a close_notify and
     /// [`Reason::Idle`](crate::Reason::Idle). Default: never.
     pub idle: Option<Duration>,
-    /// Whether a new client that finds no room under [`sessions`](Self::sessions) or [`memory`](Self::memory) takes the
-    /// place of the session that has been without application data longest, if that is at least this long. One at a time:
-    /// until the one that had to go has been released, there is one session more than the limit, and further new clients
-    /// wait. Default: never; the new client waits.
+    /// Whether a new client with a good cookie that finds no room under [`sessions`](Self::sessions) or
+    /// [`memory`](Self::memory) takes the place of the session that has been without application data longest, if that is
+    /// at least this long. Default: never; the new client waits.
+    ///
+    /// For memory several may have to go, in the order of their idleness and no more than are needed, since a handshake
+    /// takes more than a session that is idle; also while it grows, by a long certificate chain say, so that one client can
+    /// cost as many idle sessions as [`session_memory`](Self::session_memory) holds. If all that may go would not be enough,
+    /// none has to. Nor has the old session of a client that begins anew, nor any when limits become lower.
+    ///
+    /// Until all that had to go have been [`release`](crate::Endpoint::release)d nobody else has to, and new clients that
+    /// find no room wait. Meanwhile they do not count towards `memory`, which they pass by less than the new session and
+    /// one of them take, and one of them does not count towards `sessions`.
     pub evict: Option<Duration>,
 }
 

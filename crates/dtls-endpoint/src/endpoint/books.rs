@@ -59,7 +59,7 @@ impl<A: Address> Endpoint<A> {
     /// The session that has been without application data longest, if for at least `limit`, and since when; of those
     /// behind `behind` if that is given. Sessions that have had some since they were last looked at take their right
     /// places on the way, so that each costs little for each time it is looked at and nothing for each datagram.
-    fn idlest(
+    pub(super) fn idlest(
         &mut self,
         now: Instant,
         limit: Duration,
@@ -83,85 +83,10 @@ impl<A: Address> Endpoint<A> {
     }
 }
 
-// --- limits ---
-
-impl<A: Address> Endpoint<A> {
-    /// How many places under [`Limits::sessions`](crate::Limits::sessions) are taken.
-    const fn places(&self) -> usize {
-        self.sessions.len() - self.pairs
-    }
-
-    pub(super) const fn is_full(&self) -> bool {
-        self.places() >= self.limits.sessions || self.memory >= self.limits.memory
-    }
-
-    pub(super) fn is_host_full(&self, address: &A) -> bool {
-        let limit = self.limits.per_host;
-        // Nothing is looked up where there is no limit.
-        limit != usize::MAX && self.by_host.get(&address.host()).is_some_and(|sessions| *sessions >= limit)
-    }
-
-    /// The session of a client at this address, beside which it may begin anew without a place of its own. One at a time,
-    /// and only while the old session stands: one that is over is in the way until its owner has released it, as any.
-    pub(super) fn place_to_share(&self, address: &A) -> Option<Handle> {
-        let handle = self.by_address.get(address).copied()?;
-        let session = self.sessions.get(handle)?;
-        let is_standing_alone = !session.connection.is_over() && session.beside.is_none();
-        (is_standing_alone && self.pairs < self.limits.half_open).then_some(handle)
-    }
-
-    /// Whether a session could make room for a new one. While one that has is still there, with a close_notify to send or
-    /// an owner who has not released it, no other has to go.
-    pub(super) fn is_anyone_to_go(&mut self, now: Instant) -> bool {
-        self.places() <= self.limits.sessions && self.next_to_go(now).is_some()
-    }
-
-    /// Ends the session that has been idle longest if there is no room without.
-    pub(super) fn make_room(&mut self, now: Instant) {
-        if self.is_full() {
-            if let Some(handle) = self.next_to_go(now) {
-                self.end(handle, Reason::Evicted);
-            }
-        }
-    }
-
-    /// The session that has been idle longest, if long enough to make room for another. Not one of two that count as one,
-    /// for its end would leave the other in its place.
-    fn next_to_go(&mut self, now: Instant) -> Option<Handle> {
-        let limit = self.limits.evict?;
-        let mut behind = None;
-        loop {
-            let (since, handle) = self.idlest(now, limit, behind)?;
-            if self.sessions.get(handle)?.beside.is_none() {
-                return Some(handle);
-            }
-            behind = Some((since, handle));
-        }
-    }
-
-    /// Ends a session for a reason of ours, which its owner is told.
-    pub(super) fn end(&mut self, handle: Handle, reason: Reason) {
-        let Some(session) = self.sessions.get_mut(handle).filter(|session| !session.connection.is_over()) else {
-            return;
-        };
-        session.ended = Some(reason);
-        match reason {
-            Reason::Idle | Reason::Evicted => session.connection.close(),
-            Reason::Replaced | Reason::Memory => session.connection.abort(),
-        }
-        count(match reason {
-            Reason::Idle => &mut self.stats.idle,
-            Reason::Evicted | Reason::Memory => &mut self.stats.evicted,
-            Reason::Replaced => &mut self.stats.replaced,
-        });
-        self.touch(handle);
-    }
-}
-
 // --- beginning and end of a session ---
 
 impl<A: Address> Endpoint<A> {
-    /// `None` if it takes more memory than there is. It shares the place of the session `beside`.
+    /// `None` when every handle has been given out. The session shares the place of the one `beside`.
     pub(super) fn insert(
         &mut self,
         address: A,
@@ -171,9 +96,6 @@ impl<A: Address> Endpoint<A> {
     ) -> Option<Handle> {
         let host = address.host();
         let memory = connection.memory();
-        if self.memory.saturating_add(memory) > self.limits.memory {
-            return None;
-        }
         let handle = self.sessions.insert(Session {
             address,
             connection,
@@ -222,6 +144,23 @@ impl<A: Address> Endpoint<A> {
         self.end(predecessor, Reason::Replaced);
     }
 
+    /// Ends a session for a reason of ours, which its owner is told.
+    pub(super) fn end(&mut self, handle: Handle, reason: Reason) {
+        let Some(session) = self.sessions.get_mut(handle).filter(|session| !session.connection.is_over()) else {
+            return;
+        };
+        session.ended = Some(reason);
+        match reason {
+            Reason::Idle | Reason::Evicted => session.connection.close(),
+            Reason::Replaced | Reason::Memory => session.connection.abort(),
+        }
+        count(match reason {
+            Reason::Idle => &mut self.stats.idle,
+            Reason::Evicted | Reason::Memory => &mut self.stats.evicted,
+            Reason::Replaced => &mut self.stats.replaced,
+        });
+        self.touch(handle);
+    }
     /// Gives back the address of a session that is over, has nothing to send and no events.
     pub(super) fn finish_if_drained(&mut self, handle: Handle) {
         let Some(session) = self.sessions.get_mut(handle) else { return };
@@ -263,6 +202,7 @@ impl<A: Address> Endpoint<A> {
             return;
         }
         self.memory -= session.memory;
+        self.evicted.retain(|evicted| *evicted != handle);
         let (beside, host) = (session.beside, session.address.host());
         match beside.and_then(|beside| self.sessions.get_mut(beside)) {
             // The other keeps the place.
@@ -291,10 +231,14 @@ impl<A: Address> Endpoint<A> {
     /// Whether every queue and index is empty.
     #[cfg(test)]
     pub(crate) fn is_bare(&self) -> bool {
-        let held =
-            [self.ready.len(), self.news.len(), self.replies.len(), self.sessions.len(), self.half_open, self.pairs];
+        let held = [self.ready.len(), self.news.len(), self.replies.len(), self.sessions.len(), self.evicted.len()];
         let indexed = [self.deadlines.len(), self.by_idleness.len(), self.by_address.len(), self.by_host.len()];
-        held == [0; 6] && indexed == [0; 4] && self.memory == 0 && self.incoming.is_none() && self.held_back.is_none()
+        held == [0; 5]
+            && indexed == [0; 4]
+            && (self.pairs, self.half_open) == (0, 0)
+            && self.memory == 0
+            && self.incoming.is_none()
+            && self.held_back.is_none()
     }
 
     /// How many sessions there are, with those that are over and not released.
@@ -371,7 +315,7 @@ impl<A: Address> Endpoint<A> {
         self.weigh(handle);
         if has_ended {
             self.on_end(handle);
-        } else if is_growing && self.is_too_large(handle) {
+        } else if is_growing && !self.may_be_as_large(handle) {
             self.end(handle, Reason::Memory);
         } else if has_connected {
             self.on_connected(handle);
@@ -386,9 +330,9 @@ impl<A: Address> Endpoint<A> {
         session.memory = memory;
     }
 
-    fn is_too_large(&self, handle: Handle) -> bool {
-        let is_one_too_large = |session: &Session<A>| session.memory > self.limits.session_memory;
-        self.memory > self.limits.memory || self.sessions.get(handle).is_some_and(is_one_too_large)
+    fn may_be_as_large(&mut self, handle: Handle) -> bool {
+        let is_small_enough = |session: &Session<A>| session.memory <= self.limits.session_memory;
+        self.sessions.get(handle).is_some_and(is_small_enough) && self.has_room_for_grown(handle)
     }
 
     fn on_connected(&mut self, handle: Handle) {

@@ -9,7 +9,7 @@ use dtls_core::wire::record::{Epoch, RecordHeader, split_record};
 use dtls_core::wire::small::Alert;
 use dtls_core::{Connection, HelloVerdict, Instant, Role, ServerConfig, VerifiedHello};
 
-use super::{Endpoint, Lent, Partner, Server};
+use super::{Endpoint, Lent, Partner, Room, Server};
 use crate::address::Address;
 use crate::event::Reason;
 use crate::incoming::Incoming;
@@ -160,9 +160,7 @@ impl<A: Address> Endpoint<A> {
             count(&mut self.stats.busy);
             return false;
         }
-        let has_place = self.place_to_share(address).is_some()
-            || (!self.is_host_full(address) && (!self.is_full() || self.is_anyone_to_go(now)));
-        let has_room = has_place && self.half_open < self.limits.half_open;
+        let has_room = self.half_open < self.limits.half_open && self.may_find_room(address, now);
         if !has_room {
             count(&mut self.stats.refused);
         }
@@ -223,11 +221,12 @@ impl<A: Address> Endpoint<A> {
             }
         }
         let beside = self.place_to_share(&address);
-        if beside.is_none() {
-            self.make_room(now);
-        }
         let connection = Connection::accept(config, hello, now);
-        let Some(handle) = self.insert(address.clone(), connection, Role::Server, beside) else {
+        let need = Room { places: usize::from(beside.is_none()), memory: connection.memory() };
+        // A handshake that has failed already is nothing that anybody has to go for.
+        let has_room = if connection.is_over() { self.has_room(need) } else { self.make_room(&address, need, now) };
+        let inserted = if has_room { self.insert(address.clone(), connection, Role::Server, beside) } else { None };
+        let Some(handle) = inserted else {
             count(&mut self.stats.refused);
             return None;
         };

@@ -1,4 +1,4 @@
-//! What an endpoint does not take on, and what it lets go.
+//! What an endpoint does not take on, and what it lets go unasked.
 
 use super::*;
 
@@ -100,48 +100,6 @@ fn a_session_without_data_is_ended_after_its_time_and_data_either_way_is_a_reaso
 }
 
 #[test]
-fn a_full_endpoint_lets_the_idlest_go_if_it_may_and_has_been_idle_long_enough() {
-    let limits = Limits { sessions: 2, evict: Some(Duration::from_secs(10)), ..Limits::default() };
-    let mut network = Network::with(CookiePolicy::Required, limits, |_| ());
-    let (first, _) = network.pair(Host(1));
-    let (_, second) = network.pair(Host(2));
-    network.connect(Host(3));
-    network.run();
-    assert_eq!((network.stats().refused, network.stats().evicted), (1, 0), "nobody has been idle for long");
-    network.now = network.now + Duration::from_secs(20);
-    network.send(Host(1), first, b"busy");
-    network.run();
-    network.server().release(second);
-    let now = network.now;
-    network.host(Host(3)).handle_timeout(now);
-    network.run();
-    assert!(network.events.contains(&(SERVER, second, Host(2), Event::Ended(crate::Reason::Evicted))));
-    assert_eq!(network.events_at(Host(3)), [Event::Connected]);
-    assert_eq!((network.sessions(), network.stats().evicted), (2, 1));
-}
-
-#[test]
-fn the_old_session_of_a_client_that_begins_anew_makes_no_room_for_others() {
-    let limits = Limits { sessions: 2, evict: Some(Duration::from_secs(10)), ..Limits::default() };
-    let mut network = Network::with(CookiePolicy::Required, limits, |_| ());
-    let (_, first) = network.pair(Host(1));
-    let (_, second) = network.pair(Host(2));
-    network.now = network.now + Duration::from_secs(20);
-    network.hosts.remove(&Host(1));
-    drop(network.reboot_and_say_hello(Host(1)));
-    // The first has been idle longest, and would leave its place to its successor.
-    network.connect(Host(3));
-    network.run();
-    assert_eq!(network.server().session_at(&Host(1)), Some(first));
-    assert!(network.events.contains(&(SERVER, second, Host(2), Event::Ended(crate::Reason::Evicted))));
-    assert_eq!(network.events_at(Host(3)), [Event::Connected]);
-    network.server().release(second);
-    network.connect(Host(4));
-    network.run();
-    assert_eq!((network.server().held(), network.stats().evicted), (3, 1));
-}
-
-#[test]
 fn memory_has_a_ceiling_for_one_session_and_for_all() {
     let mut network = Network::new();
     network.pair(Host(1));
@@ -156,6 +114,16 @@ fn memory_has_a_ceiling_for_one_session_and_for_all() {
     network.run();
     assert_eq!(network.events_at(SERVER), [Event::Ended(crate::Reason::Memory)]);
     assert_eq!(network.server().half_open(), 0);
+
+    let limits = Limits { memory: 4000, ..Limits::default() };
+    let mut network = Network::with(CookiePolicy::Required, limits, |_| ());
+    let (now, config) = (network.now, Arc::clone(&network.configs.client));
+    let of_client = network.server().connect(now, Host(1), Arc::clone(&config), None).unwrap();
+    assert!(
+        (2001..4000).contains(&network.server().session_memory(of_client).unwrap()),
+        "room for one, but not for two"
+    );
+    assert_eq!(network.server().connect(now, Host(2), config, None), Err(ConnectError::TooManySessions));
 
     let limits = Limits { memory: of_one, ..Limits::default() };
     let mut network = Network::with(CookiePolicy::Required, limits, |_| ());
@@ -192,25 +160,6 @@ fn datagrams_of_one_size_are_written_as_one_batch() {
     assert_eq!(network.stats().datagrams_sent, u64::try_from(datagrams).unwrap());
     network.run();
     assert!(network.host(Host(1)).info(client).is_some());
-}
-
-#[test]
-fn a_host_that_releases_nothing_is_not_piled_up_with_evicted_sessions() {
-    let limits = Limits { sessions: 3, evict: Some(Duration::from_secs(10)), ..Limits::default() };
-    let mut network = Network::with(CookiePolicy::Required, limits, |_| ());
-    let sessions: Vec<Handle> = (1..=3).map(|host| network.pair(Host(host)).1).collect();
-    network.now = network.now + Duration::from_secs(20);
-    for host in 4..=6 {
-        network.connect(Host(host));
-    }
-    network.run();
-    assert_eq!((network.stats().evicted, network.stats().refused), (1, 2));
-    for session in sessions {
-        network.server().release(session);
-    }
-    assert!(network.jump());
-    network.run();
-    assert_eq!((network.stats().evicted, network.sessions()), (3, 3));
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod anew;
 mod decisions;
 mod door;
 mod ending;
+mod eviction;
 mod limits;
 mod sessions;
 mod strangers;
