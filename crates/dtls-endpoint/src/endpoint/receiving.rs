@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use dtls_core::wire::enums::{AlertDescription, ContentType, HandshakeType, ProtocolVersion};
 use dtls_core::wire::hello::Random;
-use dtls_core::wire::record::{Epoch, RecordHeader, split_record};
+use dtls_core::wire::record::{Epoch, RecordHeader, Records, split_record};
 use dtls_core::wire::small::Alert;
 use dtls_core::{Connection, HelloVerdict, Instant, Role, ServerConfig, VerifiedHello};
 
@@ -283,16 +283,9 @@ fn begins_with_client_hello(datagram: &[u8]) -> bool {
 
 /// Whether a datagram is nothing but whole records of application data, by their headers. To an established session it
 /// then can do nothing but lend payloads, or wear out the key.
-fn is_application_data(mut datagram: &[u8]) -> bool {
-    // RFC 6347 section 4.1: type, version, epoch, number, length.
-    while let [typ, _, _, _, _, _, _, _, _, _, _, length_1, length_0, rest @ ..] = datagram {
-        let length = u16::from_be_bytes([*length_1, *length_0]);
-        match rest.get(usize::from(length)..) {
-            Some(rest) if *typ == ContentType::APPLICATION_DATA.0 => datagram = rest,
-            _ => return false,
-        }
-    }
-    datagram.is_empty()
+fn is_application_data(datagram: &[u8]) -> bool {
+    Records::new(datagram)
+        .all(|record| record.is_ok_and(|record| record.header.content_type == ContentType::APPLICATION_DATA))
 }
 
 /// The application data of one datagram, lent record by record. Made by [`Endpoint::receive`].

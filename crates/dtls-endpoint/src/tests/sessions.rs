@@ -139,6 +139,36 @@ fn a_datagram_of_application_data_queues_nothing_and_one_with_more_in_it_is_look
 }
 
 #[test]
+fn a_repetition_of_the_last_flight_is_answered_also_behind_application_data_in_one_datagram() {
+    for behind_data in [false, true] {
+        let mut network = Network::new();
+        let mut client = network.reboot_and_say_hello(Host(1));
+        let session = client.sessions().next().unwrap();
+        // Flight 6 is late.
+        let flight_5 = network.next_of(&mut client).unwrap();
+        network.deliver(Host(1), SERVER, flight_5);
+        let flight_6 = |network: &mut Network| {
+            let (now, mut out) = (network.now, Vec::new());
+            network.server().poll_transmit(now, &mut out).map(|_| out)
+        };
+        let mut late = flight_6(&mut network).unwrap();
+        assert_eq!(flight_6(&mut network), None);
+        network.now = client.poll_timeout().unwrap();
+        client.handle_timeout(network.now);
+        let repeated = network.next_of(&mut client).unwrap();
+        drop(client.receive(network.now, SERVER, &mut late));
+        let mut datagram = Vec::new();
+        if behind_data {
+            client.send(session, b"data", &mut datagram).unwrap();
+        }
+        datagram.extend(repeated);
+        network.deliver(Host(1), SERVER, datagram);
+        assert_eq!(network.payloads.len(), usize::from(behind_data));
+        assert!(flight_6(&mut network).is_some(), "behind data: {behind_data}");
+    }
+}
+
+#[test]
 fn a_pre_shared_key_that_differs_is_told_and_the_end_of_the_handshake_too() {
     let provider = Arc::new(ring::provider());
     let psk = |key| PskIdentity::new(b"sensor".to_vec(), vec![key; 16]).unwrap();
