@@ -85,14 +85,27 @@ struct World {
     before: [usize; 3 + HOSTS],
 }
 
-#[derive(Debug, Default)]
+/// What the world knows of a session.
+#[derive(Debug)]
 struct Told {
+    /// Which end the endpoint is.
+    role: Role,
     connected: bool,
     ended: bool,
     /// Whether it had to go for another.
     evicted: bool,
     /// Whether the host has closed or aborted it.
     left: bool,
+}
+
+impl Told {
+    const fn new(role: Role) -> Self {
+        Self { role, connected: false, ended: false, evicted: false, left: false }
+    }
+
+    const fn is_over(&self) -> bool {
+        self.ended || self.left
+    }
 }
 
 const PLACES: u8 = 8;
@@ -243,7 +256,7 @@ impl World {
             Step::Connect { at } => {
                 let connected = self.endpoint.connect(now, place(*at), Arc::clone(&self.client), None);
                 if connected.is_ok() {
-                    self.meet(None);
+                    self.meet(Role::Client, None);
                     self.proven.insert(place(*at));
                     let peer = Connection::accept_on_trusted_path(Arc::clone(&self.server), now);
                     self.peers.insert(place(*at), peer);
@@ -277,7 +290,7 @@ impl World {
             assert!(self.endpoint.info(handle).is_some(), "data before a session is connected");
             assert!(!self.told.get(&handle).is_some_and(|told| told.ended), "data after the end");
         }
-        self.meet(old);
+        self.meet(Role::Server, old);
         while let Some(incoming) = self.endpoint.poll_incoming() {
             self.waiting.push_back(incoming);
             self.waiting.truncate(4);
@@ -286,17 +299,17 @@ impl World {
     }
 
     /// The session that a call has begun is known from now on. `old` is the one that was at its address before.
-    fn meet(&mut self, old: Option<Handle>) {
+    fn meet(&mut self, role: Role, old: Option<Handle>) {
         let Some(new) = self.endpoint.sessions().find(|handle| !self.told.contains_key(handle)) else { return };
         let pairs = self.pairs();
-        let is_standing = |old: &Handle| !self.told[old].ended && !self.told[old].left;
+        let is_standing = |old: &Handle| !self.told[old].is_over();
         let is_alone = |old: &Handle| pairs.iter().all(|(one, other)| one != old && other != old);
         if let Some(old) = old.filter(is_standing).filter(is_alone)
             && pairs.len() < self.limits.half_open
         {
             self.beside.insert(new, old);
         }
-        self.told.insert(new, Told::default());
+        self.told.insert(new, Told::new(role));
     }
 
     fn is_held(&self, handle: Handle) -> bool {
@@ -371,7 +384,7 @@ impl World {
                 let _ = self.endpoint.accept(self.now, incoming, Arc::clone(&self.server));
             }
         }
-        self.meet(old);
+        self.meet(Role::Server, old);
         self.prove();
     }
 
@@ -390,7 +403,7 @@ impl World {
         let had_to_go = self.had_to_go();
         while let Some((handle, peer, event)) = self.endpoint.poll_event() {
             assert_eq!(self.endpoint.remote_address(handle), Some(&peer));
-            let told = self.told.entry(handle).or_default();
+            let told = self.told.get_mut(&handle).expect("a session that somebody began");
             assert!(!told.ended, "{event:?} behind the end");
             match event {
                 Event::Connected => assert!(!std::mem::replace(&mut told.connected, true), "connected twice"),
@@ -419,13 +432,14 @@ impl World {
             assert!(endpoint.session_at(at).is_some(), "a session at an address without one");
             assert!(!endpoint.is_drained(*handle));
             let told = &self.told[handle];
-            let has_begun = endpoint.info(*handle).is_some() || told.connected;
-            if let Some(info) = endpoint.info(*handle) {
-                assert!(told.ended || told.connected || info.role == Role::Client || info.role == Role::Server);
+            let role = endpoint.info(*handle).map(|info| info.role);
+            assert!(role.is_none_or(|role| role == told.role), "{role:?} of {told:?}");
+            if !told.is_over() {
+                assert_eq!(role.is_some(), told.connected, "{told:?}");
+                half_open += usize::from(!told.connected && told.role == Role::Server);
             }
-            half_open += usize::from(!has_begun && !told.ended);
         }
-        assert!(endpoint.half_open() <= half_open, "{} half-open of {half_open}", endpoint.half_open());
+        assert_eq!(endpoint.half_open(), half_open);
         // Those that are over and not released count too.
         let (held, gone): (Vec<Handle>, Vec<Handle>) =
             self.told.keys().copied().partition(|handle| self.is_held(*handle));
