@@ -185,4 +185,6 @@ fn a_pre_shared_key_that_differs_is_told_and_the_end_of_the_handshake_too() {
         network.run();
     }
     assert_eq!(network.events_at(SERVER)[1..], [Event::Failed(Error::HandshakeTimeout)]);
+    // Long before the deadline of the handshake, though the client has repeated its Finished meanwhile.
+    assert_eq!(network.now, Instant::ORIGIN + Duration::from_secs(10));
 }
