@@ -1,6 +1,7 @@
 //! A client that begins anew at its old address: RFC 6347 section 4.2.8.
 
 use dtls_core::Role;
+use dtls_core::wire::record::{Record, Records};
 
 use super::*;
 use crate::{Reason, Replacement};
@@ -129,6 +130,55 @@ fn a_client_that_begins_anew_while_its_handshake_is_under_way_is_not_locked_out(
     let (_, server) = network.pair(Host(1));
     assert_eq!(network.server().info(server).unwrap().role, Role::Server);
     assert_eq!(network.server().half_open(), 0);
+}
+
+#[test]
+fn a_hello_that_comes_again_while_its_handshake_is_under_way_begins_no_other() {
+    let mut network = Network::new();
+    network.pair(Host(1));
+    network.events.clear();
+    let mut rebooted = network.reboot();
+    assert!(network.let_speak(Host(1), &mut rebooted));
+    let hello = network.next_of(&mut rebooted).unwrap();
+    for _ in 0..2 {
+        network.deliver(Host(1), SERVER, hello.clone());
+        network.drain_server_to(&mut rebooted);
+    }
+    assert_eq!((network.stats().server_sessions, network.server().half_open(), network.events.len()), (2, 1, 0));
+}
+
+#[test]
+fn a_finished_that_comes_alone_is_the_newcomers() {
+    let mut network = Network::new();
+    let (_, old) = network.pair(Host(1));
+    let mut rebooted = network.reboot_and_say_hello(Host(1));
+    let flight_5 = network.next_of(&mut rebooted).unwrap();
+    for record in Records::new(&flight_5) {
+        let Record { header, body } = record.unwrap();
+        network.deliver(Host(1), SERVER, [&header.to_bytes()[..], body].concat());
+    }
+    network.drain_server_to(&mut rebooted);
+    let new = network.server().session_at(&Host(1)).unwrap();
+    assert!(new != old && network.server().info(new).is_some());
+}
+
+#[test]
+fn once_a_newcomer_is_gone_handshake_messages_are_the_old_sessions_again() {
+    let mut network = Network::new();
+    let mut client = network.reboot_and_say_hello(Host(1));
+    let flight_5 = network.next_of(&mut client).unwrap();
+    network.deliver(Host(1), SERVER, flight_5);
+    let old = network.server().session_at(&Host(1)).unwrap();
+    // Its last flight is lost, and somebody begins anew and comes to nothing.
+    drop(network.reboot_and_say_hello(Host(1)));
+    let newcomer = network.server().sessions().find(|session| *session != old).unwrap();
+    network.server().abort(newcomer);
+    network.drain();
+    network.under_way.clear();
+    network.now = client.poll_timeout().unwrap();
+    client.handle_timeout(network.now);
+    assert!(network.let_speak(Host(1), &mut client));
+    assert!(matches!(client.poll_event(), Some((_, _, Event::Connected))));
 }
 
 #[test]
