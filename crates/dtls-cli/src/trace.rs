@@ -9,6 +9,8 @@
 //! A tap sees datagrams as they are on the wire. Whoever wants to look inside protected records takes `--keylog` and a
 //! protocol analyser.
 
+mod key_exchange;
+
 use core::fmt::Write as _;
 use core::net::SocketAddr;
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -23,7 +25,6 @@ use dtls_core::wire::codec::{Decode, DecodeError, Reader};
 use dtls_core::wire::enums::{ContentType, ExtensionType, HandshakeType, ProtocolVersion};
 use dtls_core::wire::fragment::{Fragment, Fragments};
 use dtls_core::wire::hello::{ClientHello, ClientHelloPrefix, HelloVerifyRequest, ServerHello};
-use dtls_core::wire::key_exchange::{EcdheClientKeyExchange, EcdheServerKeyExchange};
 use dtls_core::wire::record::{Epoch, Record, RecordHeader, Records};
 use dtls_core::wire::small::{Alert, ChangeCipherSpec};
 use dtls_std::Tap;
@@ -287,18 +288,13 @@ fn message_facts(typ: HandshakeType, body: &[u8]) -> Result<String, DecodeError>
             let Certificate { chain } = Certificate::decode_all(body)?;
             format!("certificates={} bytes={}", chain.len(), list(chain.iter().map(|certificate| certificate.len())))
         }
-        HandshakeType::SERVER_KEY_EXCHANGE => {
-            let exchange = EcdheServerKeyExchange::decode_all(body)?;
-            format!("group={} signature={}", exchange.group, exchange.scheme)
-        }
+        HandshakeType::SERVER_KEY_EXCHANGE => key_exchange::server_facts(body)?,
         HandshakeType::CERTIFICATE_REQUEST => {
             let request = CertificateRequest::decode_all(body)?;
             let (types, schemes) = (list(request.certificate_types.iter()), list(request.signature_schemes.iter()));
             format!("types={types} signatures={schemes} authorities={}", request.authorities.len())
         }
-        HandshakeType::CLIENT_KEY_EXCHANGE => {
-            format!("public_key={}", EcdheClientKeyExchange::decode_all(body)?.public_key.len())
-        }
+        HandshakeType::CLIENT_KEY_EXCHANGE => key_exchange::client_facts(body)?,
         HandshakeType::CERTIFICATE_VERIFY => format!("signature={}", CertificateVerify::decode_all(body)?.scheme),
         _ => String::new(),
     })
