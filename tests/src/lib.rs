@@ -13,7 +13,7 @@
 //! | every suite, group, certificate and policy | `tests/suites.rs` | [`certificates`] |
 //! | handshakes byte for byte, known answers | `tests/golden.rs`, `tests/vectors.rs` | [`seeded`] |
 //! | many sessions on one socket | `tests/endpoint/` | [`sockets`], [`quick`] |
-//! | openssl | `tests/interop_openssl/` | [`interop`] |
+//! | openssl, GnuTLS | `tests/interop_openssl/`, `tests/interop_gnutls/` | [`interop`] |
 //! | the snippets of `docs/identities.md` | its own text | [`exhibit`] |
 //! | a program that cannot link std, outside the workspace | `no-std/` | |
 //!

@@ -56,12 +56,15 @@ impl Authority {
         authority.write("openssl.cnf", "[req]\ndistinguished_name = name\n[name]\n");
         authority.root("ca");
         authority.root("strange-ca");
+        authority.intermediate();
         for kind in KeyKind::ALL {
             authority.leaf(Leaf::Server(kind), "DNS:localhost, IP:127.0.0.1");
             authority.leaf(Leaf::Client(kind), "DNS:client.example");
         }
         authority.leaf(Leaf::ServerByName, "DNS:localhost");
         authority.leaf(Leaf::ServerElsewhere, "DNS:elsewhere.example, IP:192.0.2.1");
+        authority.leaf(Leaf::ServerOfIntermediate, "DNS:localhost, IP:127.0.0.1");
+        authority.leaf(Leaf::ClientOfIntermediate, "DNS:client.example");
         authority.leaf(Leaf::StrangeClient, "DNS:client.example");
         authority
     }
@@ -77,22 +80,37 @@ impl Authority {
         self.openssl(&args);
     }
 
+    /// Its key is of another kind than that of the root.
+    fn intermediate(&self) {
+        let extensions = "basicConstraints = critical,CA:true\nkeyUsage = critical,keyCertSign\n\
+                          subjectKeyIdentifier = hash\n";
+        self.certificate(INTERMEDIATE, KeyKind::Rsa, "ca", extensions);
+    }
+
     fn leaf(&self, leaf: Leaf, alternative_names: &str) {
-        let name = leaf.file_name();
-        self.key(&name, leaf.kind());
-        let issuer = if leaf == Leaf::StrangeClient { "strange-ca" } else { "ca" };
+        let (name, issuer) = (leaf.file_name(), leaf.issuer());
+        let extensions = format!(
+            "basicConstraints = CA:false\nkeyUsage = digitalSignature\nextendedKeyUsage = {}\n\
+             subjectAltName = {alternative_names}\n",
+            leaf.usage(),
+        );
+        self.certificate(&name, leaf.kind(), issuer, &extensions);
+        if issuer == INTERMEDIATE {
+            // The chain, leaf first.
+            let cert = format!("{name}.pem");
+            let chain =
+                [&cert, "intermediate.pem"].map(|file| fs::read_to_string(self.file(file)).expect("a certificate"));
+            self.write(&cert, &chain.concat());
+        }
+    }
+
+    fn certificate(&self, name: &str, kind: KeyKind, issuer: &str, extensions: &str) {
+        self.key(name, kind);
+        self.write(&format!("{name}.ext"), extensions);
         let [key, request, extensions, cert] =
             ["key", "csr", "ext", "pem"].map(|ending| self.file(&format!("{name}.{ending}")));
         let [issuer_cert, issuer_key] = ["pem", "key"].map(|ending| self.file(&format!("{issuer}.{ending}")));
         let subject = format!("/CN={name}");
-        self.write(
-            &format!("{name}.ext"),
-            &format!(
-                "basicConstraints = CA:false\nkeyUsage = digitalSignature\nextendedKeyUsage = {}\n\
-                 subjectAltName = {alternative_names}\n",
-                leaf.usage(),
-            ),
-        );
         self.openssl(&["req", "-new", "-key", &key, "-subj", &subject, "-out", &request]);
         self.openssl(&[
             "x509",
@@ -144,8 +162,12 @@ pub enum Leaf {
     ServerByName,
     /// Of a server called otherwise.
     ServerElsewhere,
+    /// Of a server called localhost, by a CA below the root: a chain of two.
+    ServerOfIntermediate,
     /// Of a client.
     Client(KeyKind),
+    /// Of a client, by a CA below the root: a chain of two.
+    ClientOfIntermediate,
     /// Of a client whose CA nobody trusts.
     StrangeClient,
 }
@@ -162,7 +184,11 @@ impl Leaf {
     pub const fn kind(self) -> KeyKind {
         match self {
             Self::Server(kind) | Self::Client(kind) => kind,
-            Self::ServerByName | Self::ServerElsewhere | Self::StrangeClient => KeyKind::Ecdsa,
+            Self::ServerByName
+            | Self::ServerElsewhere
+            | Self::ServerOfIntermediate
+            | Self::ClientOfIntermediate
+            | Self::StrangeClient => KeyKind::Ecdsa,
         }
     }
 
@@ -171,15 +197,25 @@ impl Leaf {
             Self::Server(kind) => format!("server-{}", kind.name()),
             Self::ServerByName => "server-by-name".to_owned(),
             Self::ServerElsewhere => "server-elsewhere".to_owned(),
+            Self::ServerOfIntermediate => "server-of-intermediate".to_owned(),
             Self::Client(kind) => format!("client-{}", kind.name()),
+            Self::ClientOfIntermediate => "client-of-intermediate".to_owned(),
             Self::StrangeClient => "strange-client".to_owned(),
+        }
+    }
+
+    const fn issuer(self) -> &'static str {
+        match self {
+            Self::ServerOfIntermediate | Self::ClientOfIntermediate => INTERMEDIATE,
+            Self::StrangeClient => "strange-ca",
+            Self::Server(_) | Self::ServerByName | Self::ServerElsewhere | Self::Client(_) => "ca",
         }
     }
 
     const fn usage(self) -> &'static str {
         match self {
-            Self::Server(_) | Self::ServerByName | Self::ServerElsewhere => "serverAuth",
-            Self::Client(_) | Self::StrangeClient => "clientAuth",
+            Self::Server(_) | Self::ServerByName | Self::ServerElsewhere | Self::ServerOfIntermediate => "serverAuth",
+            Self::Client(_) | Self::ClientOfIntermediate | Self::StrangeClient => "clientAuth",
         }
     }
 }
@@ -219,6 +255,8 @@ impl KeyKind {
         }
     }
 }
+
+const INTERMEDIATE: &str = "intermediate";
 
 /// Runs leave their files behind, to be looked at; those of more than an hour ago nobody will look at.
 fn remove_old_runs(runs: &Path) {

@@ -10,13 +10,28 @@ use std::time::Instant;
 use super::authority::Authority;
 use super::{Trouble, announce, dtls, openssl};
 
-/// Runs every cell, prints the table, and says in one line that is always seen what was run.
+/// Runs every cell against openssl, prints the table, and says in one line that is always seen what was run.
 ///
 /// `words` has a word for each of `columns`.
 ///
 /// # Panics
 /// If a cell is in trouble: with the stories of all that are.
 pub fn run_all<C: Sync>(
+    title: &str,
+    columns: &[&str],
+    cells: &[C],
+    words: impl Fn(&C) -> Vec<String>,
+    run: impl Fn(&C) -> Result<(), Trouble> + Sync,
+) {
+    run_all_against(&openssl::version(), title, columns, cells, words, run);
+}
+
+/// Runs every cell like [`run_all`], against another `peer`.
+///
+/// # Panics
+/// If a cell is in trouble: with the stories of all that are.
+pub fn run_all_against<C: Sync>(
+    peer: &str,
     title: &str,
     columns: &[&str],
     cells: &[C],
@@ -47,7 +62,7 @@ pub fn run_all<C: Sync>(
     println!("{title}\n{}", table(columns, cells, words, &outcomes));
     let troubles: Vec<_> = outcomes.iter().filter_map(|outcome| outcome.result.as_ref().err()).collect();
     let (all, good) = (cells.len(), cells.len() - troubles.len());
-    announce(&format!("{title}: {good} of {all} ok, {} ms, {}", took.as_millis(), openssl::version()));
+    announce(&format!("{title}: {good} of {all} ok, {} ms, {peer}", took.as_millis()));
     let stories: Vec<_> = troubles.iter().map(ToString::to_string).collect();
     assert!(stories.is_empty(), "{} of {all} cells are in trouble:\n\n{}", stories.len(), stories.join("\n\n"));
 }

@@ -1,4 +1,6 @@
 //! One of ours meets one of theirs: both processes, what they are told, and what they must then say.
+//!
+//! Theirs is openssl here. [`gnutls`](super::gnutls) lets GnuTLS take its place in the same encounters.
 
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -196,7 +198,7 @@ impl Encounter {
     }
 
     fn part_in_anger(&self, letter: Option<&str>) -> Result<FallingOut, Trouble> {
-        let (ours, mut theirs, _relay) = self.start()?;
+        let (ours, mut theirs, relay) = self.start()?;
         if let Some(letter) = letter {
             theirs.await_line(EXPORTED).map_err(|trouble| trouble.and(ours.trouble("said:")))?;
             ours.await_line("CONNECTED ").map_err(|trouble| trouble.and(theirs.trouble("said:")))?;
@@ -205,12 +207,13 @@ impl Encounter {
         let ours = ours.finish().map_err(|trouble| trouble.and(theirs.trouble("said:")))?;
         let theirs = theirs.finish().map_err(|trouble| trouble.and(ours.trouble("said:")))?;
         ours.expect_code(1).map_err(|trouble| trouble.and(theirs.trouble("said:")))?;
-        Ok(FallingOut { ours, theirs })
+        Ok(FallingOut { ours, theirs, passed: relay.finish() })
     }
 
     // --- what they are told ---
 
-    fn our_client(&self, server: SocketAddr) -> Vec<String> {
+    /// The arguments of our client.
+    pub(super) fn our_client(&self, server: SocketAddr) -> Vec<String> {
         let mut args =
             words(&["client", &server.to_string(), "--name", self.client_expects, "--ca", &self.client_trusts]);
         if let Some(leaf) = self.client_leaf {
@@ -230,7 +233,8 @@ impl Encounter {
         args
     }
 
-    fn our_server(&self) -> Vec<String> {
+    /// The arguments of our server.
+    pub(super) fn our_server(&self) -> Vec<String> {
         let [cert, key] = self.server_leaf.files();
         let mut args = words(&["server", "--listen", "127.0.0.1:0", "--cert", &cert, "--key", &key, "--count", "1"]);
         if self.server_asks != Asks::Nothing {
@@ -291,13 +295,44 @@ impl Encounter {
     // --- what they must have said ---
 
     fn check(&self, talk: &Talk) -> Result<(), Trouble> {
+        self.check_ours(talk)?;
+        same("exported bytes", dtls::exported(&talk.ours, EXPORT_LABEL)?, openssl::exported(&talk.theirs)?)?;
+        if let Some(suite) = self.suite {
+            let said = match self.role {
+                Role::Client => talk.theirs.line("CIPHER is ")?,
+                Role::Server => talk.theirs.line("New, TLSv1.2, Cipher is ")?,
+            };
+            same("their suite", said, suite.openssl_name)?;
+        }
+        match (self.role, self.client_leaf) {
+            (Role::Client, None) => {}
+            (Role::Client, Some(leaf)) => {
+                talk.theirs.expect_text("Client certificate\n")?;
+                talk.theirs.expect_text("verify return:1")?;
+                let signed = talk.theirs.line("Peer signature type: ")?.to_lowercase();
+                same("the client's signature", signed.starts_with(leaf.kind().name()), true)?;
+            }
+            (Role::Server, _) => {
+                talk.theirs.expect_text("Verify return code: 0 (ok)")?;
+                talk.theirs.expect_text("Extended master secret: yes")?;
+            }
+        }
+        if self.chat == Chat::Echo && self.role == Role::Client {
+            // Without our close_notify it would have gone on.
+            talk.theirs.expect_code(0)?;
+            talk.theirs.expect_text("DONE\n")?;
+        }
+        Ok(())
+    }
+
+    /// Trouble unless our side has said what it must say of such a session, whoever the other one is.
+    pub(super) fn check_ours(&self, talk: &Talk) -> Result<(), Trouble> {
         talk.ours.expect_code(0)?;
         let connected = talk.connected()?;
         let item = |key| dtls::value(connected, key);
         same("version", item("version")?, "DTLSv1.2")?;
         same("extended master secret", item("ems")?, "1")?;
         same("server name", item("sni")?, self.client_expects)?;
-        same("exported bytes", dtls::exported(&talk.ours, EXPORT_LABEL)?, openssl::exported(&talk.theirs)?)?;
         same("length of the exported bytes", dtls::exported(&talk.ours, EXPORT_LABEL)?.len(), self.export_len)?;
         let is_psk = item("psk")? != "-";
         let signature = if is_psk { "-" } else { self.server_leaf.kind().scheme_prefix() };
@@ -306,36 +341,13 @@ impl Encounter {
         }
         if let Some(suite) = self.suite {
             same("our suite", item("cipher")?, suite.name)?;
-            let said = match self.role {
-                Role::Client => talk.theirs.line("CIPHER is ")?,
-                Role::Server => talk.theirs.line("New, TLSv1.2, Cipher is ")?,
-            };
-            same("their suite", said, suite.openssl_name)?;
         }
-        match (self.role, self.client_leaf) {
-            (Role::Client, None) => same("verified", item("verified")?, "yes")?,
-            (Role::Client, Some(leaf)) => {
-                same("verified", item("verified")?, "yes")?;
-                talk.theirs.expect_text("Client certificate\n")?;
-                talk.theirs.expect_text("verify return:1")?;
-                let signed = talk.theirs.line("Peer signature type: ")?.to_lowercase();
-                same("the client's signature", signed.starts_with(leaf.kind().name()), true)?;
-            }
-            (Role::Server, client) => {
-                talk.theirs.expect_text("Verify return code: 0 (ok)")?;
-                talk.theirs.expect_text("Extended master secret: yes")?;
-                same("verified", item("verified")?, if is_psk || client.is_some() { "yes" } else { "none" })?;
-            }
-        }
+        let knows_peer = self.role == Role::Client || is_psk || self.client_leaf.is_some();
+        same("verified", item("verified")?, if knows_peer { "yes" } else { "none" })?;
         if self.chat == Chat::Echo {
             let said = format!("{} {}", PING.len(), PING.escape_default());
             same("received", talk.ours.line("RECEIVED ")?, said.as_str())?;
             talk.ours.line("CLOSED ").and_then(|line| same("end", dtls::value(line, "reason")?, "close_notify"))?;
-            if self.role == Role::Client {
-                // Without our close_notify it would have gone on.
-                talk.theirs.expect_code(0)?;
-                talk.theirs.expect_text("DONE\n")?;
-            }
         }
         if let Some(mtu) = self.mtu {
             let largest = talk.passed.largest(self.outgoing());
@@ -378,7 +390,8 @@ pub enum Chat {
 }
 
 impl Chat {
-    const fn times(self) -> usize {
+    /// How often our client says it.
+    pub(super) const fn times(self) -> usize {
         match self {
             Self::Echo => 1,
             Self::Insistent => 8,
@@ -392,7 +405,7 @@ impl Chat {
 pub enum Party {
     /// `dtls`.
     Ours,
-    /// `openssl`.
+    /// The foreign stack.
     Theirs,
 }
 
@@ -401,7 +414,7 @@ pub enum Party {
 pub struct Talk {
     /// All that our side said.
     pub ours: Finished,
-    /// All that openssl said.
+    /// All that theirs said.
     pub theirs: Finished,
     /// The datagrams between them.
     pub passed: Recording,
@@ -424,12 +437,14 @@ impl Talk {
 pub struct FallingOut {
     /// All that our side said.
     pub ours: Finished,
-    /// All that openssl said.
+    /// All that theirs said.
     pub theirs: Finished,
+    /// The datagrams between them.
+    pub passed: Recording,
 }
 
 impl FallingOut {
-    /// Trouble unless our side failed with these alerts, and openssl said `theirs`.
+    /// Trouble unless our side failed with these alerts, and theirs said `theirs`.
     ///
     /// # Errors
     /// If it was otherwise: with all that both said.
@@ -444,11 +459,11 @@ impl FallingOut {
     }
 }
 
-fn words(words: &[&str]) -> Vec<String> {
+pub(super) fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(ToString::to_string).collect()
 }
 
-fn address(text: &str) -> Result<SocketAddr, Trouble> {
+pub(super) fn address(text: &str) -> Result<SocketAddr, Trouble> {
     text.trim().parse().map_err(|_| Trouble::new(format!("{text:?} is not an address")))
 }
 
@@ -459,4 +474,4 @@ pub const PING: &str = "hello over there\n";
 /// What makes openssl send close_notify and end.
 const QUIT: &str = "Q\n";
 /// After so long what was said may be said again.
-const A_WHILE: Duration = Duration::from_millis(300);
+pub(super) const A_WHILE: Duration = Duration::from_millis(300);

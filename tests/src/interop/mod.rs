@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   dtls client ── datagrams ──▶ Relay ── datagrams ──▶ openssl s_server      and with the roles swapped
-//!        │                         │ keeps a copy                │
+//!        │                         │ keeps a copy                │            and with gnutls-serv
 //!        └─ lines on stdout ──▶ Encounter ◀── lines on stdout ───┘
 //! ```
 //!
@@ -10,7 +10,9 @@
 //! |---|---|
 //! | a process that is heard, spoken to, and killed when it is dropped | [`process`] |
 //! | a CA and the certificates of both sides, made by openssl | [`authority`] |
-//! | the two commands: where they are, what their lines mean | [`dtls`], [`openssl`] |
+//! | our command: where it is, what its lines mean | [`dtls`] |
+//! | theirs: how they call things, what their lines mean | [`openssl`], [`gnutls`] |
+//! | ports for servers that cannot say which one they got | [`ports`] |
 //! | the datagrams on their way, and what is in them | [`relay`] |
 //! | the datagrams as a file, opened by tshark with our key log | [`capture`] |
 //! | one of ours meets one of theirs | [`encounter`] |
@@ -29,7 +31,9 @@ pub mod capture;
 pub mod cells;
 pub mod dtls;
 pub mod encounter;
+pub mod gnutls;
 pub mod openssl;
+pub mod ports;
 pub mod process;
 pub mod relay;
 
@@ -71,13 +75,20 @@ pub fn same<T: PartialEq + fmt::Debug>(what: &str, left: T, right: T) -> Result<
 /// If it is missing and `DTLS_REQUIRE_PEERS=1` demands it.
 pub fn has_peer(name: &str, argument: &str) -> bool {
     let asked = Command::new(name).arg(argument).stdin(Stdio::null()).output();
-    if asked.is_ok_and(|output| output.status.success()) {
-        return true;
+    is_at_hand(asked.is_ok_and(|output| output.status.success()), name, name)
+}
+
+/// Passes on whether a foreign program was `found`. If not, says so where it is seen, and which `package` has it.
+///
+/// # Panics
+/// If it is missing and `DTLS_REQUIRE_PEERS=1` demands it.
+pub fn is_at_hand(found: bool, name: &str, package: &str) -> bool {
+    if !found {
+        let required = env::var("DTLS_REQUIRE_PEERS").is_ok_and(|value| value == "1");
+        assert!(!required, "{name} is not installed, and DTLS_REQUIRE_PEERS=1 demands it; install {package}");
+        announce(&format!("SKIPPED: {name} is not installed; install {package} to run these tests"));
     }
-    let required = env::var("DTLS_REQUIRE_PEERS").is_ok_and(|value| value == "1");
-    assert!(!required, "{name} is not installed, and DTLS_REQUIRE_PEERS=1 demands it; install {name}");
-    announce(&format!("SKIPPED: {name} is not installed; install it to run these tests"));
-    false
+    found
 }
 
 /// Says something even where the output of tests that pass is swallowed.

@@ -55,6 +55,20 @@ impl Process {
         written.map_err(|error| self.trouble(&format!("does not take {text:?}: {error}")))
     }
 
+    /// Ends its standard input.
+    pub fn hang_up(&mut self) {
+        self.stdin = None;
+    }
+
+    /// Waits until it has written one of `texts` on standard output or standard error; returns the first of them that it
+    /// has.
+    ///
+    /// # Errors
+    /// If it has none after [`PATIENCE`], or has ended without.
+    pub fn await_one_of<'a>(&self, texts: &[&'a str]) -> Result<&'a str, Trouble> {
+        self.await_that(&texts.join("\" or \""), |output| texts.iter().copied().find(|text| output.has(text)))
+    }
+
     /// Waits until it has written `text` on standard output or standard error.
     ///
     /// # Errors

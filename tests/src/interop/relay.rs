@@ -192,6 +192,12 @@ impl Recording {
         self.in_direction(direction).map(|passed| passed.bytes.len()).max().unwrap_or(0)
     }
 
+    /// How many datagrams went in this direction.
+    #[must_use]
+    pub fn datagrams(&self, direction: Direction) -> usize {
+        self.in_direction(direction).count()
+    }
+
     /// Whether a handshake message of this type went in this direction, in the clear.
     #[must_use]
     pub fn has_message(&self, direction: Direction, typ: HandshakeType) -> bool {
