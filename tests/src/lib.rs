@@ -14,6 +14,7 @@
 //! | handshakes byte for byte, known answers | `tests/golden.rs`, `tests/vectors.rs` | [`seeded`] |
 //! | many sessions on one socket | `tests/endpoint/` | [`sockets`], [`quick`] |
 //! | openssl, GnuTLS | `tests/interop_openssl/`, `tests/interop_gnutls/` | [`interop`] |
+//! | libcoap | `tests/interop_coap.rs` | [`interop`] |
 //! | the snippets of `docs/identities.md` | its own text | [`exhibit`] |
 //! | a program that cannot link std, outside the workspace | `no-std/` | |
 //!

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   dtls client ── datagrams ──▶ Relay ── datagrams ──▶ openssl s_server      and with the roles swapped
-//!        │                         │ keeps a copy                │            and with gnutls-serv
+//!        │                         │ keeps a copy                │            and with gnutls-serv, coap-server
 //!        └─ lines on stdout ──▶ Encounter ◀── lines on stdout ───┘
 //! ```
 //!
@@ -11,8 +11,9 @@
 //! | a process that is heard, spoken to, and killed when it is dropped | [`process`] |
 //! | a CA and the certificates of both sides, made by openssl | [`authority`] |
 //! | our command: where it is, what its lines mean | [`dtls`] |
-//! | theirs: how they call things, what their lines mean | [`openssl`], [`gnutls`] |
+//! | theirs: how they call things, what their lines mean | [`openssl`], [`gnutls`], [`libcoap`] |
 //! | ports for servers that cannot say which one they got | [`ports`] |
+//! | a little CoAP, to have something to say to [`libcoap`] | [`coap`] |
 //! | the datagrams on their way, and what is in them | [`relay`] |
 //! | the datagrams as a file, opened by tshark with our key log | [`capture`] |
 //! | one of ours meets one of theirs | [`encounter`] |
@@ -29,9 +30,11 @@ use std::process::{Command, Stdio};
 pub mod authority;
 pub mod capture;
 pub mod cells;
+pub mod coap;
 pub mod dtls;
 pub mod encounter;
 pub mod gnutls;
+pub mod libcoap;
 pub mod openssl;
 pub mod ports;
 pub mod process;
