@@ -14,16 +14,17 @@ use super::authority::Authority;
 use super::encounter::{A_WHILE, Asks, Chat, EXPORT_LABEL, Encounter, FallingOut, PING, Party, Talk, address, words};
 use super::process::{Finished, Process};
 use super::relay::{Losses, Relay};
-use super::{Trouble, dtls, is_at_hand, ports, same};
+use super::{Trouble, dtls, has_peer, is_at_hand, ports, same};
 
-/// Whether this machine has both commands. If not, says so where it is seen.
+/// Whether this machine has both commands, and openssl, which makes the certificates. If not, says so where it is seen.
 ///
 /// # Panics
 /// If one is missing and `DTLS_REQUIRE_PEERS=1` demands it.
 #[must_use]
 pub fn is_installed() -> bool {
     let found = |name| Command::new(name).arg("--version").output().is_ok_and(|output| output.status.success());
-    ["gnutls-cli", "gnutls-serv"].into_iter().all(|name| is_at_hand(found(name), name, "gnutls-bin"))
+    let all = ["gnutls-cli", "gnutls-serv"].into_iter().all(|name| is_at_hand(found(name), name, "gnutls-bin"));
+    all && has_peer("openssl", "version")
 }
 
 /// What `gnutls-cli --version` says.

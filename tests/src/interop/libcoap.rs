@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use super::authority::Authority;
 use super::encounter::words;
 use super::process::Process;
-use super::{Trouble, is_at_hand, ports};
+use super::{Trouble, has_peer, is_at_hand, ports};
 
 /// What a build does DTLS with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +74,7 @@ impl Build {
     }
 }
 
-/// Whether this machine has them all. If not, says so where it is seen.
+/// Whether this machine has them all, and openssl, which makes the certificates. If not, says so where it is seen.
 ///
 /// # Panics
 /// If one is missing and `DTLS_REQUIRE_PEERS=1` demands it.
@@ -85,7 +85,8 @@ pub fn is_installed() -> bool {
         .flat_map(|build| ["coap-client", "coap-server"].map(|program| format!("{program}-{}", build.name())));
     // They exit with 1 even where they are asked for help.
     let is_there = |name: &String| Command::new(name).arg("-?").output().is_ok();
-    programs.into_iter().all(|name| is_at_hand(is_there(&name), &name, "libcoap3-bin"))
+    let all = programs.into_iter().all(|name| is_at_hand(is_there(&name), &name, "libcoap3-bin"));
+    all && has_peer("openssl", "version")
 }
 
 /// What they say of themselves.
