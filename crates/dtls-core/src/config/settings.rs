@@ -37,8 +37,8 @@ pub struct Settings {
     /// a server that does not know the extension might let an attacker splice one on its side. Default: required.
     pub renegotiation_info: RenegotiationInfo,
     /// The longest plaintext that we take in a protected record, in bytes, 64 to 16384 (RFC 8449): for devices whose
-    /// buffers hold no more. A client offers it, a server answers it; a peer that does not know it may send more, which
-    /// is dropped. What the peer says of itself is kept to either way. Default: none; a client does not offer it, a
+    /// buffers hold no more. A client offers it, a server answers it; a peer that does not know the extension is not
+    /// held to it. What the peer says of itself is kept to either way. Default: none; a client does not offer it, a
     /// server answers 16384.
     pub record_size_limit: Option<u16>,
     /// For clients: asks that no record of either side carries more plaintext than this (RFC 6066 section 4), of servers

@@ -232,18 +232,19 @@ impl RecordLimits {
         Self { sent: theirs.min(Self::LARGEST), received: ours, ..Self::NONE }
     }
 
-    fn by_fragment_length(ours: u16, length: MaxFragmentLength) -> Self {
+    fn by_fragment_length(length: MaxFragmentLength) -> Self {
         let bytes = length.bytes().unwrap_or(Self::LARGEST);
-        Self { sent: bytes, received: bytes.min(ours), in_the_clear: bytes }
+        Self { sent: bytes, received: bytes, in_the_clear: bytes }
     }
 
-    /// RFC 8449 section 5: who knows record_size_limit passes over max_fragment_length where both stand.
+    /// A limit holds for peers that know of it; others may send what the version allows (RFC 8449 section 4). Section 5: who
+    /// knows record_size_limit passes over max_fragment_length where both stand.
     fn of_server(settings: &Settings, offer: &ClientExtensions<'_>) -> Self {
         let ours = settings.record_size_limit.unwrap_or(Self::LARGEST);
         match (offer.record_size_limit, offer.max_fragment_length) {
             (Some(theirs), _) => Self::by_size(ours, theirs),
-            (None, Some(length)) => Self::by_fragment_length(ours, length),
-            (None, None) => Self::by_size(ours, Self::LARGEST),
+            (None, Some(length)) => Self::by_fragment_length(length),
+            (None, None) => Self::NONE,
         }
     }
 
@@ -253,10 +254,10 @@ impl RecordLimits {
             (Some(_), Some(_)) => Err(Error::ServerHelloLimitsRecordsTwice),
             (Some(theirs), None) => Ok(Self::by_size(ours, theirs)),
             (None, Some(length)) if settings.max_fragment_length == Some(length) => {
-                Ok(Self::by_fragment_length(ours, length))
+                Ok(Self::by_fragment_length(length))
             }
             (None, Some(_)) => Err(Error::ServerHelloChangedFragmentLength),
-            (None, None) => Ok(Self::by_size(ours, Self::LARGEST)),
+            (None, None) => Ok(Self::NONE),
         }
     }
 }

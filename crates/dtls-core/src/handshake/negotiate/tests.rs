@@ -266,6 +266,8 @@ fn a_server_that_changes_a_limit_of_records_or_names_two_is_refused() {
     chosen.extensions.max_fragment_length = None;
     let limits = RecordLimits { received: 1000, ..RecordLimits::NONE };
     assert_eq!(check_choice(&chosen, &config, false, false).unwrap().records, limits);
+    chosen.extensions.record_size_limit = None;
+    assert_eq!(check_choice(&chosen, &config, false, false).unwrap().records, RecordLimits::NONE);
 }
 
 #[test]
