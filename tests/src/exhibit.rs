@@ -1,7 +1,7 @@
 //! What the snippets of `docs/identities.md` leave out, and the place where they are compiled and run.
 
+use core::time::Duration;
 use std::sync::Arc;
-use std::time::Duration;
 
 use dtls_core::crypto::WallClock;
 use dtls_core::{ClientConfig, Connection, Event, Instant, ServerConfig};
