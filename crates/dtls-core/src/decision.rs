@@ -14,12 +14,15 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
+use rustls_pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer};
+
 use crate::config::{ChooseIdentity, SelectConfig, Selected};
 use crate::crypto::psk::{PresharedKey, PskClient, PskIdentity, PskServer};
 use crate::crypto::sign::Identity;
-use crate::crypto::verify::{PeerAuthenticated, PeerVerifier, PresentedPeer};
+use crate::crypto::verify::{PeerAuthenticated, PeerCredential, PeerRole, PeerVerifier, PresentedPeer};
 use crate::error::CertificateError;
 use crate::wire::certificate::CertificateRequest;
+use crate::wire::codec::{Decode as _, Encode as _};
 use crate::wire::enums::{CertificateType, SignatureScheme};
 use crate::wire::hello::ClientHello;
 
@@ -82,6 +85,21 @@ pub enum Answer {
 }
 
 impl Question<'_> {
+    /// Copies what is lent, so that whoever answers can do so in another thread or task while the connection goes on.
+    #[must_use]
+    pub fn into_owned(self) -> OwnedQuestion {
+        OwnedQuestion(match self {
+            Self::Config(hello) => Owned::Config(hello.to_vec()),
+            Self::Peer(peer) => Owned::Peer(OwnedPeer::of(&peer)),
+            Self::Identity(request) => Owned::Identity(request.to_vec()),
+            Self::Signature { identity, scheme, message } => {
+                Owned::Signature { identity: identity.clone(), scheme, message: message.to_vec() }
+            }
+            Self::PresharedKey { identity } => Owned::PresharedKey(identity.to_vec()),
+            Self::PskIdentity { hint } => Owned::PskIdentity(hint.map(<[u8]>::to_vec)),
+        })
+    }
+
     /// Whether this is an answer to the question.
     pub(crate) const fn is_answered_by(&self, answer: &Answer) -> bool {
         matches!(
@@ -94,6 +112,92 @@ impl Question<'_> {
                 | (Self::PresharedKey { .. }, Answer::PresharedKey(_))
                 | (Self::PskIdentity { .. }, Answer::PskIdentity(_))
         )
+    }
+}
+
+/// A [`Question`] that has left its connection, from [`Question::into_owned`].
+#[derive(Clone, Debug)]
+pub struct OwnedQuestion(Owned);
+
+impl OwnedQuestion {
+    /// The question itself. `None` for none that a connection has asked: messages are kept in the form of the wire, and
+    /// only what can be read there is asked about.
+    #[must_use]
+    pub fn question(&self) -> Option<Question<'_>> {
+        Some(match &self.0 {
+            Owned::Config(hello) => Question::Config(ClientHello::decode_all(hello).ok()?),
+            Owned::Peer(peer) => Question::Peer(peer.presented()),
+            Owned::Identity(request) => Question::Identity(CertificateRequest::decode_all(request).ok()?),
+            Owned::Signature { identity, scheme, message } => {
+                Question::Signature { identity, scheme: *scheme, message }
+            }
+            Owned::PresharedKey(identity) => Question::PresharedKey { identity },
+            Owned::PskIdentity(hint) => Question::PskIdentity { hint: hint.as_deref() },
+        })
+    }
+}
+
+/// [`Question`] without a borrow.
+#[derive(Clone, Debug)]
+enum Owned {
+    Config(Vec<u8>),
+    Peer(OwnedPeer),
+    Identity(Vec<u8>),
+    Signature { identity: Identity, scheme: SignatureScheme, message: Vec<u8> },
+    PresharedKey(Vec<u8>),
+    PskIdentity(Option<Vec<u8>>),
+}
+
+/// [`PresentedPeer`] without a borrow.
+#[derive(Clone, Debug)]
+struct OwnedPeer {
+    credential: OwnedCredential,
+    role: OwnedRole,
+    ocsp_response: Option<Vec<u8>>,
+}
+
+#[derive(Clone, Debug)]
+enum OwnedCredential {
+    Certificates(Vec<CertificateDer<'static>>),
+    RawPublicKey(SubjectPublicKeyInfoDer<'static>),
+}
+
+#[derive(Clone, Debug)]
+enum OwnedRole {
+    Server { name: Option<ServerName<'static>> },
+    Client,
+}
+
+impl OwnedPeer {
+    fn of(peer: &PresentedPeer<'_>) -> Self {
+        let owned = |der: &[u8]| der.to_vec();
+        Self {
+            credential: match peer.credential {
+                PeerCredential::Certificates(chain) => {
+                    OwnedCredential::Certificates(chain.iter().map(|each| owned(each).into()).collect())
+                }
+                PeerCredential::RawPublicKey(key) => OwnedCredential::RawPublicKey(owned(key).into()),
+            },
+            role: match peer.role {
+                PeerRole::Server { name } => OwnedRole::Server { name: name.map(ServerName::to_owned) },
+                PeerRole::Client => OwnedRole::Client,
+            },
+            ocsp_response: peer.ocsp_response.map(owned),
+        }
+    }
+
+    fn presented(&self) -> PresentedPeer<'_> {
+        PresentedPeer {
+            credential: match &self.credential {
+                OwnedCredential::Certificates(chain) => PeerCredential::Certificates(chain),
+                OwnedCredential::RawPublicKey(key) => PeerCredential::RawPublicKey(key),
+            },
+            role: match &self.role {
+                OwnedRole::Server { name } => PeerRole::Server { name: name.as_ref() },
+                OwnedRole::Client => PeerRole::Client,
+            },
+            ocsp_response: self.ocsp_response.as_deref(),
+        }
     }
 }
 
@@ -165,5 +269,75 @@ impl ChooseIdentity for AskOwner {
 
     fn defers(&self, _: &CertificateRequest<'_>) -> bool {
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::enums::{
+        CipherSuiteId, CompressionMethod, EcPointFormat, MaxFragmentLength, NamedGroup, ProtocolVersion, SrtpProfile,
+    };
+    use crate::wire::extensions::{ClientExtensions, UseSrtp};
+    use crate::wire::hello::Random;
+    use alloc::format;
+    use alloc::vec;
+
+    fn assert_stays_the_same(question: Question<'_>) {
+        let said = format!("{question:?}");
+        assert_eq!(format!("{:?}", question.into_owned().question().unwrap()), said);
+    }
+
+    #[test]
+    fn nothing_of_a_hello_is_lost_when_it_leaves_its_connection() {
+        let types = || Some(vec![CertificateType::RAW_PUBLIC_KEY, CertificateType(7)]);
+        let full = ClientExtensions {
+            server_name: Some(b"localhost"),
+            max_fragment_length: Some(MaxFragmentLength(2)),
+            status_request: true,
+            supported_groups: Some(vec![NamedGroup::X25519, NamedGroup(0x1a1a)]),
+            ec_point_formats: Some(vec![EcPointFormat::UNCOMPRESSED]),
+            signature_schemes: Some(vec![SignatureScheme::ED25519]),
+            use_srtp: Some(UseSrtp { profiles: vec![SrtpProfile::AEAD_AES_128_GCM], mki: b"mki" }),
+            alpn: Some(vec![b"coap", b"h2"]),
+            client_certificate_types: types(),
+            server_certificate_types: types(),
+            extended_master_secret: true,
+            record_size_limit: Some(64),
+            session_ticket: Some(b"ticket"),
+            renegotiation_info: Some(b""),
+        };
+        for extensions in [full, ClientExtensions::default()] {
+            assert_stays_the_same(Question::Config(ClientHello {
+                version: ProtocolVersion::DTLS_1_2,
+                random: Random([7; 32]),
+                session_id: &[1; 32],
+                cookie: &[2; 20],
+                cipher_suites: vec![CipherSuiteId::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, CipherSuiteId(0x0a0a)],
+                compression_methods: vec![CompressionMethod::NULL],
+                extensions,
+            }));
+        }
+    }
+
+    #[test]
+    fn nothing_of_a_peer_is_lost_when_it_leaves_its_connection() {
+        let chain = [CertificateDer::from(&b"leaf"[..]), CertificateDer::from(&b"issuer"[..])];
+        let key = SubjectPublicKeyInfoDer::from(&b"key"[..]);
+        let name = ServerName::try_from("server.example").unwrap();
+        for credential in [PeerCredential::Certificates(&chain), PeerCredential::RawPublicKey(&key)] {
+            for role in [PeerRole::Server { name: Some(&name) }, PeerRole::Server { name: None }, PeerRole::Client] {
+                for ocsp_response in [None, Some(&b"good"[..])] {
+                    assert_stays_the_same(Question::Peer(PresentedPeer { credential, role, ocsp_response }));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_hint_that_is_empty_is_a_hint() {
+        for hint in [None, Some(&b""[..]), Some(&b"plant"[..])] {
+            assert_stays_the_same(Question::PskIdentity { hint });
+        }
     }
 }

@@ -89,7 +89,7 @@ pub mod wire;
 pub use config::{ClientConfig, ConfigError, ServerConfig, Settings};
 pub use connection::{Connection, Received, SendError};
 pub use cookie::{CookieJar, HelloVerdict, VerifiedHello};
-pub use decision::{Answer, AskOwner, NotAsked, Question};
+pub use decision::{Answer, AskOwner, NotAsked, OwnedQuestion, Question};
 pub use discard::Discard;
 pub use error::{CertificateError, Error};
 pub use event::{Event, NegotiatedSrtp, Role, SessionInfo, Stats};

@@ -214,6 +214,18 @@ fn every_decision_can_be_made_later() {
 }
 
 #[test]
+fn a_question_that_has_left_its_connection_says_the_same_when_the_connection_is_gone() {
+    extern crate std;
+    for mut scene in scenes() {
+        scene.reach_question();
+        let question = scene.asker().question().unwrap();
+        let (said, owned) = (format!("{question:?}"), question.into_owned());
+        drop(scene);
+        std::thread::spawn(move || assert_eq!(format!("{:?}", owned.question().unwrap()), said)).join().unwrap();
+    }
+}
+
+#[test]
 fn while_the_owner_thinks_nothing_is_repeated_and_only_the_deadline_of_the_handshake_runs() {
     for mut scene in scenes() {
         scene.reach_question();
