@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Instant as SystemInstant;
 
 use dtls_core::wire::enums::AlertDescription;
-use dtls_core::{ClientConfig, Instant, ServerConfig};
+use dtls_core::{Answer, ClientConfig, Instant, NotAsked, Question, ServerConfig};
 use dtls_endpoint::{Event, Handle, Incoming};
 use rustls_pki_types::ServerName;
 
@@ -183,6 +183,22 @@ impl Driver {
     /// Turns a client away with an alert.
     pub fn refuse(&mut self, incoming: Incoming<SocketAddr>, description: AlertDescription) {
         self.change(|endpoint, _| endpoint.refuse(incoming, description));
+    }
+
+    /// What a session asks its owner, from [`Event::Asked`] until it is [answered](Self::answer) or over; see
+    /// [`Question`]. What is lent here holds the driver: whoever answers elsewhere is given a [copy](Question::into_owned),
+    /// and hands the answer back to the loop with the handle.
+    #[must_use]
+    pub fn question(&self, handle: Handle) -> Option<Question<'_>> {
+        self.hub.endpoint().question(handle)
+    }
+
+    /// Answers [`question`](Self::question); the handshake goes on, or ends with the reason that the answer gives.
+    ///
+    /// # Errors
+    /// If that is not what the session asks, or it is over: nothing has changed.
+    pub fn answer(&mut self, handle: Handle, answer: Answer) -> Result<(), NotAsked> {
+        self.change(|endpoint, now| endpoint.answer(now, handle, answer))
     }
 
     /// Sends one datagram. `Ok` means that the socket has taken it, or will as soon as it has room: what it has no room

@@ -74,8 +74,8 @@ pub fn connect_with(
                 continue;
             }
         };
-        let tap = options.tap.take();
-        let shared = Shared::start(socket, None, Options { tap, ..options })?;
+        let (tap, deciders) = (options.tap.take(), options.deciders.clone());
+        let shared = Shared::start(socket, None, Options { tap, deciders, ..options })?;
         // Dropped on return: from then on the session alone keeps the socket.
         let endpoint = Endpoint { door: Arc::new(Doorkeeper { shared: Arc::clone(&shared) }) };
         match endpoint.connect_patiently(address, server_name.clone(), Arc::clone(&config), patience) {

@@ -82,26 +82,64 @@
 //! ([`Fingerprints`](dtls_core::crypto::Fingerprints)), by the certificate itself
 //! ([`PinnedCertificates`](dtls_core::crypto::PinnedCertificates)), or by a verifier of one's own. A server asks clients
 //! for nothing unless [`ClientAuthentication`](dtls_core::config::ClientAuthentication) says so; one that shows a
-//! certificate must then be accepted by the verifier, or the handshake fails. There is no way to look at a certificate
-//! first and to decide later; [`Session::authorized`] says whether one was shown.
+//! certificate must then be accepted by the verifier, or the handshake fails. Nobody is let in first and judged later: a
+//! decision that needs time is waited for before the handshake is complete, as the next section says.
+//! [`Session::authorized`] says whether anything was shown.
 //!
 //! No secret is written anywhere unless a key log is put into the settings: [`KeyLogFile`].
 //!
+//! # Decisions that take their time
+//!
+//! Keys of clients in a database, our own key in a hardware module, a verifier that has to ask somebody: whoever a
+//! configuration has decide says by its `defers` that the owner will, or is [`AskOwner`], which leaves all to the owner.
+//! The session that asks then waits, and no other. Its owner are [`Deciders`], a few threads that may block:
+//!
+//! ```no_run
+//! # use std::sync::Arc;
+//! # use dtls_std::dtls_core::crypto::{PresharedKey, ring};
+//! # use dtls_std::{Answer, AskOwner, Deciders, Options, Question, ServerConfig};
+//! # struct Database;
+//! # impl Database {
+//! #     fn key_of(&self, _: &[u8]) -> Result<Option<Arc<PresharedKey>>, std::io::Error> { Ok(None) }
+//! # }
+//! # fn run(database: Database) -> Result<(), Box<dyn std::error::Error>> {
+//! let deciders = Deciders::new(8, move |asker, question| match question {
+//!     Question::PresharedKey { identity } => match database.key_of(identity) {
+//!         Ok(key) => Answer::PresharedKey(key),
+//!         Err(error) => {
+//!             eprintln!("{}: {error}", asker.remote_addr());
+//!             Answer::Failed
+//!         }
+//!     },
+//!     _ => Answer::Failed,
+//! });
+//! let config = ServerConfig::builder(Arc::new(ring::provider())).preshared_keys(Arc::new(AskOwner)).build()?;
+//! let options = Options { deciders: Some(deciders), ..Options::default() };
+//! let endpoint = dtls_std::listen_with("[::]:4433", Arc::new(config), options)?;
+//! # Ok(()) }
+//! ```
+//!
+//! The owner of a [`Driver`] is its loop: [`Event::Asked`], [`Driver::question`], [`Driver::answer`]. What happens when all
+//! threads are busy, or one panics, stands at [`Deciders`].
+//!
 //! # Callbacks
 //!
-//! What you hand in is called back while the socket's lock is held, by the socket's thread or by whichever thread has
-//! called us: a [`Tap`], a [`KeyLog`](dtls_core::config::KeyLog), and, where they are one's own, a
-//! [`PeerVerifier`](dtls_core::crypto::PeerVerifier), a [`WallClock`](dtls_core::crypto::WallClock), a
-//! [`SelectConfig`](dtls_core::config::SelectConfig), a [`SigningKey`](dtls_core::crypto::SigningKey) and a
-//! [`CryptoProvider`](dtls_core::crypto::CryptoProvider). Therefore it must
+//! What you hand in is called back while the socket's lock is held, by the socket's thread, by one of [`Deciders`] that has
+//! answered, or by whichever thread has called us: a [`Tap`], a [`KeyLog`](dtls_core::config::KeyLog), and, where they
+//! are one's own, a [`PeerVerifier`](dtls_core::crypto::PeerVerifier), a [`WallClock`](dtls_core::crypto::WallClock), a
+//! [`SelectConfig`](dtls_core::config::SelectConfig), a [`ChooseIdentity`](dtls_core::config::ChooseIdentity), a
+//! [`PskServer`](dtls_core::crypto::PskServer), a [`PskClient`](dtls_core::crypto::PskClient), a
+//! [`SigningKey`](dtls_core::crypto::SigningKey) and a [`CryptoProvider`](dtls_core::crypto::CryptoProvider). Therefore
+//! it must
 //!
 //! - not call the [`Endpoint`] or a [`Session`] of that socket, nor drop one: it would wait for itself;
-//! - not block: all sessions of the socket wait meanwhile;
+//! - not block: all sessions of the socket wait meanwhile. What has to is for [`Deciders`], who hold no lock;
 //! - not panic. In the socket's thread that ends the endpoint and all its sessions, and everyone is told so
-//!   ([`AcceptError::Socket`], [`SessionError::EndpointEnded`]); in a thread of yours it ends the call, and the handshake
-//!   in the course of which it came may not complete. Locks are not poisoned: the other sessions go on.
+//!   ([`AcceptError::Socket`], [`SessionError::EndpointEnded`]); in another thread it ends the call, and the
+//!   handshake in the course of which it came may not complete. Locks are not poisoned: the other sessions go on.
 
 mod clock;
+mod deciders;
 mod driver;
 mod endpoint;
 mod error;
@@ -118,10 +156,12 @@ mod tests;
 mod worker;
 
 pub use clock::SystemClock;
+pub use deciders::{Asker, Deciders};
 pub use driver::{Driver, Unread};
 pub use dtls_core;
 pub use dtls_core::{
-    ClientConfig, Error, ExportError, SendError, ServerConfig, SessionInfo, Settings, SrtpKeys, Stats,
+    Answer, AskOwner, ClientConfig, Error, ExportError, NotAsked, OwnedQuestion, Question, SendError, ServerConfig,
+    SessionInfo, Settings, SrtpKeys, Stats,
 };
 pub use dtls_endpoint;
 pub use dtls_endpoint::{Admission, CookiePolicy, Event, Handle, Limits, Reason, Replacement, Stats as EndpointStats};

@@ -8,6 +8,7 @@ use std::net::{ToSocketAddrs, UdpSocket};
 use dtls_endpoint::{CookiePolicy, Limits, Replacement};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
+use crate::deciders::Deciders;
 use crate::tap::Tap;
 
 /// What has a default and can be chosen for a socket and its sessions. Write `Options { cookies, ..Options::default() }`.
@@ -27,6 +28,11 @@ pub struct Options {
     /// they repeat their hello, and may find room. Handshakes that are under way by then are completed, so that up to
     /// [`Limits::half_open`] more can wait.
     pub backlog: usize,
+    /// Who answers what configurations leave to their owner: see the [choices](crate#decisions-that-take-their-time).
+    /// Default: nobody, and handshakes in which something is asked fail at once, with
+    /// [`Error::DecisionFailed`](crate::Error::DecisionFailed). A [`Driver`](crate::Driver) has no threads: it tells its
+    /// own owner, by [`Event::Asked`](crate::Event::Asked).
+    pub deciders: Option<Deciders>,
     /// Whether to move several datagrams in one call of the system. Default: where it can be done.
     pub batching: Batching,
     /// The socket itself.
@@ -41,6 +47,7 @@ impl Default for Options {
             limits: Limits::default(),
             replacement: Replacement::default(),
             backlog: 128,
+            deciders: None,
             batching: Batching::default(),
             socket: SocketOptions::default(),
         }
@@ -54,6 +61,7 @@ impl fmt::Debug for Options {
             .field("limits", &self.limits)
             .field("replacement", &self.replacement)
             .field("backlog", &self.backlog)
+            .field("deciders", &self.deciders)
             .field("batching", &self.batching)
             .field("socket", &self.socket)
             .finish_non_exhaustive()

@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use dtls_core::wire::enums::{CipherSuiteId, ProtocolVersion, SrtpProfile};
 use dtls_core::{Error, ExportError, SessionInfo, SrtpKeys, Stats};
 use dtls_endpoint::{Handle, Reason};
-use rustls_pki_types::CertificateDer;
+use rustls_pki_types::{CertificateDer, SubjectPublicKeyInfoDer};
 
 use crate::error::SessionError;
 use crate::shared::{Ending, Shared};
@@ -176,19 +176,25 @@ impl Session {
         self.info.server_name.as_deref()
     }
 
-    /// The peer's own certificate; `None` if it is a client that showed none. The others of its chain are in
-    /// [`info`](Self::info).
+    /// The peer's own certificate; `None` if it showed none: a client may not, and with a bare or a pre-shared key nobody
+    /// does. The others of its chain are in [`info`](Self::info).
     #[must_use]
     pub fn peer_certificate(&self) -> Option<&CertificateDer<'static>> {
         self.info.peer_certificates.first()
     }
 
-    /// Whether the peer has shown who it is: it has a certificate, holds the key of it, and was accepted by the
-    /// verifier of the configuration. A server always has; a client, where it was asked to. What that is worth is for
-    /// the verifier to say: see the [choices of trust](crate#trust).
+    /// The peer's public key, if it has shown that and no certificate (RFC 7250).
+    #[must_use]
+    pub fn peer_raw_public_key(&self) -> Option<&SubjectPublicKeyInfoDer<'static>> {
+        self.info.peer_raw_public_key.as_ref()
+    }
+
+    /// Whether the peer has shown who it is: it has a certificate or a bare key, holds the private one, and was accepted
+    /// by the verifier of the configuration. A server always has; a client, where it was asked to. What that is worth is
+    /// for the verifier to say: see the [choices of trust](crate#trust). With a pre-shared key nothing is shown.
     #[must_use]
     pub fn authorized(&self) -> bool {
-        self.peer_certificate().is_some()
+        self.peer_certificate().is_some() || self.peer_raw_public_key().is_some()
     }
 
     /// Where the peer is.

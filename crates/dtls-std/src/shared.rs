@@ -5,15 +5,16 @@ use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::UdpSocket;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::Instant as SystemInstant;
 
-use dtls_core::{ClientConfig, Error, Instant, Role, ServerConfig, Stats};
+use dtls_core::{Answer, ClientConfig, Error, Instant, Role, ServerConfig, Stats};
 use dtls_endpoint::{Admission, Event, Handle};
 use rustls_pki_types::ServerName;
 
 use crate::clock::Clock;
+use crate::deciders::{Asker, Deciders};
 use crate::endpoint::as_peer;
 use crate::error::{AcceptError, ConnectError, SessionError};
 use crate::hub::Hub;
@@ -41,15 +42,18 @@ impl Shared {
     pub(crate) fn start(
         socket: UdpSocket,
         server: Option<Arc<ServerConfig>>,
-        options: Options,
+        mut options: Options,
     ) -> io::Result<Arc<Self>> {
         let backlog_max = options.backlog.max(1);
+        let deciders = options.deciders.take();
         let hub = Hub::new(socket, server, options)?;
         let (local_addr, clock) = (hub.local_addr(), hub.clock());
         let (worker, waker) = Worker::new(hub.intake(Worker::BATCH)?)?;
         let (arrived, room) = (Arc::new(Condvar::new()), Arc::new(Condvar::new()));
-        let state = State {
+        let state = |this: &Weak<Self>| State {
+            this: Weak::clone(this),
             hub,
+            deciders,
             door: Door::Open,
             is_busy: false,
             ended: None,
@@ -63,8 +67,15 @@ impl Shared {
             waiting: 0,
             wait: Wait::default(),
         };
-        let thread = Mutex::new(None);
-        let shared = Arc::new(Self { state: Mutex::new(state), arrived, room, waker, clock, local_addr, thread });
+        let shared = Arc::new_cyclic(|this| Self {
+            state: Mutex::new(state(this)),
+            arrived: Arc::clone(&arrived),
+            room: Arc::clone(&room),
+            waker,
+            clock,
+            local_addr,
+            thread: Mutex::new(None),
+        });
         let for_worker = Arc::clone(&shared);
         // The system shows 15 bytes of it.
         let name = format!("dtls-{}", local_addr.port());
@@ -290,7 +301,11 @@ pub(crate) enum Door {
 
 /// Everything behind the lock.
 pub(crate) struct State {
+    /// What it is the state of.
+    this: Weak<Shared>,
     pub(crate) hub: Hub,
+    /// Who answers what sessions ask.
+    deciders: Option<Deciders>,
     door: Door,
     /// Whether the user wants no new clients.
     is_busy: bool,
@@ -370,7 +385,9 @@ impl State {
     /// Sends what there is to send, and tells who waits for what has happened.
     fn flush(&mut self, now: Instant) {
         self.hub.flush(now);
-        self.tell();
+        while self.tell(now) == Told::MoreToSend {
+            self.hub.flush(now);
+        }
         // Whatever they wait for, room or that the last word of a session has left or was lost, comes about here.
         if self.waiting > 0 {
             self.room.notify_all();
@@ -378,11 +395,20 @@ impl State {
     }
 
     /// Tells who waits for what has happened.
-    fn tell(&mut self) {
+    fn tell(&mut self, now: Instant) -> Told {
         self.tell_refused();
+        let mut told = Told::All;
         while let Some((handle, address, event)) = self.hub.poll_event() {
-            self.on_event(handle, address, event);
+            match event {
+                Event::Asked if !self.is_taken(handle, address) => {
+                    // Nobody will ever answer: the peer need not wait for that.
+                    let _ = self.endpoint_mut().answer(now, handle, Answer::Failed);
+                    told = Told::MoreToSend;
+                }
+                event => self.on_event(handle, address, event),
+            }
         }
+        told
     }
 
     // --- sessions ---
@@ -418,6 +444,12 @@ impl State {
             Event::Ended(_) => drop(self.release(handle)),
             _ => {}
         }
+    }
+
+    /// Whether somebody is going to answer what a session asks.
+    fn is_taken(&self, handle: Handle, address: SocketAddr) -> bool {
+        let asker = Asker::new(Weak::clone(&self.this), handle, address, self.hub.local_addr());
+        self.deciders.as_ref().is_some_and(|deciders| deciders.take(asker))
     }
 
     fn on_connected(&mut self, handle: Handle, address: SocketAddr) {
@@ -494,7 +526,7 @@ impl State {
             }
         }
         // Everyone is told before anything is sent: a tap may panic.
-        self.tell();
+        self.tell(now);
         for handle in handles {
             self.over(*handle, End::Closed);
         }
@@ -536,6 +568,14 @@ impl State {
         let handles: Vec<Handle> = self.endpoint().sessions().collect();
         self.end(&handles, Ending::Close, now);
     }
+}
+
+/// What is left to do when everyone has been told what has happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    All,
+    /// A session was answered meanwhile.
+    MoreToSend,
 }
 
 /// What the socket's thread waits for, besides datagrams.

@@ -6,8 +6,9 @@ use std::os::fd::AsRawFd as _;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 
+use super::deciding::trusted;
 use super::*;
-use crate::{Admission, Driver, Event, Handle, Unread};
+use crate::{Admission, Answer, Deciders, Driver, Event, Handle, NotAsked, Question, Unread};
 
 /// Two drivers and what they have been told.
 struct Two {
@@ -20,7 +21,11 @@ struct Two {
 
 impl Two {
     fn new(party: &Party, options: Options) -> Self {
-        let server = Driver::bind("127.0.0.1:0", Some(party.server()), Options::default()).unwrap();
+        Self::serving(party.server(), options)
+    }
+
+    fn serving(server: Arc<ServerConfig>, options: Options) -> Self {
+        let server = Driver::bind("127.0.0.1:0", Some(server), Options::default()).unwrap();
         let client = Driver::bind("127.0.0.1:0", None, options).unwrap();
         let poll = Poll::new().unwrap();
         for (token, driver) in [&server, &client].into_iter().enumerate() {
@@ -145,6 +150,34 @@ fn a_driver_asks_its_host_who_may_come_in() {
     let accepted = two.server.accept(incoming, party.server()).unwrap();
     two.until(|two| !two.told[0].is_empty());
     assert_eq!(two.told[0], [(accepted, Event::Connected)]);
+}
+
+#[test]
+fn a_driver_s_owner_is_asked_and_answers_by_session() {
+    let party = Party::new();
+    let mut two = Two::serving(party.asking_server(), Options::default());
+    let client = two.client.connect(two.server.local_addr(), None, party.client()).unwrap();
+    two.until(|two| !two.told[0].is_empty());
+    let (server, _) = two.told[0][0];
+    assert_eq!(two.told[0], [(server, Event::Asked)]);
+    assert!(matches!(two.server.question(server), Some(Question::Config(_))));
+    assert_eq!(two.server.answer(server, Answer::Identity(None)), Err(NotAsked), "that was not the question");
+    two.server.answer(server, party.pick()()).unwrap();
+    assert!(two.server.question(server).is_none());
+    assert_eq!(two.server.answer(server, party.pick()()), Err(NotAsked), "once is enough");
+    // What comes of the answer has left with it.
+    two.until(|two| two.told.iter().all(|told| told.iter().any(|(_, event)| *event == Event::Connected)));
+    two.client.send(client, b"hello").unwrap();
+    two.until(|two| !two.received[0].is_empty());
+
+    // Without threads nobody decides in their stead.
+    let deciders = Deciders::new(1, |_, _| Answer::Failed);
+    let mut alone = Two::new(&party, Options { deciders: Some(deciders), ..Options::default() });
+    let asking = alone.client.connect(alone.server.local_addr(), None, party.asking_client(LONG)).unwrap();
+    alone.until(|two| !two.told[1].is_empty());
+    assert_eq!(alone.told[1], [(asking, Event::Asked)]);
+    alone.client.answer(asking, trusted()).unwrap();
+    alone.until(|two| !two.told[0].is_empty());
 }
 
 #[test]

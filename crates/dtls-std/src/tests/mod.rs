@@ -2,6 +2,7 @@
 
 mod admission;
 mod connecting;
+mod deciding;
 mod drivers;
 mod ending;
 mod failing;
@@ -51,10 +52,13 @@ impl Party {
         Self { provider: Arc::new(ring::provider()), certificate: made.cert.der().clone(), key }
     }
 
-    fn server_with(&self, change: impl FnOnce(&mut Settings)) -> Arc<ServerConfig> {
+    fn identity(&self) -> Identity {
         let key = PrivateKeyDer::try_from(self.key.clone()).unwrap();
-        let identity = Identity::new(&self.provider, vec![self.certificate.clone()], key).unwrap();
-        let builder = ServerConfig::builder(Arc::clone(&self.provider)).identity(identity);
+        Identity::new(&self.provider, vec![self.certificate.clone()], key).unwrap()
+    }
+
+    fn server_with(&self, change: impl FnOnce(&mut Settings)) -> Arc<ServerConfig> {
+        let builder = ServerConfig::builder(Arc::clone(&self.provider)).identity(self.identity());
         Arc::new(builder.configure(change).build().unwrap())
     }
 
