@@ -44,7 +44,8 @@
 //! ```
 //!
 //! Those who have a loop of their own, or an async runtime, take a [`Driver`] instead, or the endpoint without I/O of
-//! [`dtls_endpoint`]. The folder `examples` has one of each kind: `echo_server`, `echo_client`, `driver_mio`, `tokio`.
+//! [`dtls_endpoint`]. The folder `examples` has one of each kind: `echo_server`, `echo_client`, `driver_mio`, `tokio`; and
+//! two in which somebody has to be asked: `external_signer`, `psk_lookup`.
 //!
 //! # Identities
 //!

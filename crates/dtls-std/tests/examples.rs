@@ -47,3 +47,27 @@ fn tasks_of_tokio_drive_both_ends() -> io::Result<()> {
     assert!(said.contains("client: hello\n") && said.contains("Closed"), "{said}");
     Ok(())
 }
+
+#[test]
+fn a_key_signs_for_a_server_that_does_not_have_it() -> io::Result<()> {
+    let said = output("external_signer")?;
+    let lines: Vec<_> = said.lines().collect();
+    let [signed, "hello"] = lines[..] else { panic!("{said}") };
+    assert!(
+        signed.starts_with("the module has signed ") && signed.ends_with(" under ecdsa_secp256r1_sha256"),
+        "{said}"
+    );
+    Ok(())
+}
+
+#[test]
+fn tasks_of_tokio_look_up_the_keys_of_several_clients_at_once() -> io::Result<()> {
+    let said = output("psk_lookup")?;
+    for client in 1..=3 {
+        assert!(said.contains(&format!("hello from sensor-{client}\n")), "{said}");
+    }
+    for event in ["Asked", "Connected", "Closed"] {
+        assert_eq!(said.matches(&format!(": {event}\n")).count(), 3, "{said}");
+    }
+    Ok(())
+}
