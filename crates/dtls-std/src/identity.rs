@@ -1,12 +1,13 @@
-//! Certificates and keys from files in PEM (RFC 7468).
+//! Certificates and keys, private and public, from files in PEM (RFC 7468).
 
 use core::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use dtls_core::crypto::x509::SubjectPublicKey;
 use dtls_core::crypto::{CryptoProvider, Identity, IdentityError};
-use rustls_pki_types::pem::{self, PemObject as _};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::pem::{self, PemObject};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, SubjectPublicKeyInfoDer};
 
 /// Who we are, from a file with a chain of certificates, our own first, and one with its private key: PKCS#8, SEC 1 or
 /// PKCS#1, not encrypted. They may be one file.
@@ -23,13 +24,27 @@ pub fn load_identity(
 ) -> Result<Identity, LoadError> {
     let (chain_file, key_file) = (chain.as_ref(), key.as_ref());
     let chain = load_certificates(chain_file)?;
-    let key = PrivateKeyDer::from_pem_file(key_file)
-        .map_err(|error| LoadError::in_file(key_file, Content::PrivateKey, error))?;
+    let key = load_private_key(key_file)?;
     Identity::new(provider, chain, key).map_err(|error| LoadError::NotAnIdentity {
         chain: chain_file.to_owned(),
         key: key_file.to_owned(),
         error,
     })
+}
+
+/// Who we are without a certificate, from a file with a private key as [`load_identity`] takes it: its public half is shown
+/// bare (RFC 7250).
+///
+/// # Errors
+/// See [`LoadError`].
+pub fn load_bare_identity(provider: &CryptoProvider, key: impl AsRef<Path>) -> Result<Identity, LoadError> {
+    let file = key.as_ref();
+    Identity::raw_public_key(provider, load_private_key(file)?)
+        .map_err(|error| LoadError::NotABareIdentity { key: file.to_owned(), error })
+}
+
+fn load_private_key(file: &Path) -> Result<PrivateKeyDer<'static>, LoadError> {
+    PrivateKeyDer::from_pem_file(file).map_err(|error| LoadError::in_file(file, Content::PrivateKey, error))
 }
 
 /// All certificates in a file, in their order: roots for [`WebPki`](dtls_core::crypto::WebPki), certificates for
@@ -38,10 +53,28 @@ pub fn load_identity(
 /// # Errors
 /// See [`LoadError`]. A file without any certificate is an error, too.
 pub fn load_certificates(file: impl AsRef<Path>) -> Result<Vec<CertificateDer<'static>>, LoadError> {
+    load_all(file.as_ref(), Content::Certificate)
+}
+
+/// All public keys in a file, in their order: for [`PinnedPublicKeys`](dtls_core::crypto::PinnedPublicKeys).
+/// `openssl pkey -in key.pem -pubout` writes one, `openssl x509 -in cert.pem -noout -pubkey` that of a certificate.
+///
+/// # Errors
+/// See [`LoadError`]. A file without any public key is an error, too.
+pub fn load_public_keys(file: impl AsRef<Path>) -> Result<Vec<SubjectPublicKeyInfoDer<'static>>, LoadError> {
     let file = file.as_ref();
-    let problem = |error| LoadError::in_file(file, Content::Certificate, error);
-    let found: Vec<_> =
-        CertificateDer::pem_file_iter(file).map_err(problem)?.collect::<Result<_, _>>().map_err(problem)?;
+    let found: Vec<SubjectPublicKeyInfoDer<'_>> = load_all(file, Content::PublicKey)?;
+    // A key that cannot be read would be the key of nobody, and nobody would say so.
+    if found.iter().all(|key| SubjectPublicKey::read(key).is_ok()) {
+        Ok(found)
+    } else {
+        Err(LoadError::NotAPublicKey { file: file.to_owned() })
+    }
+}
+
+fn load_all<T: PemObject>(file: &Path, content: Content) -> Result<Vec<T>, LoadError> {
+    let problem = |error| LoadError::in_file(file, content, error);
+    let found: Vec<_> = T::pem_file_iter(file).map_err(problem)?.collect::<Result<_, _>>().map_err(problem)?;
     if found.is_empty() { Err(problem(pem::Error::NoItemsFound)) } else { Ok(found) }
 }
 
@@ -70,6 +103,11 @@ pub enum LoadError {
         /// What was looked for.
         content: Content,
     },
+    /// What stands in the file as a public key is not a `SubjectPublicKeyInfo` (RFC 5280 section 4.1).
+    NotAPublicKey {
+        /// The file.
+        file: PathBuf,
+    },
     /// Both files were read, and do not make an identity.
     NotAnIdentity {
         /// The file with the certificates.
@@ -77,6 +115,13 @@ pub enum LoadError {
         /// The file with the private key.
         key: PathBuf,
         /// What is wrong with them.
+        error: IdentityError,
+    },
+    /// The private key was read, and cannot be shown bare.
+    NotABareIdentity {
+        /// The file with the private key.
+        key: PathBuf,
+        /// What is wrong with it.
         error: IdentityError,
     },
 }
@@ -88,6 +133,8 @@ pub enum Content {
     Certificate,
     /// `-----BEGIN PRIVATE KEY-----`, `-----BEGIN EC PRIVATE KEY-----` or `-----BEGIN RSA PRIVATE KEY-----`
     PrivateKey,
+    /// `-----BEGIN PUBLIC KEY-----`
+    PublicKey,
 }
 
 impl LoadError {
@@ -121,6 +168,16 @@ impl fmt::Display for LoadError {
                  KEY-----, and decrypt it first if it says ENCRYPTED",
                 file.display()
             ),
+            Self::Missing { file, content: Content::PublicKey } => write!(
+                f,
+                "{}: there is no public key in it; give a file in PEM, with -----BEGIN PUBLIC KEY-----, as `openssl pkey \
+                 -pubout` writes it of a private key and `openssl x509 -noout -pubkey` of a certificate",
+                file.display()
+            ),
+            Self::NotAPublicKey { file } => {
+                write!(f, "{}: what it has for a public key cannot be read as one; write it anew", file.display())
+            }
+            Self::NotABareIdentity { key, error } => write!(f, "{}: {error}", key.display()),
             Self::NotAnIdentity { chain, key, error } => {
                 write!(f, "{} with {}: {error}", chain.display(), key.display())
             }

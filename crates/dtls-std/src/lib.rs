@@ -75,14 +75,18 @@
 //! Renewed certificates are loaded the same way and handed to [`Endpoint::set_server_config`]: who comes then is shown
 //! them, and no session is dropped.
 //!
+//! A key without a certificate will do where both sides know of that (RFC 7250), as small devices do: [`load_bare_identity`]
+//! reads a private key, and [`load_public_keys`] the public keys that the other side is to trust.
+//!
 //! # Trust
 //!
 //! Nobody is trusted by default, and no list of roots comes with this crate or is taken from the system. A
 //! [`ClientConfig`] cannot be built without saying whom to trust: by chain and name
 //! ([`WebPki`](dtls_core::crypto::WebPki), with roots from [`load_certificates`] and [`SystemClock`]), by fingerprint
 //! ([`Fingerprints`](dtls_core::crypto::Fingerprints)), by the certificate itself
-//! ([`PinnedCertificates`](dtls_core::crypto::PinnedCertificates)), or by a verifier of one's own. A server asks clients
-//! for nothing unless [`ClientAuthentication`](dtls_core::config::ClientAuthentication) says so; one that shows a
+//! ([`PinnedCertificates`](dtls_core::crypto::PinnedCertificates)), by the public key
+//! ([`PinnedPublicKeys`](dtls_core::crypto::PinnedPublicKeys)), or by a verifier of one's own. A server asks clients for
+//! nothing unless [`ClientAuthentication`](dtls_core::config::ClientAuthentication) says so; one that shows a
 //! certificate must then be accepted by the verifier, or the handshake fails. Nobody is let in first and judged later: a
 //! decision that needs time is waited for before the handshake is complete, as the next section says.
 //! [`Session::authorized`] says whether anything was shown.
@@ -168,7 +172,7 @@ pub use dtls_endpoint;
 pub use dtls_endpoint::{Admission, CookiePolicy, Event, Handle, Limits, Reason, Replacement, Stats as EndpointStats};
 pub use endpoint::{Endpoint, Incoming, connect, connect_with, listen, listen_with};
 pub use error::{AcceptError, ConnectError, SessionError};
-pub use identity::{Content, LoadError, load_certificates, load_identity};
+pub use identity::{Content, LoadError, load_bare_identity, load_certificates, load_identity, load_public_keys};
 pub use key_log::KeyLogFile;
 pub use options::{Batching, Fragmentation, Ipv6, Options, SocketOptions};
 pub use rustls_pki_types::{DnsName, ServerName};
