@@ -20,7 +20,8 @@ use rustls_pki_types::{CertificateDer, DnsName, IpAddr, PrivateKeyDer, ServerNam
 use crate::args::{ClientAuth, KeyType, ServerArgs, TargetArgs};
 use crate::both_roles::{CommonArgs, Ems, TrustSource};
 use crate::cert::SelfSigned;
-use crate::output::{Checks, note};
+use crate::connected::Checks;
+use crate::output::note;
 use crate::usage::UsageError;
 use crate::values::NamedCertificate;
 

@@ -13,9 +13,10 @@ use dtls_std::{ConnectError, Endpoint, Options, ServerName, Session, SessionErro
 use crate::args::{DemoArgs, KeyType};
 use crate::both_roles::WeatherArgs;
 use crate::cert::SelfSigned;
+use crate::connected::{Checks, Connected};
 use crate::echo::echo;
 use crate::flights::Flights;
-use crate::output::{Checks, Connected, Failed, Line, Output};
+use crate::output::{Failed, Line, Output};
 use crate::report::Outcome;
 use crate::usage::UsageError;
 use crate::weather::Weather;

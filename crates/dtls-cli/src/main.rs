@@ -7,7 +7,7 @@
 //!                     demo ───┘
 //!           echo, forward                              what comes goes back, or to a plain UDP service
 //!           signals                                    Ctrl-C, SIGTERM and SIGUSR1
-//!           losses, totals                             what could not be passed on; what a run has counted
+//!           connected, losses, totals                  what was agreed on; what could not be passed on; what was counted
 //!           weather, trace, flights                    taps: what passes the socket
 //!           usage, values, both_roles                  the command line: what is wrong with it, what it is made of
 //! ```
@@ -18,6 +18,7 @@ mod cert;
 mod client;
 mod clock;
 mod config;
+mod connected;
 mod demo;
 mod echo;
 mod escape;

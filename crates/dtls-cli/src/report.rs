@@ -8,7 +8,8 @@ use dtls_core::crypto::CryptoProvider;
 use dtls_core::{Error, ExportError, Stats};
 use dtls_std::{ConnectError, Reason, Session, SessionError};
 
-use crate::output::{Checks, Connected, Failed, Goodbye, Line, Output};
+use crate::connected::{Checks, Connected};
+use crate::output::{Failed, Goodbye, Line, Output};
 use crate::values::ExportRequest;
 
 /// How a run came out; the exit code.

@@ -222,7 +222,7 @@ mod tests {
     use dtls_std::Tap;
 
     use super::*;
-    use crate::output::Checks;
+    use crate::connected::Checks;
     use crate::pair::Pair;
 
     /// Takes the socket's thread with it, once it is told to.
