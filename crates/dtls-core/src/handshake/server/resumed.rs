@@ -123,15 +123,16 @@ pub(super) fn find(hello: &ClientHello<'_>, config: &ServerConfig) -> Option<Res
     let resumption = config.resumption.as_ref()?;
     let ticket = hello.extensions.session_ticket.filter(|ticket| !ticket.is_empty());
     let (saved, leaves) = match (ticket, &resumption.tickets) {
-        // RFC 5077 section 3.4: a ticket counts and the ID beside it does not. Without an ID the client could not tell that it
-        // is resumed, other than by what comes next, which datagrams may bring in any order.
+        // RFC 5077 section 3.4: a ticket counts and the ID beside it does not, but for being repeated. Without an ID the client
+        // could tell that it is resumed only by what comes next, which datagrams may bring in any order.
         (Some(ticket), Some(tickets)) if !hello.session_id.is_empty() => {
             let opened = tickets.open(ticket)?;
             let saved = Saved::decode_all(&opened.session).ok()?;
             let is_due = opened.is_due || resumption.is_half_over(&saved);
             (saved, if is_due { Leaves::Ticket } else { Leaves::Nothing })
         }
-        _ => {
+        (Some(_), _) => return None,
+        (None, _) => {
             let id = hello.session_id.try_into().ok()?;
             let session = resumption.cache.as_ref()?.get(&id)?;
             (Saved::decode_all(&session).ok()?, Leaves::SessionId(id))
