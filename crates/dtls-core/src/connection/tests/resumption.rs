@@ -616,6 +616,29 @@ fn whoever_knows_the_id_or_ticket_but_not_the_secret_gets_nowhere_and_harms_nobo
     }
 }
 
+#[test]
+fn an_id_beside_a_ticket_is_not_looked_up() {
+    let world = World::new(By::SessionId);
+    let state = world.session();
+    let hello = drain(&mut world.client(Some(&state)), START).concat();
+    for (ticket, is_resumed) in [(&[][..], true), (b"no ticket of ours", false)] {
+        let mut server = world.server();
+        let mut offered = vec![];
+        let hello = changed(&hello, HandshakeType::CLIENT_HELLO, |body| {
+            let mut hello = ClientHello::decode_all(body).unwrap();
+            hello.extensions.session_ticket = Some(ticket);
+            offered = hello.session_id.to_vec();
+            hello.to_vec()
+        });
+        deliver(vec![hello], &mut server, START);
+        let answer = drain(&mut server, START).concat();
+        let record = Records::new(&answer).next().unwrap().unwrap();
+        let fragment = Fragments::new(record.body).next().unwrap().unwrap();
+        let answer = ServerHello::decode_all(fragment.body).unwrap();
+        assert_eq!(answer.session_id == offered, is_resumed);
+    }
+}
+
 // --- what ends a session, and what renews it ---
 
 #[test]
