@@ -20,7 +20,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, SyncSender};
 use std::thread::{self, JoinHandle};
 
-use dtls_core::wire::certificate::{Certificate, CertificateRequest, CertificateVerify};
+use dtls_core::wire::certificate::{
+    Certificate, CertificateRequest, CertificateStatus, CertificateVerify, RawPublicKey,
+};
 use dtls_core::wire::codec::{Decode, DecodeError, Reader};
 use dtls_core::wire::enums::{ContentType, ExtensionType, HandshakeType, ProtocolVersion};
 use dtls_core::wire::fragment::{Fragment, Fragments};
@@ -284,9 +286,9 @@ fn message_facts(typ: HandshakeType, body: &[u8]) -> Result<String, DecodeError>
             format!("cookie={}", HelloVerifyRequest::decode_all(body)?.cookie.len())
         }
         HandshakeType::SERVER_HELLO => server_hello_facts(body)?,
-        HandshakeType::CERTIFICATE => {
-            let Certificate { chain } = Certificate::decode_all(body)?;
-            format!("certificates={} bytes={}", chain.len(), list(chain.iter().map(|certificate| certificate.len())))
+        HandshakeType::CERTIFICATE => certificate_facts(body)?,
+        HandshakeType::CERTIFICATE_STATUS => {
+            format!("ocsp_response={}", CertificateStatus::decode_all(body)?.ocsp_response.len())
         }
         HandshakeType::SERVER_KEY_EXCHANGE => key_exchange::server_facts(body)?,
         HandshakeType::CERTIFICATE_REQUEST => {
@@ -299,6 +301,21 @@ fn message_facts(typ: HandshakeType, body: &[u8]) -> Result<String, DecodeError>
         _ => String::new(),
     })
 }
+
+/// Which of the two forms it has only the hellos say. The bytes do as well: a bare key begins as every DER sequence does,
+/// which in the place of a certificate's length would be more than three million.
+fn certificate_facts(body: &[u8]) -> Result<String, DecodeError> {
+    let certificates = Certificate::decode_all(body);
+    if let (Err(_), Ok(RawPublicKey { key: Some(key) })) = (&certificates, RawPublicKey::decode_all(body)) {
+        if key.starts_with(&[DER_SEQUENCE]) {
+            return Ok(format!("raw_public_key={}", key.len()));
+        }
+    }
+    let Certificate { chain } = certificates?;
+    Ok(format!("certificates={} bytes={}", chain.len(), list(chain.iter().map(|certificate| certificate.len()))))
+}
+
+const DER_SEQUENCE: u8 = 0x30;
 
 fn client_hello_facts(body: &[u8]) -> Result<String, DecodeError> {
     let mut reader = Reader::new(body);
@@ -319,6 +336,12 @@ fn client_hello_facts(body: &[u8]) -> Result<String, DecodeError> {
     if let Some(use_srtp) = extensions.use_srtp {
         let _ = write!(facts, " srtp={}", list(use_srtp.profiles.iter()));
     }
+    if let Some(types) = extensions.client_certificate_types {
+        let _ = write!(facts, " client_certificate_types={}", list(types.iter()));
+    }
+    if let Some(types) = extensions.server_certificate_types {
+        let _ = write!(facts, " server_certificate_types={}", list(types.iter()));
+    }
     Ok(facts)
 }
 
@@ -338,6 +361,12 @@ fn server_hello_facts(body: &[u8]) -> Result<String, DecodeError> {
     }
     if let Some(use_srtp) = hello.extensions.use_srtp {
         let _ = write!(facts, " srtp={}", list(use_srtp.profiles.iter()));
+    }
+    if let Some(typ) = hello.extensions.client_certificate_type {
+        let _ = write!(facts, " client_certificate_type={typ}");
+    }
+    if let Some(typ) = hello.extensions.server_certificate_type {
+        let _ = write!(facts, " server_certificate_type={typ}");
     }
     Ok(facts)
 }
@@ -376,7 +405,9 @@ mod tests {
 
     use super::*;
     use dtls_core::wire::codec::Encode as _;
-    use dtls_core::wire::enums::{AlertDescription, CipherSuiteId, CompressionMethod, NamedGroup, SignatureScheme};
+    use dtls_core::wire::enums::{
+        AlertDescription, CertificateType, CipherSuiteId, CompressionMethod, NamedGroup, SignatureScheme,
+    };
     use dtls_core::wire::extensions::{ClientExtensions, ServerExtensions};
     use dtls_core::wire::fragment::{FragmentHeader, MessageSeq};
     use dtls_core::wire::hello::Random;
@@ -595,6 +626,71 @@ mod tests {
             "<   ServerHelloDone seq=5 offset=0 length=0 of 0".to_owned(),
         ];
         assert_eq!(lines(Direction::Received, &datagram), expected);
+    }
+
+    #[test]
+    fn bare_keys_and_what_ocsp_says_are_told() {
+        let types = || Some(vec![CertificateType::RAW_PUBLIC_KEY, CertificateType::X509]);
+        let extensions = ClientExtensions {
+            status_request: true,
+            client_certificate_types: types(),
+            server_certificate_types: types(),
+            ..Default::default()
+        };
+        let client_hello = ClientHello {
+            version: ProtocolVersion::DTLS_1_2,
+            random: Random([7; 32]),
+            session_id: &[],
+            cookie: &[],
+            cipher_suites: vec![CipherSuiteId(0x0a0a)],
+            compression_methods: vec![CompressionMethod::NULL],
+            extensions,
+        };
+        let server_hello = ServerHello {
+            version: ProtocolVersion::DTLS_1_2,
+            random: Random([7; 32]),
+            session_id: &[],
+            cipher_suite: CipherSuiteId::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+            compression_method: CompressionMethod::NULL,
+            extensions: ServerExtensions {
+                client_certificate_type: Some(CertificateType::X509),
+                server_certificate_type: Some(CertificateType::RAW_PUBLIC_KEY),
+                ..Default::default()
+            },
+        };
+        // The head of a P-256 key, and of an RSA key.
+        let (short, long) = ([&[0x30, 0x59][..], &[0; 89]].concat(), [&[0x30, 0x82, 1, 0x22][..], &[0; 290]].concat());
+        let raw = |key| RawPublicKey { key }.to_vec();
+        for (typ, body, facts) in [
+            (
+                HandshakeType::CLIENT_HELLO,
+                client_hello.to_vec(),
+                " extensions=status_request,client_certificate_type,server_certificate_type \
+                 client_certificate_types=RawPublicKey,X.509 server_certificate_types=RawPublicKey,X.509",
+            ),
+            (
+                HandshakeType::SERVER_HELLO,
+                server_hello.to_vec(),
+                " extensions=client_certificate_type,server_certificate_type client_certificate_type=X.509 \
+                 server_certificate_type=RawPublicKey",
+            ),
+            (HandshakeType::CERTIFICATE, raw(Some(&short)), " of 94 raw_public_key=91"),
+            (HandshakeType::CERTIFICATE, raw(Some(&long)), " of 297 raw_public_key=294"),
+            // A certificate as well as a key, were it not for its first byte.
+            (HandshakeType::CERTIFICATE, raw(Some(&[0, 0, 1, 0x30])), " of 7 certificates=1 bytes=1"),
+            (HandshakeType::CERTIFICATE, raw(None), " of 3 certificates=0 bytes=-"),
+            (
+                HandshakeType::CERTIFICATE_STATUS,
+                CertificateStatus { ocsp_response: &[0; 300] }.to_vec(),
+                " of 304 ocsp_response=300",
+            ),
+        ] {
+            let told = &lines(Direction::Sent, &record(ContentType::HANDSHAKE, 0, 0, &message(typ, 0, &body)))[1];
+            assert!(told.starts_with(&format!(">   {typ} seq=0 ")) && told.ends_with(facts), "{told}");
+        }
+        let junk = message(HandshakeType::CERTIFICATE, 0, &raw(Some(&[0x31, 0x59, 0])));
+        let told = &lines(Direction::Sent, &record(ContentType::HANDSHAKE, 0, 0, &junk))[1];
+        assert!(told.contains(" of 6 junk: "), "{told}");
     }
 
     #[test]
