@@ -45,8 +45,8 @@ pub(crate) enum Command {
     /// In front of a CoAP server, or with ports 6514 and 514 of syslog, for what comes through `dtls tunnel`:
     /// dtls server --listen 0.0.0.0:5684 --cert cert.pem --key key.pem --forward 127.0.0.1:5683 --quiet-data
     ///
-    /// verified=yes: the client's certificate is one that --ca, --pin or --fingerprint trusts. verified=no: it was
-    /// taken unseen, by --insecure. verified=none: the client showed no certificate.
+    /// verified=yes: the client's certificate, or bare key, is one that --ca, --pin or --fingerprint trusts. verified=no:
+    /// it was taken unseen, by --insecure. verified=none: the client showed neither.
     Server(Box<ServerArgs>),
     /// Connect, send, and print what comes back
     ///
@@ -55,8 +55,8 @@ pub(crate) enum Command {
     /// Without --send, --send-hex or --send-size, standard input is sent line by line until it ends. Ctrl-C and SIGTERM
     /// close with close_notify and exit with 0; the second one exits at once, with 130.
     ///
-    /// verified=yes: the server's certificate is one that --ca, --pin or --fingerprint trusts. verified=no: it was
-    /// taken unseen, by --insecure.
+    /// verified=yes: the server's certificate, or bare key, is one that --ca, --pin or --fingerprint trusts. verified=no:
+    /// it was taken unseen, by --insecure.
     Client(Box<ClientArgs>),
     /// Take plain UDP, and pass it on to a server through one DTLS session for each local sender
     ///
@@ -71,8 +71,9 @@ pub(crate) enum Command {
     Tunnel(Box<TunnelArgs>),
     /// Make a self-signed certificate and its key
     ///
-    /// Writes cert.pem and key.pem (readable by its owner only) and prints the fingerprint in the form of SDP. The
-    /// certificate is valid from the beginning of last year, for ten years. Files that are there are not overwritten.
+    /// Writes cert.pem, key.pem (readable by its owner only) and public_key.pem (for the --pin of a peer that takes bare
+    /// keys), and prints the fingerprint of the certificate in the form of SDP. It is valid from the beginning of last
+    /// year, for ten years. Files that are there are not overwritten.
     Cert(CertArgs),
 }
 
@@ -94,15 +95,15 @@ impl Command {
     fn check(&self) -> Result<(), UsageError> {
         match self {
             Self::Server(server) => {
-                server.common.check()?;
+                server.common.check(&server.sni)?;
                 server.check()
             }
             Self::Client(client) => {
-                client.common.check()?;
+                client.common.check(&[])?;
                 client.check()
             }
             Self::Tunnel(tunnel) => {
-                tunnel.common.check()?;
+                tunnel.common.check(&[])?;
                 tunnel.common.check_client()
             }
             Self::Demo(_) | Self::Cert(_) => Ok(()),
@@ -164,14 +165,14 @@ pub(crate) struct ServerArgs {
     /// sending them back: DTLS in front of anything that speaks UDP. Each session has a socket of its own towards it
     #[arg(long, value_name = "ADDR", value_parser = service_address)]
     pub(crate) forward: Option<SocketAddr>,
-    /// Whether clients show a certificate: `request` verifies one if it is sent, `require` insists. Default: `request`
+    /// Whether clients show a certificate or a bare key: `request` verifies one if it is sent, `require` insists. Default: `request`
     /// if it is said whom to trust, else `none`
     #[arg(long, value_name = "POLICY")]
     pub(crate) client_auth: Option<ClientAuth>,
     /// What tells clients which of their pre-shared keys to use
     #[arg(long, value_name = "TEXT", requires = "psk", default_value = "", hide_default_value = true)]
     pub(crate) psk_hint: String,
-    /// Show this certificate to clients that ask for this name; '*' stands for all names that are not given. Repeatable,
+    /// Show this certificate, with --raw-public-key its key, to clients that ask for this name; '*' stands for all names that are not given. Repeatable,
     /// also for one name: then the suite decides. Without '*', clients that ask for another name are refused with
     /// unrecognized_name. Clients that ask for none are shown --cert or --self-signed, or else what '*' has
     #[arg(long, value_name = "NAME=CERT,KEY")]
@@ -211,11 +212,12 @@ impl ServerArgs {
     }
 
     fn check(&self) -> Result<(), UsageError> {
-        let has_certificate = !self.common.cert.is_empty() || self.common.self_signed.is_some() || !self.sni.is_empty();
-        if !has_certificate && self.common.psk.is_empty() {
+        let has_identity = !self.common.key.is_empty() || self.common.self_signed.is_some() || !self.sni.is_empty();
+        if !has_identity && self.common.psk.is_empty() {
             return Err(UsageError::new(
                 "--cert",
-                "a server needs a certificate or a key; give --cert and --key, --self-signed, --sni or --psk",
+                "a server needs a certificate or a key; give --cert and --key, --raw-public-key and --key, \
+                 --self-signed, --sni or --psk",
             ));
         }
         if self.common.max_fragment_length.is_some() {
@@ -505,6 +507,24 @@ mod tests {
     }
 
     #[test]
+    fn a_key_alone_will_do_where_keys_are_bare() {
+        for line in [
+            "client h:1 --insecure --raw-public-key",
+            "client h:1 --pin a --raw-public-key --key b",
+            "client h:1 --ca a --raw-public-key --key b",
+            "client h:1 --ca a --cert b --key b --cert c --key c",
+            "server --raw-public-key --key a",
+            "server --raw-public-key --cert a --key a --cert b --key b",
+            "server --raw-public-key --self-signed a",
+            "server --raw-public-key --sni a=b,c --ca d",
+            "tunnel --listen 127.0.0.1:0 h:1 --pin a --raw-public-key --key b",
+        ] {
+            assert!(parse(line).is_ok(), "{line}: {:?}", parse(line));
+        }
+        assert!(mistake("server --key a").contains("--raw-public-key"));
+    }
+
+    #[test]
     fn trust_asks_clients_for_certificates() {
         assert_eq!(server("--ca x").client_auth(), ClientAuth::Request);
         assert_eq!(server("--insecure --client-auth require").client_auth(), ClientAuth::Require);
@@ -517,7 +537,13 @@ mod tests {
         for (line, option) in [
             ("client h:1", "--ca"),
             ("client h:1 --ca a --ca b", "--ca"),
-            ("client h:1 --insecure --cert a --cert b --key a --key b", "--cert"),
+            ("client h:1 --insecure --cert a --cert b --key a", "--cert"),
+            ("client h:1 --insecure --raw-public-key --cert a --key a --key b", "--key"),
+            ("client h:1 --ca a --raw-public-key", "--raw-public-key"),
+            ("client h:1 --psk a:00 --raw-public-key", "--raw-public-key"),
+            ("server --psk a:00 --raw-public-key", "--raw-public-key"),
+            ("server --raw-public-key --insecure", "--cert"),
+            ("server --key a", "--key"),
             ("client h:1 --insecure --key a", "--key"),
             ("client h:1 --insecure --mki 00", "--srtp"),
             ("client h:1 --insecure --ems off --export a:5", "--export"),
@@ -528,7 +554,7 @@ mod tests {
             ("tunnel h:1 --insecure", "--listen"),
             ("tunnel --listen 127.0.0.1:0 --insecure", "HOST:PORT"),
             ("tunnel --listen 127.0.0.1:0 h:1", "--ca"),
-            ("tunnel --listen 127.0.0.1:0 h:1 --insecure --cert a --key b --cert c --key d", "--cert"),
+            ("tunnel --listen 127.0.0.1:0 h:1 --insecure --key b", "--key"),
             ("tunnel --listen 127.0.0.1:0 h:1 --insecure --forward 127.0.0.1:1", "--forward"),
             ("tunnel --listen 127.0.0.1:0 h:1 --insecure --count 1", "--count"),
             ("tunnel --listen 127.0.0.1:0 h:1 --insecure --sni a=b,c", "--sni"),

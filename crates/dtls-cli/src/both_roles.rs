@@ -1,5 +1,6 @@
 //! The part of the command line that all who speak DTLS have in common.
 
+use core::cmp::Ordering;
 use core::time::Duration;
 use std::env;
 use std::path::PathBuf;
@@ -10,27 +11,33 @@ use dtls_core::wire::enums::{CipherSuiteId, MaxFragmentLength, NamedGroup, Signa
 
 use crate::usage::UsageError;
 use crate::values::{
-    ExportRequest, HexBytes, Psk, cipher_suite, first_timeout, max_fragment_length, milliseconds_or_none, mtu,
-    named_group, probability, protocol_name, seconds, signature_scheme, srtp_profile,
+    ExportRequest, HexBytes, NamedCertificate, Psk, cipher_suite, first_timeout, max_fragment_length,
+    milliseconds_or_none, mtu, named_group, probability, protocol_name, seconds, signature_scheme, srtp_profile,
 };
 
 /// Options of both roles.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Both roles")]
 pub(crate) struct CommonArgs {
-    /// A certificate chain in PEM, leaf first. Repeatable on the server: the suite decides
+    /// A certificate chain in PEM, leaf first. Repeatable: at a server the suite decides, at a client what the server asks
+    /// for
     #[arg(long, value_name = "FILE")]
     pub(crate) cert: Vec<PathBuf>,
     /// The key of the --cert in the same place, in PEM: PKCS#8, SEC 1 or PKCS#1
     #[arg(long, value_name = "FILE")]
     pub(crate) key: Vec<PathBuf>,
-    /// Make a certificate for this name on the spot
+    /// Make a certificate for this name on the spot; with --raw-public-key a key, and no certificate
     #[arg(long, value_name = "NAME", conflicts_with_all = ["cert", "key"])]
     pub(crate) self_signed: Option<String>,
     /// A pre-shared key for peers that hold it too, in hexadecimal behind the name that clients give it. Repeatable on the
     /// server. A client without --ca, --pin, --fingerprint or --insecure then trusts nobody else
     #[arg(long, value_name = "IDENTITY:HEX")]
     pub(crate) psk: Vec<Psk>,
+    /// Show keys without a certificate, and take such keys from peers (RFC 7250). --key is then enough, and --pin names a
+    /// public key; certificates of --cert are for peers that do not know of bare keys. --ca and --fingerprint still want
+    /// certificates
+    #[arg(long)]
+    pub(crate) raw_public_key: bool,
     #[command(flatten)]
     pub(crate) trust: TrustArgs,
     /// Cipher suites by their IANA names, most wanted first
@@ -97,28 +104,38 @@ impl CommonArgs {
         }
     }
 
-    pub(crate) fn check(&self) -> Result<(), UsageError> {
+    /// `sni`: a server's keys beside those of `--key`.
+    pub(crate) fn check(&self, sni: &[NamedCertificate]) -> Result<(), UsageError> {
+        let problem = |option, problem| Err(UsageError::new(option, problem));
         match self.cert.len().cmp(&self.key.len()) {
-            core::cmp::Ordering::Less => {
-                Err(UsageError::new("--key", "there is no --cert for it; give one --cert for each"))
+            // Keys do for themselves.
+            Ordering::Less if self.raw_public_key && self.cert.is_empty() => {}
+            Ordering::Less if self.raw_public_key => {
+                return problem("--key", "there is no --cert for it; give one --cert for each, or none at all");
             }
-            core::cmp::Ordering::Greater => {
-                Err(UsageError::new("--cert", "there is no --key for it; give one --key for each"))
+            Ordering::Less => {
+                let cure = "there is no --cert for it; give one --cert for each, or --raw-public-key to show it bare";
+                return problem("--key", cure);
             }
-            core::cmp::Ordering::Equal if self.ems == Ems::Off && !self.export.is_empty() => Err(UsageError::new(
-                "--export",
-                "nothing is exported without the extended master secret; drop --ems off",
-            )),
-            core::cmp::Ordering::Equal => Ok(()),
+            Ordering::Greater => return problem("--cert", "there is no --key for it; give one --key for each"),
+            Ordering::Equal => {}
         }
+        if self.ems == Ems::Off && !self.export.is_empty() {
+            return problem("--export", "nothing is exported without the extended master secret; drop --ems off");
+        }
+        let shows_key = !self.key.is_empty() || self.self_signed.is_some() || !sni.is_empty();
+        let trusts_keys = matches!(self.trust.source(), Some(TrustSource::Pinned(_) | TrustSource::Anyone));
+        if self.raw_public_key && !shows_key && !trusts_keys {
+            let cure = "there is no key to show and none to trust; give --key, --self-signed, --pin or --insecure";
+            return problem("--raw-public-key", cure);
+        }
+        Ok(())
     }
 
     /// What only clients must heed.
     pub(crate) fn check_client(&self) -> Result<(), UsageError> {
-        for (option, count) in [("--cert", self.cert.len()), ("--key", self.key.len()), ("--psk", self.psk.len())] {
-            if count > 1 {
-                return Err(UsageError::new(option, "a client has one; give it once"));
-            }
+        if self.psk.len() > 1 {
+            return Err(UsageError::new("--psk", "a client has one; give it once"));
         }
         if self.trust.source().is_none() && self.psk.is_empty() {
             return Err(UsageError::new(
@@ -137,7 +154,7 @@ pub(crate) struct TrustArgs {
     /// Trust peers whose certificate leads to one of these roots, in PEM
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
-    /// Trust exactly this certificate, in PEM
+    /// Trust exactly this certificate, in PEM; with --raw-public-key this public key, bare or in a certificate
     #[arg(long, value_name = "FILE")]
     pin: Option<PathBuf>,
     /// Trust exactly the certificate with this fingerprint, sha-256:AA:BB:..
@@ -163,7 +180,7 @@ impl TrustArgs {
 pub(crate) enum TrustSource<'a> {
     /// Roots in a file.
     Roots(&'a PathBuf),
-    /// A certificate in a file.
+    /// A certificate, or a public key, in a file.
     Pinned(&'a PathBuf),
     /// A certificate by its hash.
     Fingerprint(Fingerprint),

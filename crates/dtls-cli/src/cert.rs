@@ -24,16 +24,19 @@ pub(crate) fn run(args: &CertArgs) -> Result<(), UsageError> {
         problem(path, &format!("{error}; name a directory that can be made and written to"))
     };
     fs::create_dir_all(&args.out).map_err(|error| unwritable(&args.out, error))?;
-    let (cert, key) = (args.out.join("cert.pem"), args.out.join("key.pem"));
-    if let Some(file) = [&cert, &key].into_iter().find(|file| file.exists()) {
+    let [cert, key, public_key] = ["cert.pem", "key.pem", "public_key.pem"].map(|name| args.out.join(name));
+    if let Some(file) = [&cert, &key, &public_key].into_iter().find(|file| file.exists()) {
         return Err(problem(file, &"there is one already; remove it, or choose another directory"));
     }
     write_new(&key, &made.key.serialize_pem(), Reader::Owner).map_err(|error| unwritable(&key, error))?;
     write_new(&cert, &made.pem, Reader::Anyone).map_err(|error| unwritable(&cert, error))?;
+    let public = made.key.public_key_pem();
+    write_new(&public_key, &public, Reader::Anyone).map_err(|error| unwritable(&public_key, error))?;
     let fingerprint = Fingerprint::of(&ring::provider(), &made.cert).to_string();
     let line = if args.json {
-        let (cert, key) = (cert.display().to_string(), key.display().to_string());
-        Object::new("certificate").with("cert", cert).with("key", key).with("fingerprint", fingerprint).to_string()
+        let [cert, key, public_key] = [cert, key, public_key].map(|file| file.display().to_string());
+        let made = Object::new("certificate").with("cert", cert).with("key", key).with("fingerprint", fingerprint);
+        made.with("public_key", public_key).to_string()
     } else {
         fingerprint
     };
@@ -77,8 +80,18 @@ impl SelfSigned {
 
     /// As what a side shows and signs with.
     pub(crate) fn identity(&self, option: &str, provider: &CryptoProvider) -> Result<Identity, UsageError> {
-        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(self.key.serialize_der()));
-        Identity::new(provider, vec![self.cert.clone()], key).map_err(|error| UsageError::new(option, error))
+        let identity = Identity::new(provider, vec![self.cert.clone()], self.private_key());
+        identity.map_err(|error| UsageError::new(option, error))
+    }
+
+    /// As a key that is shown without the certificate.
+    pub(crate) fn bare_identity(&self, option: &str, provider: &CryptoProvider) -> Result<Identity, UsageError> {
+        let identity = Identity::raw_public_key(provider, self.private_key());
+        identity.map_err(|error| UsageError::new(option, error))
+    }
+
+    fn private_key(&self) -> PrivateKeyDer<'static> {
+        PrivatePkcs8KeyDer::from(self.key.serialize_der()).into()
     }
 }
 
@@ -121,6 +134,8 @@ const DEFAULT_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 mod tests {
     use super::*;
     use dtls_core::crypto::x509::{CertificateSummary, PublicKeyKind};
+    use rustls_pki_types::SubjectPublicKeyInfoDer;
+    use rustls_pki_types::pem::PemObject as _;
 
     fn names(names: &[&str]) -> Vec<String> {
         names.iter().map(|name| (*name).to_owned()).collect()
@@ -146,6 +161,9 @@ mod tests {
             let made = SelfSigned::make("--name", names(&["localhost"]), key_type).unwrap();
             assert_eq!(CertificateSummary::read(&made.cert).unwrap().key, kind);
             made.identity("--self-signed", &ring::provider()).unwrap();
+            let bare = made.bare_identity("--self-signed", &ring::provider()).unwrap();
+            let shown = bare.credential().public_key_info().unwrap();
+            assert_eq!(shown, SubjectPublicKeyInfoDer::from_pem_slice(made.key.public_key_pem().as_bytes()).unwrap());
         }
     }
 

@@ -6,16 +6,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dtls_core::config::{ClientAuthentication, ExtendedMasterSecret, SelectConfig, Selected, ServerNames};
+use dtls_core::crypto::x509::SubjectPublicKey;
 use dtls_core::crypto::{
     CertificateError, CryptoProvider, Fingerprints, Identity, PeerAuthenticated, PeerRole, PeerVerifier,
-    PinnedCertificates, PresentedPeer, PskClient, Psks, WebPki, ccm, ring,
+    PinnedCertificates, PinnedPublicKeys, PresentedPeer, PskClient, Psks, WebPki, ccm, ring,
 };
-use dtls_core::wire::enums::CipherSuiteId;
+use dtls_core::wire::enums::{CertificateType, CipherSuiteId};
 use dtls_core::wire::hello::ClientHello;
 use dtls_core::{ClientConfig, ConfigError, ServerConfig, Settings};
 use dtls_std::{KeyLogFile, SystemClock};
-use rustls_pki_types::pem::{self, PemObject as _};
-use rustls_pki_types::{CertificateDer, DnsName, IpAddr, PrivateKeyDer, ServerName};
+use rustls_pki_types::pem::{self, PemObject};
+use rustls_pki_types::{CertificateDer, DnsName, IpAddr, PrivateKeyDer, ServerName, SubjectPublicKeyInfoDer};
 
 use crate::args::{ClientAuth, KeyType, ServerArgs, TargetArgs};
 use crate::both_roles::{CommonArgs, Ems, TrustSource};
@@ -43,14 +44,14 @@ impl ClientSetup {
             let psk = psk.ok_or_else(|| UsageError::new("--ca", "whom to trust is missing"))?;
             let config = ClientConfig::builder(Arc::clone(&provider)).preshared_key(psk).configure(change);
             let config = config.build().map_err(|error| blame(&error))?;
-            return Ok(Self { provider, config: Arc::new(config), server_name, checks: Checks::Certificate });
+            return Ok(Self { provider, config: Arc::new(config), server_name, checks: Checks::Credential });
         };
         let verifier: Arc<dyn PeerVerifier> = match (trust, &server_name) {
             (TrustSource::Roots(file), None) => Arc::new(ForHost {
                 chains: roots(&provider, trust, file)?,
                 host: name("HOST:PORT", &target.server.host)?,
             }),
-            _ => verifier(&provider, trust)?,
+            _ => verifier(&provider, common, trust)?,
         };
         let builder = ClientConfig::builder(Arc::clone(&provider)).trust(verifier);
         let mut identities = identities(common, &provider)?.into_iter();
@@ -58,6 +59,7 @@ impl ClientSetup {
             Some(identity) => builder.identity(identity),
             None => builder.without_identity(),
         };
+        let builder = identities.fold(builder, |builder, identity| builder.identity(identity));
         let builder = match psk {
             Some(psk) => builder.preshared_key(psk),
             None => builder,
@@ -80,7 +82,7 @@ impl ServerSetup {
         let provider = Arc::new(provider(common));
         let trust = common.trust.source();
         let verifier = || match trust {
-            Some(trust) => verifier(&provider, trust),
+            Some(trust) => verifier(&provider, common, trust),
             None => Err(UsageError::new("--client-auth", "whom to trust is missing")),
         };
         let authentication = match args.client_auth() {
@@ -117,8 +119,8 @@ impl ServerSetup {
             let nameless = if plain.is_empty() { None } else { Some(build(plain, None)?) };
             let mut names = Names { names: ServerNames::new(), nameless };
             for (name, given) in by_name(&args.sni) {
-                let identities = given.iter().map(|each| identity(&provider, SNI, (&each.cert, &each.key)));
-                let config = build(identities.collect::<Result<_, _>>()?, None)?;
+                let identities = given.iter().map(|each| named_identities(common, &provider, each));
+                let config = build(identities.collect::<Result<Vec<_>, _>>()?.concat(), None)?;
                 names.names = match name {
                     Some(name) => {
                         let name = DnsName::try_from(name).map_err(|_| UsageError::new("--sni", "no DNS name"))?;
@@ -128,8 +130,8 @@ impl ServerSetup {
                 };
             }
             // Before a client is known somebody has to be there, who is not shown to anyone.
-            let first = args.sni.first().map(|each| identity(&provider, SNI, (&each.cert, &each.key)));
-            build(first.into_iter().collect::<Result<_, _>>()?, Some(Arc::new(names)))?
+            let first = args.sni.first().map(|each| named_identities(common, &provider, each));
+            build(first.transpose()?.unwrap_or_default(), Some(Arc::new(names)))?
         };
         Ok(Self { provider, config, checks: trust.map_or(Checks::Nothing, checks) })
     }
@@ -191,15 +193,23 @@ fn name(option: &str, text: &str) -> Result<ServerName<'static>, UsageError> {
 
 const fn checks(trust: TrustSource<'_>) -> Checks {
     match trust {
-        TrustSource::Roots(_) | TrustSource::Pinned(_) | TrustSource::Fingerprint(_) => Checks::Certificate,
+        TrustSource::Roots(_) | TrustSource::Pinned(_) | TrustSource::Fingerprint(_) => Checks::Credential,
         TrustSource::Anyone => Checks::Nothing,
     }
 }
 
-fn verifier(provider: &CryptoProvider, trust: TrustSource<'_>) -> Result<Arc<dyn PeerVerifier>, UsageError> {
+fn verifier(
+    provider: &CryptoProvider,
+    common: &CommonArgs,
+    trust: TrustSource<'_>,
+) -> Result<Arc<dyn PeerVerifier>, UsageError> {
     let option = trust.option();
     Ok(match trust {
         TrustSource::Roots(file) => Arc::new(roots(provider, trust, file)?),
+        TrustSource::Pinned(file) if common.raw_public_key => {
+            let pinned = public_keys(option, file)?;
+            Arc::new(PinnedPublicKeys::new(pinned).map_err(|error| file_problem(option, file, &error))?)
+        }
         TrustSource::Pinned(file) => {
             let pinned = certificates(option, file)?;
             Arc::new(PinnedCertificates::new(pinned).map_err(|error| file_problem(option, file, &error))?)
@@ -207,7 +217,7 @@ fn verifier(provider: &CryptoProvider, trust: TrustSource<'_>) -> Result<Arc<dyn
         TrustSource::Fingerprint(fingerprint) => {
             Arc::new(Fingerprints::new(provider, [fingerprint]).map_err(|error| UsageError::new(option, error))?)
         }
-        TrustSource::Anyone => Arc::new(Anyone),
+        TrustSource::Anyone => Arc::new(Anyone { takes_raw_public_keys: common.raw_public_key }),
     })
 }
 
@@ -242,26 +252,58 @@ pub(crate) fn warn_of_insecurity(common: &CommonArgs) {
     }
 }
 
-/// Accepts every certificate: `--insecure`. That the peer holds its key is checked all the same, by the engine.
+/// Accepts whatever a peer shows: `--insecure`. That it holds the key is checked all the same, by the engine.
 #[derive(Debug)]
-struct Anyone;
+struct Anyone {
+    takes_raw_public_keys: bool,
+}
 
 impl PeerVerifier for Anyone {
     fn verify(&self, _peer: &PresentedPeer<'_>) -> Result<PeerAuthenticated, CertificateError> {
         Ok(PeerAuthenticated::dangerous_assertion())
     }
+
+    fn certificate_types(&self) -> &[CertificateType] {
+        if self.takes_raw_public_keys {
+            &[CertificateType::RAW_PUBLIC_KEY, CertificateType::X509]
+        } else {
+            &[CertificateType::X509]
+        }
+    }
 }
 
 // --- identities ---
 
-/// The certificates with their keys, in the order of the options.
+/// What `--cert`, `--key` and `--self-signed` ask to be shown, in their order. With `--raw-public-key` keys come before
+/// the certificates, which are then for peers that do not know of bare keys.
 fn identities(common: &CommonArgs, provider: &CryptoProvider) -> Result<Vec<Identity>, UsageError> {
     if let Some(name) = &common.self_signed {
         let made = SelfSigned::make("--self-signed", vec![name.clone()], KeyType::P256)?;
-        return Ok(vec![made.identity("--self-signed", provider)?]);
+        return Ok(vec![if common.raw_public_key {
+            made.bare_identity("--self-signed", provider)?
+        } else {
+            made.identity("--self-signed", provider)?
+        }]);
     }
+    let bare = common.key.iter().filter(|_| common.raw_public_key).map(|key| bare_identity(provider, "--key", key));
     let pairs = common.cert.iter().zip(&common.key);
-    pairs.map(|pair| identity(provider, ("--cert", "--key"), pair)).collect()
+    bare.chain(pairs.map(|pair| identity(provider, ("--cert", "--key"), pair))).collect()
+}
+
+/// What `--sni` asks to be shown.
+fn named_identities(
+    common: &CommonArgs,
+    provider: &CryptoProvider,
+    given: &NamedCertificate,
+) -> Result<Vec<Identity>, UsageError> {
+    // One option for both files.
+    let option = "--sni";
+    let bare = common.raw_public_key.then(|| bare_identity(provider, option, &given.key));
+    bare.into_iter().chain([identity(provider, (option, option), (&given.cert, &given.key))]).collect()
+}
+
+fn bare_identity(provider: &CryptoProvider, option: &str, key: &Path) -> Result<Identity, UsageError> {
+    Identity::raw_public_key(provider, private_key(option, key)?).map_err(|error| file_problem(option, key, &error))
 }
 
 /// The `options` that gave the two files are blamed for them.
@@ -272,35 +314,66 @@ fn identity<P: AsRef<Path>>(
 ) -> Result<Identity, UsageError> {
     let (cert, key) = (cert.as_ref(), key.as_ref());
     let chain = certificates(options.0, cert)?;
-    let private_key =
-        PrivateKeyDer::from_pem_file(key).map_err(|error| pem_problem(options.1, key, "PRIVATE KEY", error))?;
-    Identity::new(provider, chain, private_key).map_err(|error| {
+    Identity::new(provider, chain, private_key(options.1, key)?).map_err(|error| {
         let with = if options.0 == options.1 { "key" } else { options.1 };
         UsageError::new(options.0, format!("{} with {with} {}: {error}", cert.display(), key.display()))
     })
 }
 
-/// One option for both files.
-const SNI: (&str, &str) = ("--sni", "--sni");
-
 // --- files ---
 
 /// All certificates of a file, at least one.
 fn certificates(option: &str, file: &Path) -> Result<Vec<CertificateDer<'static>>, UsageError> {
-    let problem = |error| pem_problem(option, file, "CERTIFICATE", error);
-    let certificates: Vec<_> =
-        CertificateDer::pem_file_iter(file).map_err(problem)?.collect::<Result<_, _>>().map_err(problem)?;
-    if certificates.is_empty() { Err(problem(pem::Error::NoItemsFound)) } else { Ok(certificates) }
+    all_of(option, file, CERTIFICATE)
 }
+
+/// All public keys of a file, at least one.
+fn public_keys(option: &str, file: &Path) -> Result<Vec<SubjectPublicKeyInfoDer<'static>>, UsageError> {
+    let found: Vec<SubjectPublicKeyInfoDer<'_>> = all_of(option, file, PUBLIC_KEY)?;
+    if found.iter().any(|key| SubjectPublicKey::read(key).is_err()) {
+        return Err(file_problem(option, file, &"what it has for a PUBLIC KEY cannot be read as one; write it anew"));
+    }
+    Ok(found)
+}
+
+fn private_key(option: &str, file: &Path) -> Result<PrivateKeyDer<'static>, UsageError> {
+    PrivateKeyDer::from_pem_file(file).map_err(|error| pem_problem(option, file, PRIVATE_KEY, error))
+}
+
+fn all_of<T: PemObject>(option: &str, file: &Path, kind: &str) -> Result<Vec<T>, UsageError> {
+    let problem = |error| pem_problem(option, file, kind, error);
+    let found: Vec<_> = T::pem_file_iter(file).map_err(problem)?.collect::<Result<_, _>>().map_err(problem)?;
+    if found.is_empty() { Err(problem(pem::Error::NoItemsFound)) } else { Ok(found) }
+}
+
+/// What stands behind `-----BEGIN`.
+const CERTIFICATE: &str = "CERTIFICATE";
+const PRIVATE_KEY: &str = "PRIVATE KEY";
+const PUBLIC_KEY: &str = "PUBLIC KEY";
 
 fn pem_problem(option: &str, file: &Path, kind: &str, error: pem::Error) -> UsageError {
     match error {
-        pem::Error::NoItemsFound => {
-            file_problem(option, file, &format!("there is no {kind} in it; give a file in PEM, -----BEGIN {kind}-----"))
-        }
+        pem::Error::NoItemsFound => missing(option, file, kind),
         pem::Error::Io(error) => file_problem(option, file, &format!("{error}; give a file that can be read")),
         other => file_problem(option, file, &format!("not well-formed PEM ({other}); write it anew")),
     }
+}
+
+/// Says what was looked for and, where it is likely to be a mix-up, what is there instead.
+fn missing(option: &str, file: &Path, kind: &str) -> UsageError {
+    let has_certificate = || CertificateDer::from_pem_file(file).is_ok();
+    let has_public_key = || SubjectPublicKeyInfoDer::from_pem_file(file).is_ok();
+    if kind == PUBLIC_KEY && has_certificate() {
+        let problem = "it has a certificate and no PUBLIC KEY, which is what --raw-public-key takes; give public_key.pem of \
+                       `dtls cert`, or what `openssl x509 -noout -pubkey` writes";
+        return file_problem(option, file, &problem);
+    }
+    if option == "--pin" && has_public_key() {
+        let problem =
+            "it has a public key and no CERTIFICATE; give --raw-public-key as well, or the peer's certificate";
+        return file_problem(option, file, &problem);
+    }
+    file_problem(option, file, &format!("there is no {kind} in it; give a file in PEM, -----BEGIN {kind}-----"))
 }
 
 fn file_problem(option: &str, file: &Path, problem: &dyn Display) -> UsageError {
@@ -369,7 +442,7 @@ fn blame(error: &ConfigError) -> UsageError {
         ConfigError::NoUsableCipherSuite => {
             return UsageError::new(
                 "--suites",
-                "none of them can be used with the key of --cert or --sni; ECDHE_ECDSA suites take ECDSA and Ed25519 keys, \
+                "none of them can be used with the key of --key or --sni; ECDHE_ECDSA suites take ECDSA and Ed25519 keys, \
                  ECDHE_RSA suites RSA keys",
             );
         }

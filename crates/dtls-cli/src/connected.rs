@@ -28,14 +28,16 @@ pub(crate) struct Connected {
     pub(crate) server_name: Option<Vec<u8>>,
     pub(crate) psk: Option<Vec<u8>>,
     pub(crate) certificate: Option<PeerCertificate>,
+    /// The hash of the key that the peer has shown without a certificate.
+    pub(crate) raw_public_key: Option<Fingerprint>,
     pub(crate) verified: Verified,
 }
 
 impl Connected {
-    /// `checks` says whether the certificate of a peer that showed one was held against anything.
+    /// `checks` says whether the certificate or the key of a peer that showed one was held against anything.
     pub(crate) fn new(provider: &Arc<CryptoProvider>, peer: SocketAddr, info: &SessionInfo, checks: Checks) -> Self {
         let srtp = info.srtp.as_ref();
-        let leaf = info.peer_certificates.first();
+        let (leaf, key) = (info.peer_certificates.first(), info.peer_raw_public_key.as_ref());
         Self {
             peer,
             version: info.version,
@@ -52,12 +54,13 @@ impl Connected {
                 fingerprint: Fingerprint::of(provider, leaf),
                 subject: CertificateSummary::read(leaf).ok().map(|summary| summary.subject),
             }),
-            verified: match (leaf, checks) {
+            raw_public_key: key.map(|key| Fingerprint::of(provider, key)),
+            verified: match (leaf.is_some() || key.is_some(), checks) {
                 // Whoever completes a handshake under a pre-shared key holds it.
-                (None, _) if info.psk_identity.is_some() => Verified::Yes,
-                (None, _) => Verified::None,
-                (Some(_), Checks::Certificate) => Verified::Yes,
-                (Some(_), Checks::Nothing) => Verified::No,
+                (false, _) if info.psk_identity.is_some() => Verified::Yes,
+                (false, _) => Verified::None,
+                (true, Checks::Credential) => Verified::Yes,
+                (true, Checks::Nothing) => Verified::No,
             },
         }
     }
@@ -78,7 +81,8 @@ impl Connected {
             .with("sni", self.server_name.as_deref().map(word))
             .with("cid", Value::Null)
             .with("psk", self.psk.as_deref().map(word))
-            .with("certificate", certificate.map(PeerCertificate::fingerprint))
+            .with("certificate", certificate.map(|certificate| one_word(certificate.fingerprint)))
+            .with("raw_public_key", self.raw_public_key.map(one_word))
             .with("subject", certificate.and_then(|certificate| certificate.subject.clone()))
             .with("verified", self.verified.as_str())
     }
@@ -90,7 +94,7 @@ impl Display for Connected {
         write!(
             f,
             "CONNECTED peer={} version={} cipher={} group={} signature={} ems={} resumed=0 alpn={} srtp={} mki={} sni={} \
-             cid=-/- psk={} certificate={} subject={} verified={}",
+             cid=-/- psk={} certificate={} raw_public_key={} subject={} verified={}",
             self.peer,
             self.version,
             self.cipher,
@@ -102,7 +106,8 @@ impl Display for Connected {
             or_dash(self.mki.as_ref().map(hex::encode)),
             or_dash(self.server_name.as_deref().map(word)),
             or_dash(self.psk.as_deref().map(word)),
-            or_dash(self.certificate.as_ref().map(PeerCertificate::fingerprint)),
+            or_dash(self.certificate.as_ref().map(|certificate| one_word(certificate.fingerprint))),
+            or_dash(self.raw_public_key.map(one_word)),
             or_dash(subject.map(quoted)),
             self.verified.as_str(),
         )
@@ -117,18 +122,16 @@ pub(crate) struct PeerCertificate {
     pub(crate) subject: Option<String>,
 }
 
-impl PeerCertificate {
-    /// In the form that `--fingerprint` takes.
-    fn fingerprint(&self) -> String {
-        self.fingerprint.to_string().replace(' ', ":")
-    }
+/// In the form that `--fingerprint` takes.
+fn one_word(fingerprint: Fingerprint) -> String {
+    fingerprint.to_string().replace(' ', ":")
 }
 
-/// What certificates are held against.
+/// What the certificate or the key that a peer shows is held against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Checks {
-    /// Roots, a pinned certificate or a fingerprint.
-    Certificate,
+    /// Roots, what is pinned, or a fingerprint.
+    Credential,
     /// Nothing: `--insecure`, or nobody is asked for one.
     Nothing,
 }
@@ -136,11 +139,11 @@ pub(crate) enum Checks {
 /// Whether we know who the peer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verified {
-    /// Its certificate was held against what we trust.
+    /// What it showed was held against what we trust.
     Yes,
-    /// Its certificate was taken unseen: `--insecure`.
+    /// What it showed was taken unseen: `--insecure`.
     No,
-    /// It showed no certificate.
+    /// It showed nothing.
     None,
 }
 
@@ -180,6 +183,7 @@ mod tests {
                 fingerprint: Fingerprint::new([0xaa; 32]),
                 subject: Some("CN=localhost".to_owned()),
             }),
+            raw_public_key: None,
             verified: Verified::Yes,
         }
     }
@@ -190,9 +194,19 @@ mod tests {
         let expected = format!(
             "CONNECTED peer=127.0.0.1:51000 version=DTLSv1.2 cipher=TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 \
              group=x25519 signature=ecdsa_secp256r1_sha256 ems=1 resumed=0 alpn=coap srtp=- mki=- sni=localhost cid=-/- \
-             psk=- certificate=sha-256:{fingerprint} subject=\"CN=localhost\" verified=yes"
+             psk=- certificate=sha-256:{fingerprint} raw_public_key=- subject=\"CN=localhost\" verified=yes"
         );
         assert_eq!(connected().to_string(), expected);
+    }
+
+    #[test]
+    fn a_bare_key_stands_beside_a_certificate_that_is_not_there() {
+        let bare = Connected { certificate: None, raw_public_key: Some(Fingerprint::new([0xbb; 32])), ..connected() };
+        let fingerprint = format!("sha-256:{}", ["BB"; 32].join(":"));
+        let expected = format!(" certificate=- raw_public_key={fingerprint} subject=- verified=yes");
+        assert!(bare.to_string().ends_with(&expected), "{bare}");
+        let json = parsed(&bare);
+        assert_eq!((&json["certificate"], &json["raw_public_key"]), (&Value::Null, &json!(fingerprint)));
     }
 
     #[test]
@@ -207,10 +221,10 @@ mod tests {
         };
         let text = bare.to_string();
         assert!(text.ends_with(
-            "ems=0 resumed=0 alpn=- srtp=- mki=- sni=- cid=-/- psk=- certificate=- subject=- verified=none"
+            "ems=0 resumed=0 alpn=- srtp=- mki=- sni=- cid=-/- psk=- certificate=- raw_public_key=- subject=- verified=none"
         ));
         let json = parsed(&bare);
-        for key in ["alpn", "srtp", "mki", "sni", "cid", "psk", "certificate", "subject"] {
+        for key in ["alpn", "srtp", "mki", "sni", "cid", "psk", "certificate", "raw_public_key", "subject"] {
             assert_eq!(json.get(key), Some(&Value::Null), "{key}");
         }
         assert_eq!((&json["ems"], &json["resumed"], &json["verified"]), (&json!(false), &json!(false), &json!("none")));

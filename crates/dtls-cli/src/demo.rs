@@ -136,7 +136,7 @@ impl Demo {
         let exported =
             session.export_keying_material(LABEL.as_bytes(), None, EXPORTED).map_err(|error| failed(&error))?;
         session.close();
-        let connected = Connected::new(&self.provider, peer, &info, Checks::Certificate);
+        let connected = Connected::new(&self.provider, peer, &info, Checks::Credential);
         Ok(Conversation { connected, account: Account { exported, stats: session.stats() }, has_echo })
     }
 

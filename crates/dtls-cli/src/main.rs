@@ -7,7 +7,7 @@
 //!                     demo ───┘
 //!           echo, forward                              what comes goes back, or to a plain UDP service
 //!           signals                                    Ctrl-C, SIGTERM and SIGUSR1
-//!           connected, losses, totals                  what was agreed on; what could not be passed on; what was counted
+//!           connected, losses, totals                  what was agreed on, could not be passed on, was counted
 //!           weather, trace, flights                    taps: what passes the socket
 //!           usage, values, both_roles                  the command line: what is wrong with it, what it is made of
 //! ```

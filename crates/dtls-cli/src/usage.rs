@@ -113,13 +113,5 @@ fn context_text(value: &ContextValue) -> String {
 pub(crate) const SUBCOMMANDS_TO_COME: [&str; 1] = ["bench"];
 
 /// Options that the command is going to have when the engine has what they ask for.
-pub(crate) const OPTIONS_TO_COME: [&str; 8] = [
-    "--cid",
-    "--no-tickets",
-    "--raw-public-key",
-    "--rebind",
-    "--session-cache",
-    "--session-in",
-    "--session-out",
-    "--ticket-key",
-];
+pub(crate) const OPTIONS_TO_COME: [&str; 7] =
+    ["--cid", "--no-tickets", "--rebind", "--session-cache", "--session-in", "--session-out", "--ticket-key"];

@@ -60,7 +60,9 @@ fn a_pre_shared_key_stands_for_certificates_and_records_keep_to_their_limits() {
         let client = with(&[&["--send-size", longest, "--expect-echo"][..], limit].concat());
         if limit.is_empty() {
             // A client that says nothing of limits is told none.
-            assert!(client.line("CONNECTED").contains("psk=other certificate=- subject=- verified=yes"));
+            assert!(
+                client.line("CONNECTED").contains("psk=other certificate=- raw_public_key=- subject=- verified=yes")
+            );
         }
         assert_eq!(client.code, 0, "{}", client.stdout);
     }

@@ -21,7 +21,10 @@ fn a_client_that_trusts_the_servers_certificate_gets_its_echo() {
     assert!(connected.starts_with(&format!("CONNECTED peer={} version=DTLSv1.2 cipher=TLS_", server.address)));
     assert!(connected.contains(" ems=1 resumed=0 alpn=- srtp=- mki=- sni=localhost cid=-/- psk=- "));
     let fingerprint = cert.fingerprint.replace(' ', ":");
-    assert!(connected.ends_with(&format!(" certificate={fingerprint} subject=\"CN=localhost\" verified=yes")));
+    assert!(
+        connected
+            .ends_with(&format!(" certificate={fingerprint} raw_public_key=- subject=\"CN=localhost\" verified=yes"))
+    );
     let expected: Vec<_> =
         echoes.iter().flat_map(|echo| [format!("SENT {echo}"), format!("RECEIVED {echo}")]).collect();
     assert_eq!(client.lines("SENT|RECEIVED"), expected);
@@ -31,7 +34,11 @@ fn a_client_that_trusts_the_servers_certificate_gets_its_echo() {
 
     let server = server.finish();
     assert_eq!((server.code, server.stderr.as_str()), (0, ""));
-    assert!(server.line("CONNECTED").ends_with(" sni=localhost cid=-/- psk=- certificate=- subject=- verified=none"));
+    assert!(
+        server
+            .line("CONNECTED")
+            .ends_with(" sni=localhost cid=-/- psk=- certificate=- raw_public_key=- subject=- verified=none")
+    );
     let expected: Vec<_> =
         echoes.iter().flat_map(|echo| [format!("RECEIVED {echo}"), format!("SENT {echo}")]).collect();
     assert_eq!(server.lines("SENT|RECEIVED"), expected);

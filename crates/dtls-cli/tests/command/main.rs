@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends where its run went wrong")]
 
+mod bare_keys;
 mod choices;
 mod demo;
 mod echo;

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::process::{Cert, dtls, silent};
+use crate::process::{Cert, directory, dtls, silent};
 
 #[test]
 fn mistakes_are_one_line_that_names_the_option_and_exit_code_2() {
@@ -10,8 +10,11 @@ fn mistakes_are_one_line_that_names_the_option_and_exit_code_2() {
     let other = Cert::make("mistakes-too", &[]);
     let there = "127.0.0.1:1";
     let long = "x".repeat(16_385);
+    let mislabelled = format!("{}/mislabelled.pem", cert.directory);
+    let private = fs::read_to_string(&cert.key).unwrap();
+    fs::write(&mislabelled, private.replace("PRIVATE", "PUBLIC")).unwrap();
     let not_a_directory = format!("{}/below", cert.cert);
-    let cases: [(&[&str], &[&str]); 30] = [
+    let cases: [(&[&str], &[&str]); 38] = [
         (&[], &["SUBCOMMAND: ", "demo, server, client, tunnel or cert"]),
         (&["bench"], &["bench: not supported yet"]),
         (&["client"], &["HOST:PORT: missing"]),
@@ -35,6 +38,35 @@ fn mistakes_are_one_line_that_names_the_option_and_exit_code_2() {
         (
             &["client", there, "--insecure", "--cert", &cert.cert, "--key", &other.key],
             &["--cert: ", "does not belong to the first certificate"],
+        ),
+        (
+            &["client", there, "--insecure", "--key", &cert.key],
+            &["--key: there is no --cert for it", "--raw-public-key"],
+        ),
+        (
+            &["client", there, "--raw-public-key", "--pin", &cert.cert],
+            &["--pin: ", &cert.cert, "it has a certificate and no PUBLIC KEY", "openssl x509 -noout -pubkey"],
+        ),
+        (
+            &["client", there, "--pin", &cert.public_key],
+            &["--pin: ", &cert.public_key, "it has a public key and no CERTIFICATE", "--raw-public-key"],
+        ),
+        (
+            &["client", there, "--raw-public-key", "--pin", &cert.key],
+            &["--pin: ", "there is no PUBLIC KEY in it; give a file in PEM"],
+        ),
+        (
+            &["client", there, "--ca", &cert.public_key],
+            &["--ca: ", "there is no CERTIFICATE in it; give a file in PEM"],
+        ),
+        (
+            &["server", "--raw-public-key", "--key", &cert.cert],
+            &["--key: ", &cert.cert, "there is no PRIVATE KEY in it"],
+        ),
+        (&["server", "--raw-public-key", "--psk", "a:00"], &["--raw-public-key: there is no key to show", "--pin"]),
+        (
+            &["client", there, "--raw-public-key", "--pin", &mislabelled],
+            &["--pin: ", "cannot be read as one; write it"],
         ),
         (&["server"], &["--cert: a server needs a certificate", "--self-signed"]),
         (&["server", "--self-signed", "a", "--client-auth", "require"], &["--client-auth: whom to trust is missing"]),
@@ -89,11 +121,35 @@ fn help_and_version_are_no_mistakes() {
 }
 
 #[test]
+fn what_was_written_is_told_as_json_and_nothing_is_overwritten() {
+    let directory = directory("cert-json");
+    let out = directory.to_str().unwrap();
+    let made = dtls(&["cert", "--out", out, "--json"]).finish().event("certificate");
+    let files = ["cert", "key", "public_key"];
+    for name in files {
+        assert_eq!(made[name], *format!("{out}/{name}.pem"));
+    }
+    assert!(made["fingerprint"].as_str().unwrap().starts_with("sha-256 "));
+    for left in files {
+        let other = directory.join(left);
+        fs::create_dir(&other).unwrap();
+        let file = other.join(format!("{left}.pem"));
+        fs::write(&file, "mine").unwrap();
+        let run = dtls(&["cert", "--out", other.to_str().unwrap()]).finish();
+        assert_eq!(run.code, 2, "{left}");
+        assert!(run.stderr.contains("there is one already"), "{}", run.stderr);
+        assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
+        assert_eq!(fs::read_dir(&other).unwrap().count(), 1, "nothing is written beside it");
+    }
+}
+
+#[test]
 fn certificates_are_written_with_a_key_for_its_owner_only() {
     for key_type in ["p256", "p384", "ed25519"] {
         let cert = Cert::make(key_type, &["--key-type", key_type]);
         assert!(fs::read_to_string(&cert.cert).unwrap().starts_with("-----BEGIN CERTIFICATE-----"));
         assert!(fs::read_to_string(&cert.key).unwrap().starts_with("-----BEGIN PRIVATE KEY-----"));
+        assert!(fs::read_to_string(&cert.public_key).unwrap().starts_with("-----BEGIN PUBLIC KEY-----"));
         assert!(cert.fingerprint.starts_with("sha-256 ") && cert.fingerprint.len() == 8 + 32 * 3 - 1);
         #[cfg(unix)]
         {

@@ -205,6 +205,7 @@ pub(crate) struct Cert {
     pub(crate) directory: String,
     pub(crate) cert: String,
     pub(crate) key: String,
+    pub(crate) public_key: String,
     pub(crate) fingerprint: String,
 }
 
@@ -220,6 +221,7 @@ impl Cert {
             directory: directory.to_owned(),
             cert: file("cert.pem"),
             key: file("key.pem"),
+            public_key: file("public_key.pem"),
             fingerprint: run.stdout.trim_end().to_owned(),
         }
     }
