@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use dtls_core::crypto::{CryptoProvider, Identity, PinnedCertificates};
+use dtls_core::crypto::{CryptoProvider, Identity, PeerCredential, PinnedCertificates, PinnedPublicKeys};
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, SubjectPublicKeyInfoDer};
 
 /// A certificate with its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +78,15 @@ pub fn identity(provider: &CryptoProvider, leaf: Leaf) -> Identity {
     Identity::new(provider, chain(leaf), private_key(leaf)).expect("a key and its certificate")
 }
 
+/// The public key of the certificate: what is shown without it.
+///
+/// # Panics
+/// If the file in `vectors/` is damaged.
+#[must_use]
+pub fn public_key(leaf: Leaf) -> SubjectPublicKeyInfoDer<'static> {
+    PeerCredential::Certificates(&chain(leaf)).public_key_info().expect("a certificate with a key")
+}
+
 /// Trusts exactly this certificate.
 ///
 /// # Panics
@@ -85,6 +94,15 @@ pub fn identity(provider: &CryptoProvider, leaf: Leaf) -> Identity {
 #[must_use]
 pub fn pinned(leaf: Leaf) -> Arc<PinnedCertificates> {
     Arc::new(PinnedCertificates::new(chain(leaf)).expect("one certificate"))
+}
+
+/// Trusts exactly the key of this certificate, with or without it.
+///
+/// # Panics
+/// Never: there is one key.
+#[must_use]
+pub fn pinned_key(leaf: Leaf) -> Arc<PinnedPublicKeys> {
+    Arc::new(PinnedPublicKeys::new([public_key(leaf)]).expect("one key"))
 }
 
 fn read(pem: &'static str) -> CertificateDer<'static> {

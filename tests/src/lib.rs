@@ -34,6 +34,7 @@ pub mod dice;
 pub mod exhibit;
 pub mod interop;
 pub mod observe;
+pub mod owner;
 pub mod peer;
 #[path = "../../crates/dtls-endpoint/benches/quick/mod.rs"]
 pub mod quick;

@@ -1,13 +1,19 @@
 //! Short tests: who the two sides are, what they want, and one word to start them.
 
+use core::time::Duration;
 use std::sync::Arc;
 
-use dtls_core::config::ClientAuthentication;
-use dtls_core::crypto::CryptoProvider;
-use dtls_core::wire::enums::{CipherSuiteId, NamedGroup, SrtpProfile};
-use dtls_core::{ClientConfig, CookieJar, Instant, ServerConfig, Settings, SrtpKeys};
+use dtls_core::config::{ClientAuthentication, Selected};
+use dtls_core::crypto::{
+    CertificateError, CryptoProvider, Identity, PeerAuthenticated, PeerRole, PeerVerifier, PresentedPeer, PresharedKey,
+    PskIdentity, Psks,
+};
+use dtls_core::wire::enums::{CertificateType, CipherSuiteId, NamedGroup, SrtpProfile};
+use dtls_core::{Answer, AskOwner, ClientConfig, CookieJar, Instant, Question, Role, ServerConfig, Settings, SrtpKeys};
 
 use crate::certificates::{self, Leaf};
+use crate::dice::Dice;
+use crate::owner::{AskWhich, Elsewhere, Owner};
 use crate::seeded;
 use crate::sim::network::Network;
 use crate::sim::{Address, EndId, Fate, World};
@@ -21,6 +27,22 @@ pub const CLIENT_END: EndId = EndId::new(CLIENT, SERVER);
 /// The server's end for that client.
 pub const SERVER_END: EndId = EndId::new(SERVER, CLIENT);
 
+/// What a client with a pre-shared key calls itself: bytes, not text.
+pub const PSK_IDENTITY: &[u8] = b"sensor \xff\0";
+/// The key of the client that calls itself so.
+pub const PSK: [u8; 16] = *b"an old shared pw";
+
+/// How the two sides prove themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// By certificates, and a signature by the key of each.
+    Certificates,
+    /// By keys without certificates (RFC 7250), and a signature by each.
+    RawPublicKeys,
+    /// By a key that both have (RFC 4279).
+    PresharedKey,
+}
+
 type Change = Arc<dyn Fn(&mut Settings)>;
 type MakeProvider = Arc<dyn Fn(u64) -> CryptoProvider>;
 
@@ -33,6 +55,13 @@ pub struct Scenario {
     pub server_leaf: Leaf,
     /// The certificate of clients; the server then requires exactly it.
     pub client_leaf: Option<Leaf>,
+    proof: Proof,
+    /// What OCSP says of the server's certificate, and what the client insists on.
+    staple: Option<&'static [u8]>,
+    /// Who asks his owner about everything there is to ask.
+    asking: Vec<Role>,
+    /// How long an owner thinks at most.
+    thinks: Duration,
     change: Vec<Change>,
     provider: MakeProvider,
 }
@@ -45,10 +74,29 @@ impl Scenario {
             seed,
             server_leaf: Leaf::EcdsaP256,
             client_leaf: None,
+            proof: Proof::Certificates,
+            staple: None,
+            asking: Vec::new(),
+            thinks: Duration::ZERO,
             change: Vec::new(),
             provider: Arc::new(seeded::provider),
         }
         .group(NamedGroup::X25519)
+    }
+
+    /// One of every kind of handshake, by name: how the two sides prove themselves, and under which sort of suite.
+    #[must_use]
+    pub fn kinds(seed: u64) -> [(&'static str, Self); 6] {
+        let new = || Self::new(seed);
+        let psk = || new().preshared_key().hint(b"which one?");
+        [
+            ("certificates", new().mutual()),
+            ("raw public keys", new().mutual().raw_public_keys()),
+            ("OCSP", new().stapled(b"good")),
+            ("CCM_8", new().mutual().with_ccm().suite(CipherSuiteId::TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8)),
+            ("PSK", psk().suite(CipherSuiteId::TLS_PSK_WITH_AES_128_GCM_SHA256)),
+            ("ECDHE_PSK", psk().suite(CipherSuiteId::TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256)),
+        ]
     }
 
     /// Both sides show certificates.
@@ -65,11 +113,65 @@ impl Scenario {
         self
     }
 
+    /// Both sides show the keys of their certificates, and not the certificates.
+    #[must_use]
+    pub fn raw_public_keys(mut self) -> Self {
+        self.proof = Proof::RawPublicKeys;
+        self
+    }
+
+    /// Both sides have [`PSK`], and no certificates.
+    #[must_use]
+    pub fn preshared_key(mut self) -> Self {
+        self.proof = Proof::PresharedKey;
+        self
+    }
+
+    /// How the two sides prove themselves.
+    #[must_use]
+    pub const fn proof(&self) -> Proof {
+        self.proof
+    }
+
+    /// What the server says so that clients know which key to use.
+    #[must_use]
+    pub fn hint(self, hint: &'static [u8]) -> Self {
+        self.configure(move |settings| settings.psk_hint = hint.to_vec())
+    }
+
+    /// The server shows this of OCSP about its certificate, and the client goes on with nothing else.
+    #[must_use]
+    pub fn stapled(mut self, response: &'static [u8]) -> Self {
+        self.staple = Some(response);
+        self
+    }
+
+    /// These leave every decision to their owners, who each time think up to `longest` before they answer rightly.
+    #[must_use]
+    pub fn asking(mut self, who: &[Role], longest: Duration) -> Self {
+        self.asking = who.to_vec();
+        self.thinks = longest;
+        self
+    }
+
+    /// AES-CCM as well, with long and with short tags.
+    #[must_use]
+    pub fn with_ccm(self) -> Self {
+        self.provider(seeded::provider_with_ccm)
+    }
+
     /// Another provider than the seeded one, made from a seed.
     #[must_use]
     pub fn provider(mut self, make: impl Fn(u64) -> CryptoProvider + 'static) -> Self {
         self.provider = Arc::new(make);
         self
+    }
+
+    /// The same provider, with something done to it.
+    #[must_use]
+    pub fn watched(self, watch: impl Fn(CryptoProvider) -> CryptoProvider + 'static) -> Self {
+        let make = Arc::clone(&self.provider);
+        self.provider(move |seed| watch(make(seed)))
     }
 
     /// Changes the settings of both sides.
@@ -126,10 +228,18 @@ impl Scenario {
     #[must_use]
     pub fn client_config(&self, address: Address) -> Arc<ClientConfig> {
         let provider = self.provider_at(address, 0);
-        let builder = ClientConfig::builder(Arc::clone(&provider)).trust(certificates::pinned(self.server_leaf));
-        let builder = match self.client_leaf {
-            Some(leaf) => builder.identity(certificates::identity(&provider, leaf)),
-            None => builder.without_identity(),
+        let asks = self.asking.contains(&Role::Client);
+        let builder = ClientConfig::builder(Arc::clone(&provider));
+        let builder = match (self.proof, self.client_leaf) {
+            (Proof::PresharedKey, _) if asks => builder.preshared_key(Arc::new(AskOwner)),
+            (Proof::PresharedKey, _) => builder.preshared_key(Arc::new(psk())),
+            (proof, Some(_)) if asks => {
+                builder.trust(self.trust_of_client()).choose_identity(Arc::new(AskWhich([proof.certificate_type()])))
+            }
+            (_, Some(leaf)) => {
+                builder.trust(self.trust_of_client()).identity(self.identity(&provider, leaf, Role::Client))
+            }
+            (_, None) => builder.trust(self.trust_of_client()).without_identity(),
         };
         Arc::new(builder.configure(|settings| self.settings(settings)).build().expect("settings that work"))
     }
@@ -140,15 +250,53 @@ impl Scenario {
     /// If the settings cannot work.
     #[must_use]
     pub fn server_config(&self, address: Address) -> Arc<ServerConfig> {
+        let select = self.asking.contains(&Role::Server);
+        self.server_config_that(address, select)
+    }
+
+    /// The same; it may leave to its owner which configuration serves a client.
+    fn server_config_that(&self, address: Address, selects: bool) -> Arc<ServerConfig> {
         let provider = self.provider_at(address, 1);
-        let builder = ServerConfig::builder(Arc::clone(&provider))
-            .identity(certificates::identity(&provider, self.server_leaf))
-            .configure(|settings| self.settings(settings));
-        let builder = match self.client_leaf {
-            Some(leaf) => builder.client_authentication(ClientAuthentication::Require(certificates::pinned(leaf))),
+        let asks = self.asking.contains(&Role::Server);
+        let builder = ServerConfig::builder(Arc::clone(&provider));
+        let builder = match self.proof {
+            Proof::PresharedKey if asks => builder.preshared_keys(Arc::new(AskOwner)),
+            Proof::PresharedKey => builder.preshared_keys(Arc::new(Psks::new().with(psk()))),
+            _ => builder.identity(self.identity(&provider, self.server_leaf, Role::Server)),
+        };
+        let builder = match self.client_leaf.filter(|_| self.proof != Proof::PresharedKey) {
+            Some(_) if asks => builder.client_authentication(ClientAuthentication::Require(Arc::new(AskOwner))),
+            Some(leaf) => builder.client_authentication(ClientAuthentication::Require(self.trust_in(leaf))),
             None => builder,
         };
-        Arc::new(builder.build().expect("settings that work"))
+        let builder = if selects { builder.select(Arc::new(AskOwner)) } else { builder };
+        Arc::new(builder.configure(|settings| self.settings(settings)).build().expect("settings that work"))
+    }
+
+    fn identity(&self, provider: &CryptoProvider, leaf: Leaf, role: Role) -> Identity {
+        let key = provider.key_loader.load(&certificates::private_key(leaf)).expect("a test key");
+        let key = if self.asking.contains(&role) { Arc::new(Elsewhere(key)) } else { key };
+        let identity = match self.proof {
+            Proof::RawPublicKeys => Identity::raw_public_key_with_signer(certificates::public_key(leaf), key),
+            _ => Identity::with_signer(certificates::chain(leaf), key),
+        };
+        identity.expect("a key and its certificate").with_ocsp_response(self.staple.unwrap_or_default().to_vec())
+    }
+
+    fn trust_in(&self, leaf: Leaf) -> Arc<dyn PeerVerifier> {
+        match self.proof {
+            Proof::RawPublicKeys => certificates::pinned_key(leaf),
+            _ => certificates::pinned(leaf),
+        }
+    }
+
+    fn trust_of_client(&self) -> Arc<dyn PeerVerifier> {
+        let trust: Arc<dyn PeerVerifier> =
+            if self.asking.contains(&Role::Client) { Arc::new(AskOwner) } else { self.trust_in(self.server_leaf) };
+        match self.staple {
+            Some(staple) => Arc::new(WithStaple { trust, staple }),
+            None => trust,
+        }
     }
 
     /// A world with a listening server and no client.
@@ -158,6 +306,9 @@ impl Scenario {
     #[must_use]
     pub fn server_only(&self, network: impl Network + 'static) -> World {
         let mut world = World::new(network);
+        if !self.asking.is_empty() {
+            world.owned_by(self.clone());
+        }
         let jar = CookieJar::new(self.provider_at(SERVER, 2), Instant::ORIGIN).expect("randomness");
         let scenario = self.clone();
         world.listen(SERVER, jar, move |client| scenario.server_config(client));
@@ -186,6 +337,93 @@ impl Scenario {
     }
 }
 
+/// An owner who answers rightly, or stops the test.
+impl Owner for Scenario {
+    fn takes(&self, id: EndId, asked: usize) -> Duration {
+        let mut dice = Dice::new(self.seed ^ u64::from(id.local.0) << 16 ^ asked as u64);
+        let longest = usize::try_from(self.thinks.as_millis()).expect("a thought of days at most");
+        Duration::from_millis(1 + dice.below(longest.max(1)) as u64)
+    }
+
+    fn answer(&self, id: EndId, question: &Question<'_>) -> Answer {
+        let role = if id.local == SERVER { Role::Server } else { Role::Client };
+        let provider = (self.provider)(0);
+        match question {
+            Question::Config(_) => {
+                let config = self.server_config_that(id.peer, false);
+                Answer::Config(Some(Selected { config, by_name: false }))
+            }
+            Question::Peer(peer) => {
+                let (leaf, staple) = match peer.role {
+                    PeerRole::Server { .. } => (Some(self.server_leaf), self.staple),
+                    PeerRole::Client => (self.client_leaf, None),
+                };
+                let trust = self.trust_in(leaf.expect("a certificate that was asked for"));
+                Answer::Peer(if peer.ocsp_response == staple {
+                    trust.verify(peer)
+                } else {
+                    Err(CertificateError::Revoked)
+                })
+            }
+            Question::Identity(_) => {
+                Answer::Identity(self.client_leaf.map(|leaf| self.identity(&provider, leaf, Role::Client)))
+            }
+            Question::Signature { scheme, message, .. } => {
+                let leaf = if role == Role::Server { Some(self.server_leaf) } else { self.client_leaf };
+                let key = certificates::private_key(leaf.expect("who signs has a key"));
+                let mut signature = Vec::new();
+                let key = provider.key_loader.load(&key).expect("a test key");
+                key.sign(*scheme, message, &mut signature).expect("its own scheme");
+                Answer::Signature(signature)
+            }
+            Question::PresharedKey { identity } => {
+                assert_eq!(*identity, PSK_IDENTITY);
+                Answer::PresharedKey(Some(Arc::new(PresharedKey::new(PSK.to_vec()).expect("a key"))))
+            }
+            Question::PskIdentity { .. } => Answer::PskIdentity(Some(psk())),
+            _ => panic!("nobody has an answer to {question:?}"),
+        }
+    }
+}
+
+impl Proof {
+    const fn certificate_type(self) -> CertificateType {
+        match self {
+            Self::RawPublicKeys => CertificateType::RAW_PUBLIC_KEY,
+            _ => CertificateType::X509,
+        }
+    }
+}
+
+fn psk() -> PskIdentity {
+    PskIdentity::new(PSK_IDENTITY.to_vec(), PSK.to_vec()).expect("an identity and its key")
+}
+
+/// Trusts as `trust` does, but only servers that show this of OCSP.
+#[derive(Debug)]
+struct WithStaple {
+    trust: Arc<dyn PeerVerifier>,
+    staple: &'static [u8],
+}
+
+impl PeerVerifier for WithStaple {
+    fn verify(&self, peer: &PresentedPeer<'_>) -> Result<PeerAuthenticated, CertificateError> {
+        if peer.ocsp_response == Some(self.staple) { self.trust.verify(peer) } else { Err(CertificateError::Revoked) }
+    }
+
+    fn defers(&self, peer: &PresentedPeer<'_>) -> bool {
+        self.trust.defers(peer)
+    }
+
+    fn certificate_types(&self) -> &[CertificateType] {
+        self.trust.certificate_types()
+    }
+
+    fn wants_ocsp_response(&self) -> bool {
+        true
+    }
+}
+
 /// Goes on until each side of the first association is connected or over.
 pub fn run_handshake(world: &mut World) {
     world.run_until(|world| {
@@ -211,6 +449,7 @@ pub fn assert_agreement(world: &World, client: EndId) {
     assert_eq!(a.alpn, b.alpn);
     assert_eq!(a.srtp, b.srtp);
     assert_eq!(a.server_name, b.server_name);
+    assert_eq!(a.psk_identity, b.psk_identity);
     for context in [None, Some(&b""[..]), Some(&b"context"[..])] {
         let mut exported = [[0; 40]; 2];
         ours.connection.export(b"EXPERIMENTAL", context, &mut exported[0]).expect("connected");

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use dtls_core::crypto::{
     CryptoError, CryptoProvider, KeyExchange, KeyLoader, KxGroup, PreMasterSecret, SecureRandom, SigningKey,
-    SuiteAuthentication, ring,
+    SuiteAuthentication, ccm, ring,
 };
 use dtls_core::wire::enums::{NamedGroup, SignatureScheme};
 use p256::ecdsa::signature::Signer as _;
@@ -29,6 +29,12 @@ pub fn provider(seed: u64) -> CryptoProvider {
         key_loader: &Loader,
         ..ring::provider()
     }
+}
+
+/// The same with the suites of AES-CCM behind the others, those with short tags last.
+#[must_use]
+pub fn provider_with_ccm(seed: u64) -> CryptoProvider {
+    ccm::with_ccm_8(ccm::with_ccm(provider(seed)))
 }
 
 /// The same bytes for the same seed, in the order in which they are asked for.
@@ -255,6 +261,7 @@ mod tests {
     #[test]
     fn the_seeded_provider_passes_the_conformance_check() {
         assert_eq!(provider(1).check(), Ok(()));
+        assert_eq!(provider_with_ccm(1).check(), Ok(()));
     }
 
     #[test]

@@ -22,6 +22,7 @@ use rustls_pki_types::ServerName;
 
 pub mod network;
 
+use crate::owner::Owner;
 use network::{Datagram, Network, Wire};
 
 /// Where an end is on the network.
@@ -79,6 +80,8 @@ pub enum Entry {
     Data { at: Instant, by: EndId, payload: Vec<u8> },
     /// An end's deadline came.
     Deadline { at: Instant, by: EndId },
+    /// An end's owner answered what it was asked.
+    Decided { at: Instant, by: EndId },
 }
 
 impl Entry {
@@ -91,7 +94,8 @@ impl Entry {
             | Self::Arrived { by, .. }
             | Self::Event { by, .. }
             | Self::Data { by, .. }
-            | Self::Deadline { by, .. } => *by,
+            | Self::Deadline { by, .. }
+            | Self::Decided { by, .. } => *by,
         }
     }
 }
@@ -129,6 +133,7 @@ impl fmt::Debug for Entry {
             Self::Event { at, by, event } => write!(f, "{:>6} {by:?} says {event:?}", ms(at)),
             Self::Data { at, by, payload } => write!(f, "{:>6} {by:?} reads {} bytes", ms(at), payload.len()),
             Self::Deadline { at, by } => write!(f, "{:>6} {by:?} wakes", ms(at)),
+            Self::Decided { at, by } => write!(f, "{:>6} {by:?} is answered", ms(at)),
         }
     }
 }
@@ -137,7 +142,8 @@ impl fmt::Debug for Entry {
 ///
 /// Whatever it is put through, these are checked at every step: no datagram is longer than the MTU; before `Connected`
 /// and after a failure there is no information, no exporter, no sending and no data; `Connected` comes once, and nothing
-/// after the end; a handshake under way has a deadline; a deadline that was served is gone.
+/// after the end; a handshake under way has a deadline; a deadline that was served is gone; a question is asked once, and
+/// nothing leaves until it is answered.
 pub struct End {
     /// The connection itself.
     pub connection: Connection,
@@ -219,6 +225,14 @@ impl End {
     }
 }
 
+/// What happens next in a world.
+#[derive(Clone, Copy)]
+enum Next {
+    Arrival,
+    Answer(EndId),
+    Deadline(EndId),
+}
+
 /// How an end stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
@@ -244,6 +258,9 @@ pub struct World {
     wire: Wire,
     listeners: BTreeMap<Address, Listener>,
     ends: BTreeMap<EndId, End>,
+    owner: Option<Box<dyn Owner>>,
+    /// When those who have asked are answered.
+    thinking: BTreeMap<EndId, Instant>,
     /// Everything that has happened.
     pub log: Vec<Entry>,
     /// Whether owners take everything that arrives at one moment before they ask what it led to.
@@ -266,6 +283,8 @@ impl World {
             wire: Wire::new(network),
             listeners: BTreeMap::new(),
             ends: BTreeMap::new(),
+            owner: None,
+            thinking: BTreeMap::new(),
             log: Vec::new(),
             is_batching: false,
             unasked: BTreeSet::new(),
@@ -278,6 +297,11 @@ impl World {
     /// ask it what to send and what has happened.
     pub const fn batch(&mut self) {
         self.is_batching = true;
+    }
+
+    /// From now on somebody answers what ends ask their owners.
+    pub fn owned_by(&mut self, owner: impl Owner + 'static) {
+        self.owner = Some(Box::new(owner));
     }
 
     /// What time it is.
@@ -371,10 +395,19 @@ impl World {
             assert!(leaving.len() < 2000, "{id:?} does not stop sending");
         }
         assert!(out.is_empty(), "{id:?} wrote something and said it did not");
+        let asks = end.connection.question().is_some();
+        assert!(!asks || leaving.is_empty(), "{id:?} says something while its owner thinks");
         while let Some(event) = end.connection.poll_event() {
+            if let (Event::Asked, Some(owner)) = (&event, &self.owner) {
+                let asked = end.events.iter().filter(|(_, event)| *event == Event::Asked).count();
+                let earlier = self.thinking.insert(id, self.now + owner.takes(id, asked));
+                assert_eq!(earlier, None, "{id:?} asks again before it is answered");
+            }
             self.log.push(Entry::Event { at: self.now, by: id, event: event.clone() });
             end.events.push((self.now, event));
         }
+        let is_awaited = self.owner.is_none() || self.thinking.contains_key(&id);
+        assert!(!asks || is_awaited, "{id:?} asks and does not say so");
         end.check_laws(id);
         for bytes in leaving {
             self.put_on_wire(id, bytes);
@@ -440,24 +473,41 @@ impl World {
             .iter()
             .filter_map(|(id, end)| end.connection.poll_timeout().map(|at| (at.max(self.now), *id)))
             .min();
-        let is_arrival = match (arrival, deadline) {
-            (None, None) => return false,
-            (Some(at), Some((due, _))) => at <= due,
-            (arrival, _) => arrival.is_some(),
-        };
-        let at = if is_arrival { arrival } else { deadline.map(|(due, _)| due) };
-        if limit.is_some_and(|limit| at.is_some_and(|at| at > limit)) {
+        let answer = self.thinking.iter().map(|(id, at)| (*at, *id)).min();
+        // Of what happens at one moment, in this order.
+        let next = [
+            arrival.map(|at| (at, Next::Arrival)),
+            answer.map(|(at, id)| (at, Next::Answer(id))),
+            deadline.map(|(at, id)| (at, Next::Deadline(id))),
+        ];
+        let Some((at, next)) = next.into_iter().flatten().min_by_key(|(at, _)| *at) else { return false };
+        if limit.is_some_and(|limit| at > limit) {
             return false;
         }
-        self.now = at.expect("one of both").max(self.now);
-        if is_arrival {
-            let datagram = self.wire.arrive().expect("an arrival");
-            self.arrive(datagram);
-        } else {
-            let (_, id) = deadline.expect("a deadline");
-            self.expire(id);
+        self.now = at.max(self.now);
+        match next {
+            Next::Arrival => {
+                let datagram = self.wire.arrive().expect("an arrival");
+                self.arrive(datagram);
+            }
+            Next::Answer(id) => self.decide(id),
+            Next::Deadline(id) => self.expire(id),
         }
         true
+    }
+
+    /// The owner of `id` has thought.
+    fn decide(&mut self, id: EndId) {
+        self.thinking.remove(&id);
+        self.log.push(Entry::Decided { at: self.now, by: id });
+        let (now, owner) = (self.now, self.owner.as_ref().expect("somebody was asked"));
+        let end = self.ends.get_mut(&id).expect("an end that asked");
+        // It may have ended meanwhile.
+        if let Some(question) = end.connection.question() {
+            let answer = owner.answer(id, &question);
+            end.connection.answer(now, answer).expect("an answer to what was asked");
+        }
+        self.pump(id);
     }
 
     fn expire(&mut self, id: EndId) {
