@@ -1,4 +1,4 @@
-//! Every fault on every datagram of a clean handshake, and every pair of losses.
+//! Every fault on every datagram of a clean handshake of every kind, and every pair of losses.
 //!
 //! What must come out of it:
 //!
@@ -24,13 +24,14 @@ use core::time::Duration;
 use dtls_core::wire::enums::HandshakeType;
 use dtls_core::wire::fragment::FragmentHeader;
 use dtls_core::wire::record::RecordHeader;
+use dtls_core::{Event, Role};
 use dtls_tests::dice::Dice;
 use dtls_tests::raw;
 use dtls_tests::scenario::{CLIENT_END, SERVER_END, Scenario, assert_agreement, assert_data_flows, run_handshake};
 use dtls_tests::sim::network::{Clean, Fault, Faults};
-use dtls_tests::sim::{ROUND_TRIP, World};
+use dtls_tests::sim::{EndId, Entry, ROUND_TRIP, World};
 
-/// A full handshake with certificates on both sides, and the datagrams of its clean run.
+/// A full handshake, and the datagrams of its clean run.
 struct Grid {
     name: &'static str,
     scenario: Scenario,
@@ -39,16 +40,38 @@ struct Grid {
 }
 
 impl Grid {
-    fn all() -> [Self; 3] {
+    /// Every kind of handshake.
+    fn all() -> Vec<Self> {
         let base = Scenario::new(1).mutual();
         // Names enough for a hello that does not fit in a datagram.
         let long_hello = |settings: &mut dtls_core::Settings| {
             settings.alpn = (0..12).map(|index| format!("protocol-number-{index}").into_bytes()).collect();
         };
-        [
+        let mut grids = vec![
             Self::of("MTU 1200", base.clone().mtu(1200)),
             Self::of("MTU 256", base.clone().mtu(256)),
             Self::of("MTU 256, long hello", base.mtu(256).configure(long_hello)),
+        ];
+        let others = Scenario::kinds(1).into_iter().skip(1);
+        grids.extend(others.map(|(name, scenario)| Self::of(name, scenario.mtu(400))));
+        grids
+    }
+
+    /// Handshakes in which one side or both leave every decision to an owner who thinks for up to three seconds. Timers
+    /// do not double, so that a loss costs one period here too, however long the thought before it has taken.
+    fn thoughtful() -> Vec<Self> {
+        let steady = |settings: &mut dtls_core::Settings| settings.longest_timeout = settings.first_timeout;
+        let think = Duration::from_secs(3);
+        let mutual = Scenario::new(1).mutual().mtu(400).configure(steady);
+        let psk = Scenario::new(1).preshared_key().hint(b"which one?").mtu(256).configure(steady);
+        vec![
+            Self::of("a client that asks", mutual.clone().asking(&[Role::Client], think)),
+            Self::of("a server that asks", mutual.clone().asking(&[Role::Server], think)),
+            Self::of(
+                "raw public keys, both ask",
+                mutual.raw_public_keys().asking(&[Role::Client, Role::Server], think),
+            ),
+            Self::of("PSK, both ask", psk.asking(&[Role::Client, Role::Server], think)),
         ]
     }
 
@@ -174,7 +197,7 @@ fn the_loss_of_any_two_datagrams_costs_two_timeouts() {
 
 #[test]
 fn the_loss_of_any_three_datagrams_costs_three_timeouts() {
-    let [grid, ..] = Grid::all();
+    let grid = &Grid::all()[0];
     let count = grid.datagrams.len() + 6;
     for first in 0..count {
         for second in first + 1..count {
@@ -323,6 +346,66 @@ fn a_forged_twin_that_comes_second_costs_nothing() {
                 let twin = raw::forged_twin(datagram, &mut Dice::new(seed));
                 grid.assert_completes(&[(number, Fault::Before(twin))], Duration::ZERO);
             }
+        }
+    }
+}
+
+// --- decisions that take their time ---
+
+/// How often somebody asks in a handshake in which he asks all he can.
+fn questions(of: EndId, log: &[Entry]) -> (usize, usize) {
+    let count = |wanted: fn(&Entry) -> bool| log.iter().filter(|entry| entry.end() == of && wanted(entry)).count();
+    let asked = count(|entry| matches!(entry, Entry::Event { event: Event::Asked, .. }));
+    (asked, count(|entry| matches!(entry, Entry::Decided { .. })))
+}
+
+#[test]
+fn each_thing_is_asked_once_and_whoever_thinks_repeats_nothing() {
+    // What a client is asked: whom to trust, what to show, to sign. What a server is: whom to be, to sign, whom to trust.
+    let asked = [(3, 0), (0, 3), (3, 3), (1, 2)];
+    let grids = Grid::thoughtful();
+    for (grid, (by_client, by_server)) in grids.iter().zip(asked) {
+        let mut world = grid.run(&[]);
+        world.drain();
+        for (id, expected) in [(CLIENT_END, by_client), (SERVER_END, by_server)] {
+            assert_eq!(questions(id, &world.log), (expected, expected), "{} at {id:?}", grid.name);
+            let end = world.end(id);
+            let connected = end.events.iter().filter(|(_, event)| *event == Event::Connected).count();
+            assert_eq!((connected, end.events.len()), (1, 1 + expected), "{}: {:?}", grid.name, end.events);
+            // Who waits for the other repeats itself, who thinks does not: the world looks after that at every step.
+            let other_asks = questions(id.other(), &world.log).0 > 0;
+            assert_eq!(end.connection.stats().retransmits > 0, other_asks, "{} at {id:?}", grid.name);
+        }
+        assert_agreement(&world, CLIENT_END);
+        assert_data_flows(&mut world, CLIENT_END);
+    }
+    assert_eq!(grids.len(), asked.len());
+}
+
+#[test]
+fn losses_and_late_answers_together_cost_no_more_than_each() {
+    for grid in Grid::thoughtful() {
+        let count = grid.datagrams.len() + 4;
+        for first in 0..count {
+            grid.assert_completes(&[(first, Fault::Drop)], ONE_TIMEOUT);
+            for second in first + 1..count {
+                grid.assert_completes(&[(first, Fault::Drop), (second, Fault::Drop)], 2 * ONE_TIMEOUT);
+            }
+        }
+    }
+}
+
+#[test]
+fn copies_and_disorder_are_nothing_to_those_who_think() {
+    for grid in Grid::thoughtful() {
+        for (number, datagram) in grid.each() {
+            grid.assert_completes(&[(number, Fault::Duplicate)], ONE_TIMEOUT);
+            grid.assert_completes(&[(number, Fault::Swap)], ONE_TIMEOUT);
+            for late in [900, 1500, 5000] {
+                grid.assert_completes(&[(number, Fault::Delay(Duration::from_millis(late)))], ONE_TIMEOUT);
+            }
+            let twin = raw::forged_twin(datagram, &mut Dice::new(1));
+            grid.assert_completes(&[(number, Fault::Before(twin))], ONE_TIMEOUT);
         }
     }
 }

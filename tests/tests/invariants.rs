@@ -9,7 +9,7 @@
 //! | no state before the cookie | `a_stranger_costs_..` | `memory.rs`, `hostile/cookies.rs` |
 //! | a bounded echo | `a_stranger_costs_..`, `what_a_server_says_..` | `hostile/timers.rs` |
 //! | bounded memory | | `memory.rs` |
-//! | loss only costs time | `any_finite_pattern_..` | `fault_grid.rs`, `storm.rs` |
+//! | loss only costs time, and so does thought | `any_finite_pattern_..`, `a_decision_..` | `fault_grid.rs`, `storm.rs` |
 //! | every delivered byte is unique | `every_payload_..` | `hostile/records.rs` |
 //! | the same answer twice | `the_same_inputs_..` | `golden.rs` |
 //! | isolation | `a_hostile_client_..` | |
@@ -30,7 +30,7 @@ use std::collections::BTreeMap;
 
 use dtls_core::config::ExtendedMasterSecret;
 use dtls_core::wire::enums::{CipherSuiteId, ContentType, HandshakeType, NamedGroup, SrtpProfile};
-use dtls_core::{Connection, Instant, Role};
+use dtls_core::{Connection, Event, Instant, Role};
 use dtls_tests::certificates::Leaf;
 use dtls_tests::dice::Dice;
 use dtls_tests::observe::{NonceLedger, WorkCounter};
@@ -50,11 +50,20 @@ fn cases(count: u32) -> ProptestConfig {
     ProptestConfig { cases: count * times, failure_persistence: None, ..ProptestConfig::default() }
 }
 
+/// Any kind of handshake, by its place among all.
+fn kinds() -> core::ops::Range<usize> {
+    0..Scenario::kinds(0).len()
+}
+
+fn of_kind(kind: usize, seed: u64) -> Scenario {
+    Scenario::kinds(seed)[kind].1.clone()
+}
+
 // --- every input returns ---
 
 /// Both ends after so many steps of a clean handshake, and the datagrams that brought them there.
-fn stopped_after(steps: usize, mtu: usize) -> (World, Vec<Vec<u8>>) {
-    let mut world = Scenario::new(1).mutual().mtu(mtu).start(Clean);
+fn stopped_after(steps: usize, kind: usize, mtu: usize) -> (World, Vec<Vec<u8>>) {
+    let mut world = of_kind(kind, 1).mtu(mtu).start(Clean);
     world.run_until(|world| world.log.iter().filter(|entry| matches!(entry, Entry::Arrived { .. })).count() >= steps);
     let datagrams = world.datagrams().map(|(_, bytes)| bytes.to_vec()).collect();
     (world, datagrams)
@@ -66,10 +75,11 @@ proptest! {
     #[test]
     fn any_bytes_in_any_state_return(
         steps in 0_usize..14,
+        kind in kinds(),
         datagrams in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..400), 1..20),
         first in prop::collection::vec(prop::sample::select(vec![20_u8, 21, 22, 23, 24, 25]), 20),
     ) {
-        let (mut world, _) = stopped_after(steps, 400);
+        let (mut world, _) = stopped_after(steps, kind, 400);
         for (mut datagram, first) in datagrams.into_iter().zip(first) {
             // Half of them look like records from outside.
             if let Some(head) = datagram.first_chunk_mut::<5>().filter(|head| head[1] % 2 == 0) {
@@ -84,10 +94,11 @@ proptest! {
     #[test]
     fn mutated_datagrams_in_any_state_return(
         steps in 0_usize..14,
+        kind in kinds(),
         mtu in prop::sample::select(vec![400_usize, 1400]),
         seed in any::<u64>(),
     ) {
-        let (mut world, datagrams) = stopped_after(steps, mtu);
+        let (mut world, datagrams) = stopped_after(steps, kind, mtu);
         let mut dice = Dice::new(seed);
         for _ in 0..20 {
             // What was sent last is still under way: a changed copy of it comes before it.
@@ -162,9 +173,11 @@ proptest! {
     #![proptest_config(cases(60))]
 
     #[test]
-    fn junk_has_no_effect_on_an_established_connection(seed in any::<u64>(), with_data in any::<bool>()) {
-        let mut disturbed = Scenario::new(3).mutual().connected();
-        let mut quiet = Scenario::new(3).mutual().connected();
+    fn junk_has_no_effect_on_an_established_connection(
+        seed in any::<u64>(), kind in kinds(), with_data in any::<bool>(),
+    ) {
+        let mut disturbed = of_kind(kind, 3).connected();
+        let mut quiet = of_kind(kind, 3).connected();
         let mut seen: Vec<Vec<u8>> = [CLIENT_END, SERVER_END].iter().flat_map(|id| disturbed.sent_by(*id)).map(<[u8]>::to_vec).collect();
         let mut dice = Dice::new(seed);
         for round in 0..40 {
@@ -191,8 +204,10 @@ proptest! {
     }
 
     #[test]
-    fn junk_and_forged_cookies_do_not_stop_a_handshake(seed in any::<u64>(), mtu in prop::sample::select(vec![256_usize, 1200])) {
-        let scenario = Scenario::new(seed).mutual().mtu(mtu);
+    fn junk_and_forged_cookies_do_not_stop_a_handshake(
+        seed in any::<u64>(), kind in kinds(), mtu in prop::sample::select(vec![256_usize, 1200]),
+    ) {
+        let scenario = of_kind(kind, seed).mtu(mtu);
         let mut world = scenario.start(Clean);
         let mut dice = Dice::new(seed);
         // More messages out of place than the budget forgives end a handshake, as they must.
@@ -250,6 +265,7 @@ proptest! {
     #[test]
     fn no_nonce_is_used_twice_under_a_key(
         seed in any::<u64>(),
+        kind in kinds(),
         suite in prop::sample::select(vec![
             CipherSuiteId::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
             CipherSuiteId::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
@@ -258,12 +274,12 @@ proptest! {
     ) {
         let ledger = NonceLedger::default();
         let watch = ledger.clone();
-        let scenario = Scenario::new(seed)
-            .mutual()
-            .suite(suite)
+        let scenario = of_kind(kind, seed);
+        let scenario = if kind == 0 { scenario.suite(suite) } else { scenario };
+        let scenario = scenario
             .mtu(256)
             .configure(|settings| settings.handshake_timeout = Duration::from_secs(500))
-            .provider(move |seed| watch.watch(seeded::provider(seed)));
+            .watched(move |provider| watch.watch(provider));
         let mut storm = Storm::new(seed);
         storm.loss = 40;
         let mut world = scenario.start(storm);
@@ -367,18 +383,62 @@ proptest! {
     fn any_finite_pattern_of_faults_only_costs_time(
         faults in prop::collection::btree_map(0_usize..60, any_fault(), 0..25),
         mtu in prop::sample::select(vec![256_usize, 300, 576, 1200]),
-        mutual in any::<bool>(),
+        kind in kinds(),
     ) {
-        let scenario = Scenario::new(1).mtu(mtu).configure(|settings| {
+        let scenario = of_kind(kind, 1).mtu(mtu).configure(|settings| {
             settings.handshake_timeout = Duration::from_secs(1000);
             settings.fault_budget = 0;
         });
-        let scenario = if mutual { scenario.mutual() } else { scenario };
         let mut world = scenario.start(Faults::new(faults));
         run_handshake(&mut world);
         let both = [CLIENT_END, SERVER_END].map(|id| world.find(id).is_some_and(|end| end.is_connected()));
         prop_assert_eq!(both, [true, true], "{:#?}", world.log);
         world.drain();
+        assert_agreement(&world, CLIENT_END);
+        assert_data_flows(&mut world, CLIENT_END);
+    }
+}
+
+/// What a network does by itself, and nothing that looks like a fault of the peer's.
+fn weather() -> impl Strategy<Value = Fault> {
+    prop_oneof![
+        Just(Fault::Drop),
+        Just(Fault::Duplicate),
+        Just(Fault::Swap),
+        (1_u64..4000).prop_map(|late| Fault::Delay(Duration::from_millis(late))),
+    ]
+}
+
+proptest! {
+    #![proptest_config(cases(150))]
+
+    #[test]
+    fn a_decision_may_take_any_time_in_any_weather(
+        seed in any::<u64>(),
+        kind in kinds(),
+        who in prop::sample::select(vec![vec![Role::Client], vec![Role::Server], vec![Role::Client, Role::Server]]),
+        longest in 1_u64..60_000,
+        faults in prop::collection::btree_map(0_usize..40, weather(), 0..12),
+    ) {
+        let scenario = of_kind(kind, seed)
+            .mtu(400)
+            .configure(|settings| {
+                settings.handshake_timeout = Duration::from_secs(1000);
+                settings.fault_budget = 0;
+            })
+            .asking(&who, Duration::from_millis(longest));
+        let mut world = scenario.start(Faults::new(faults));
+        run_handshake(&mut world);
+        world.drain();
+        for (id, role) in [(CLIENT_END, Role::Client), (SERVER_END, Role::Server)] {
+            let end = world.find(id);
+            prop_assert!(end.is_some_and(|end| end.is_connected()), "{id:?}: {:#?}", world.log);
+            let told = |wanted: &Event| world.end(id).events.iter().filter(|(_, event)| event == wanted).count();
+            let answered = world.history(id).filter(|entry| matches!(entry, Entry::Decided { by, .. } if *by == id));
+            prop_assert_eq!(told(&Event::Asked), answered.count());
+            prop_assert_eq!(told(&Event::Asked) > 0, who.contains(&role));
+            prop_assert_eq!(world.end(id).events.len(), told(&Event::Asked) + 1, "{:?}", world.end(id).events);
+        }
         assert_agreement(&world, CLIENT_END);
         assert_data_flows(&mut world, CLIENT_END);
     }
@@ -443,8 +503,8 @@ proptest! {
     #![proptest_config(cases(40))]
 
     #[test]
-    fn the_same_inputs_at_the_same_times_give_the_same_outputs(seed in any::<u64>()) {
-        let scenario = Scenario::new(seed).mutual().mtu(300).configure(|settings| settings.handshake_timeout = Duration::from_secs(500));
+    fn the_same_inputs_at_the_same_times_give_the_same_outputs(seed in any::<u64>(), kind in kinds()) {
+        let scenario = of_kind(kind, seed).mtu(300).configure(|settings| settings.handshake_timeout = Duration::from_secs(500));
         let mut world = scenario.start(Storm::new(seed));
         run_handshake(&mut world);
         world.drain();
