@@ -1,14 +1,17 @@
 //! A peer that a test plays by hand, honest or not, against a connection under test.
 //!
-//! It can do everything a peer can: hello, key exchange, signatures, keys, protected records. It checks nothing and sends
+//! It can do everything a peer can: hello, key exchange, signatures or a pre-shared key, keys, protected records. It checks nothing and sends
 //! what it is told, in the order it is told, so a test can leave out, repeat, reorder or falsify any step.
 
 use std::collections::VecDeque;
 
 use dtls_core::crypto::{
-    CipherSuite, CryptoProvider, KeyBlock, KeyExchange, MasterSecret, PreMasterSecret, RecordOpener, RecordSealer, prf,
+    CipherSuite, CryptoProvider, KeyBlock, KeyExchange, KeyExchangeAlgorithm, MasterSecret, PreMasterSecret,
+    RecordOpener, RecordSealer, prf,
 };
-use dtls_core::wire::certificate::{Certificate, CertificateRequest, CertificateVerify};
+use dtls_core::wire::certificate::{
+    Certificate, CertificateRequest, CertificateStatus, CertificateVerify, RawPublicKey,
+};
 use dtls_core::wire::codec::{Decode as _, Encode};
 use dtls_core::wire::enums::{
     CipherSuiteId, ClientCertificateType, CompressionMethod, ContentType, EcPointFormat, HandshakeType, NamedGroup,
@@ -17,11 +20,15 @@ use dtls_core::wire::enums::{
 use dtls_core::wire::extensions::{ClientExtensions, ServerExtensions};
 use dtls_core::wire::hello::{ClientHello, Random, ServerHello};
 use dtls_core::wire::key_exchange::{EcdheClientKeyExchange, EcdheServerKeyExchange, encode_ecdhe_params};
+use dtls_core::wire::psk::{
+    EcdhePskClientKeyExchange, EcdhePskServerKeyExchange, PskClientKeyExchange, PskServerKeyExchange,
+};
 use dtls_core::wire::record::{Epoch, RecordHeader, RecordNumber};
 use dtls_core::{Connection, Event, Instant, Role};
 use rustls_pki_types::CertificateDer;
 
 use crate::certificates::{self, Leaf};
+use crate::scenario::{PSK, PSK_IDENTITY};
 use crate::{raw, seeded};
 
 /// A connection face to face with a [`Peer`].
@@ -103,6 +110,8 @@ pub struct Peer {
     pub next_number: [u64; 2],
     /// The randoms of client and server.
     pub randoms: [[u8; 32]; 2],
+    /// Its key, for suites in which both sides have one.
+    pub psk: Vec<u8>,
     /// What it has heard: type and body.
     pub heard: Vec<(HandshakeType, Vec<u8>)>,
     /// The alerts it has heard, with the epoch they came in.
@@ -120,8 +129,8 @@ pub struct Peer {
 
 impl Peer {
     fn new(role: Role, suite: CipherSuiteId, seed: u64) -> Self {
-        let provider = seeded::provider(seed);
-        let suite = *provider.cipher_suite(suite).expect("a suite of ring's");
+        let provider = seeded::provider_with_ccm(seed);
+        let suite = *provider.cipher_suite(suite).expect("a suite of ours");
         let mut random = [0; 32];
         provider.random.fill(&mut random).expect("seeded");
         Self {
@@ -132,6 +141,7 @@ impl Peer {
             next_seq: 0,
             next_number: [0; 2],
             randoms: [random; 2],
+            psk: PSK.to_vec(),
             heard: Vec::new(),
             alerts: Vec::new(),
             data: Vec::new(),
@@ -246,13 +256,33 @@ impl Peer {
                 self.randoms[1] = ServerHello::decode_all(body).expect("a hello").random.0;
             }
             HandshakeType::SERVER_KEY_EXCHANGE => {
-                let exchange = EcdheServerKeyExchange::decode_all(body).expect("a share");
-                self.peer_share = exchange.public_key.to_vec();
-                let group = self.provider.group(exchange.group).expect("a known group");
-                self.share = Some(group.start(&*self.provider.random).expect("seeded"));
+                let share = match self.suite.key_exchange {
+                    KeyExchangeAlgorithm::Psk => None,
+                    KeyExchangeAlgorithm::EcdhePsk => {
+                        let exchange = EcdhePskServerKeyExchange::decode_all(body).expect("a share");
+                        Some((exchange.group, exchange.public_key))
+                    }
+                    KeyExchangeAlgorithm::Ecdhe(_) => {
+                        let exchange = EcdheServerKeyExchange::decode_all(body).expect("a share");
+                        Some((exchange.group, exchange.public_key))
+                    }
+                };
+                if let Some((group, public_key)) = share {
+                    self.peer_share = public_key.to_vec();
+                    let group = self.provider.group(group).expect("a known group");
+                    self.share = Some(group.start(&*self.provider.random).expect("seeded"));
+                }
             }
             HandshakeType::CLIENT_KEY_EXCHANGE => {
-                self.peer_share = EcdheClientKeyExchange::decode_all(body).expect("a share").public_key.to_vec();
+                self.peer_share = match self.suite.key_exchange {
+                    KeyExchangeAlgorithm::Psk => Vec::new(),
+                    KeyExchangeAlgorithm::EcdhePsk => {
+                        EcdhePskClientKeyExchange::decode_all(body).expect("a share").public_key.to_vec()
+                    }
+                    KeyExchangeAlgorithm::Ecdhe(_) => {
+                        EcdheClientKeyExchange::decode_all(body).expect("a share").public_key.to_vec()
+                    }
+                };
             }
             HandshakeType::HELLO_VERIFY_REQUEST => panic!("cookies are not played"),
             _ => {}
@@ -272,9 +302,11 @@ impl Peer {
 
     /// Makes the keys: the transcript must end with the ClientKeyExchange (RFC 7627 section 3).
     fn derive(&mut self) {
-        let secret = match self.share.take() {
-            Some(share) => share.complete(&self.peer_share).expect("a share of an honest peer"),
-            None => PreMasterSecret::new(vec![0; 32]),
+        let shared =
+            self.share.take().map(|share| share.complete(&self.peer_share).expect("a share of an honest peer"));
+        let secret = match self.suite.key_exchange {
+            KeyExchangeAlgorithm::Ecdhe(_) => shared.unwrap_or_else(|| PreMasterSecret::new(vec![0; 32])),
+            KeyExchangeAlgorithm::EcdhePsk | KeyExchangeAlgorithm::Psk => self.with_psk(shared),
         };
         let session_hash = self.suite.hash.hash(&self.transcript);
         let label = b"extended master secret";
@@ -290,6 +322,15 @@ impl Peer {
         let opener = RecordOpener::new(&self.suite, read.0, read.1).expect("keys of the right length");
         self.keys = Some((sealer, opener));
         self.master = Some(master);
+    }
+
+    /// RFC 4279 section 2 and RFC 5489 section 2, by hand: two parts, each behind its length, of which the first is
+    /// zeros where there were no shares.
+    fn with_psk(&self, shared: Option<PreMasterSecret>) -> PreMasterSecret {
+        let first = shared.map_or(vec![0; self.psk.len()], |shared| shared.as_bytes().to_vec());
+        let parts = [&first, &self.psk];
+        let len = |part: &[u8]| u16::try_from(part.len()).expect("16 bits").to_be_bytes().to_vec();
+        PreMasterSecret::new(parts.iter().flat_map(|part| [len(part), part.to_vec()].concat()).collect())
     }
 
     /// Takes in what came before its keys.
@@ -333,6 +374,11 @@ impl Peer {
     pub fn certificate(&mut self, chain: &[CertificateDer<'_>]) -> Vec<u8> {
         let chain = chain.iter().map(|der| &**der).collect();
         self.say(HandshakeType::CERTIFICATE, &Certificate { chain })
+    }
+
+    /// A Certificate with this key in the place of a chain.
+    pub fn raw_public_key(&mut self, key: Option<&[u8]>) -> Vec<u8> {
+        self.say(HandshakeType::CERTIFICATE, &RawPublicKey { key })
     }
 
     fn sign(&self, leaf: Leaf, message: &[u8]) -> (SignatureScheme, Vec<u8>) {
@@ -393,8 +439,18 @@ impl Peer {
 
     /// Its ClientKeyExchange; afterwards it has keys.
     pub fn client_key_exchange(&mut self) -> Vec<u8> {
+        self.client_key_exchange_as(PSK_IDENTITY)
+    }
+
+    /// The same under any identity, where there is one.
+    pub fn client_key_exchange_as(&mut self, identity: &[u8]) -> Vec<u8> {
         let share = self.share.as_ref().map_or(vec![1; 32], |share| share.public_key().to_vec());
-        let message = self.say(HandshakeType::CLIENT_KEY_EXCHANGE, &EcdheClientKeyExchange { public_key: &share });
+        let body = match self.suite.key_exchange {
+            KeyExchangeAlgorithm::Ecdhe(_) => EcdheClientKeyExchange { public_key: &share }.to_vec(),
+            KeyExchangeAlgorithm::EcdhePsk => EcdhePskClientKeyExchange { identity, public_key: &share }.to_vec(),
+            KeyExchangeAlgorithm::Psk => PskClientKeyExchange { identity }.to_vec(),
+        };
+        let message = self.say_bytes(HandshakeType::CLIENT_KEY_EXCHANGE, &body);
         self.derive();
         message
     }
@@ -488,6 +544,28 @@ impl Peer {
             signature,
         };
         self.say(HandshakeType::SERVER_KEY_EXCHANGE, &exchange)
+    }
+
+    /// Its share in `group` and a hint, for suites with a pre-shared key and shares.
+    ///
+    /// # Panics
+    /// If the provider lacks the group.
+    pub fn ecdhe_psk_server_key_exchange(&mut self, group: NamedGroup, hint: &[u8]) -> Vec<u8> {
+        let share = self.provider.group(group).expect("a known group").start(&*self.provider.random).expect("seeded");
+        let exchange = EcdhePskServerKeyExchange { hint, group, public_key: share.public_key() };
+        let message = self.say(HandshakeType::SERVER_KEY_EXCHANGE, &exchange);
+        self.share = Some(share);
+        message
+    }
+
+    /// A hint, for suites with a pre-shared key and no shares.
+    pub fn psk_server_key_exchange(&mut self, hint: &[u8]) -> Vec<u8> {
+        self.say(HandshakeType::SERVER_KEY_EXCHANGE, &PskServerKeyExchange { hint })
+    }
+
+    /// What OCSP is said to say of its certificate.
+    pub fn certificate_status(&mut self, ocsp_response: &[u8]) -> Vec<u8> {
+        self.say(HandshakeType::CERTIFICATE_STATUS, &CertificateStatus { ocsp_response })
     }
 
     /// Asks for a certificate.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use dtls_core::config::ClientAuthentication;
 use dtls_core::crypto::{CryptoProvider, PeerVerifier, SuiteAuthentication, WallClock, WebPki, ccm, ring};
-use dtls_core::wire::enums::{CipherSuiteId, ContentType, SignatureScheme};
+use dtls_core::wire::enums::{AlertDescription, CipherSuiteId, ContentType, SignatureScheme};
 use dtls_core::{CertificateError, ClientConfig, Error, Instant, ServerConfig};
 use dtls_tests::certificates::{self, Leaf};
 use dtls_tests::raw;
@@ -101,23 +101,41 @@ fn every_signature_scheme_is_made_and_verified() {
 
 // --- a certificate authority ---
 
-/// It is always the middle of 2030.
-#[derive(Debug)]
-struct Stopped;
+/// It is always so many seconds after the beginning of 1970, or nobody knows.
+#[derive(Clone, Copy, Debug)]
+struct Stopped(Option<u64>);
+
+impl Stopped {
+    const IN_2030: Self = Self(Some(1_909_000_000));
+}
 
 impl WallClock for Stopped {
     fn unix_time(&self) -> Option<UnixTime> {
-        Some(UnixTime::since_unix_epoch(Duration::from_secs(1_909_000_000)))
+        self.0.map(|seconds| UnixTime::since_unix_epoch(Duration::from_secs(seconds)))
     }
 }
 
 fn web_pki(provider: &CryptoProvider, root: CertificateDer<'static>) -> Arc<dyn PeerVerifier> {
-    Arc::new(WebPki::new(provider, vec![root], Arc::new(Stopped)).unwrap())
+    web_pki_at(Stopped::IN_2030, provider, root)
+}
+
+fn web_pki_at(when: Stopped, provider: &CryptoProvider, root: CertificateDer<'static>) -> Arc<dyn PeerVerifier> {
+    Arc::new(WebPki::new(provider, vec![root], Arc::new(when)).unwrap())
 }
 
 /// A server and a client with certificates of the CA, each trusting a root of its own.
 fn with_roots(
     client_trusts: CertificateDer<'static>,
+    server_trusts: ClientAuthentication,
+    identity: Option<Leaf>,
+    name: &str,
+) -> World {
+    with_verifiers(web_pki(&ring::provider(), client_trusts), server_trusts, identity, name)
+}
+
+/// The same, whatever the client trusts by.
+fn with_verifiers(
+    client_trusts: Arc<dyn PeerVerifier>,
     server_trusts: ClientAuthentication,
     identity: Option<Leaf>,
     name: &str,
@@ -130,7 +148,7 @@ fn with_roots(
         .build()
         .unwrap();
     let provider = scenario.provider_at(CLIENT, 0);
-    let client = ClientConfig::builder(Arc::clone(&provider)).trust(web_pki(&provider, client_trusts));
+    let client = ClientConfig::builder(Arc::clone(&provider)).trust(client_trusts);
     let client = match identity {
         Some(leaf) => client.identity(certificates::identity(&provider, leaf)),
         None => client.without_identity(),
@@ -175,6 +193,28 @@ fn a_wrong_name_a_wrong_root_and_a_certificate_for_another_use_are_refused_and_t
         assert_eq!(world.end(id).failure(), Some(&error));
         let told = world.end(id.other()).failure().and_then(Error::alert_received);
         assert_eq!(told, error.alert());
+    }
+}
+
+#[test]
+fn a_certificate_out_of_its_time_is_refused_in_either_direction_and_the_other_side_is_told_why() {
+    let provider = ring::provider();
+    let ca = certificates::ca;
+    for (when, error, alert) in [
+        (Stopped(Some(7_258_118_400)), CertificateError::Expired, AlertDescription::CERTIFICATE_EXPIRED),
+        (Stopped(Some(253_402_300_799)), CertificateError::Expired, AlertDescription::CERTIFICATE_EXPIRED),
+        (Stopped(Some(631_152_000)), CertificateError::NotValidYet, AlertDescription::BAD_CERTIFICATE),
+        (Stopped(Some(0)), CertificateError::NotValidYet, AlertDescription::BAD_CERTIFICATE),
+        (Stopped(None), CertificateError::NoTime, AlertDescription::INTERNAL_ERROR),
+    ] {
+        let by_client =
+            with_verifiers(web_pki_at(when, &provider, ca()), ClientAuthentication::None, None, "server.test");
+        let ask = ClientAuthentication::Require(web_pki_at(when, &provider, ca()));
+        let by_server = with_roots(ca(), ask, Some(Leaf::Client), "server.test");
+        for (world, id) in [(by_client, CLIENT_END), (by_server, SERVER_END)] {
+            assert_eq!(world.end(id).failure(), Some(&Error::Certificate(error)));
+            assert_eq!(world.end(id.other()).failure(), Some(&Error::AlertReceived(alert)));
+        }
     }
 }
 

@@ -6,6 +6,9 @@
 //! | `fragments.rs` | reassembly |
 //! | `records.rs` | protection, epochs, replay, alerts, after the handshake |
 //! | `states.rs` | the order of messages, and what a handshake proves |
+//! | `credentials.rs` | certificates, bare keys, OCSP responses, and the proofs that belong to them |
+//! | `psk.rs` | suites with a pre-shared key |
+//! | `owners.rs` | nothing: those who decide fail by themselves |
 //! | `cookies.rs` | the cookie exchange, from both sides |
 //! | `timers.rs` | retransmission |
 #![allow(
@@ -18,9 +21,12 @@
 )]
 
 mod cookies;
+mod credentials;
 mod fragments;
 mod framing;
+mod owners;
 mod play;
+mod psk;
 mod records;
 mod states;
 mod timers;

@@ -1,9 +1,11 @@
 //! An honest handshake in steps, so that a test can stop before any of them, do something else, and go on.
 
+use dtls_core::config::Settings;
 use dtls_core::wire::enums::{CipherSuiteId, ContentType, HandshakeType, NamedGroup};
-use dtls_core::{Connection, Instant, Role};
+use dtls_core::{Connection, Error, Event, Instant, Role};
 use dtls_tests::certificates::{self, Leaf};
 use dtls_tests::peer::{Peer, UnderTest};
+use dtls_tests::raw;
 use dtls_tests::scenario::{CLIENT, Scenario};
 
 pub(crate) const SUITE: CipherSuiteId = CipherSuiteId::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256;
@@ -20,6 +22,26 @@ pub(crate) fn server(scenario: &Scenario) -> UnderTest {
 /// A client that has not sent anything yet.
 pub(crate) fn client(scenario: &Scenario) -> UnderTest {
     UnderTest::new(Connection::connect(scenario.client_config(CLIENT), None, Instant::ORIGIN).unwrap())
+}
+
+/// Both sides show certificates, and the first fault ends the handshake.
+pub(crate) fn strict() -> Scenario {
+    Scenario::new(1).mutual().suite(SUITE).configure(|settings: &mut Settings| settings.fault_budget = 0)
+}
+
+/// It has ended with this error, one alert that says so, and without having been connected.
+pub(crate) fn assert_refused(under_test: &UnderTest, answers: &[Vec<u8>], error: &Error) {
+    assert_eq!(under_test.events, [Event::Failed(error.clone())]);
+    let alerts: Vec<_> = answers
+        .iter()
+        .flat_map(|datagram| raw::pieces(datagram))
+        .filter(|p| p.header.content_type == ContentType::ALERT)
+        .collect();
+    let expected = usize::from(error.alert().is_some());
+    assert_eq!(alerts.len(), expected, "{answers:?}");
+    if let (Some(alert), Some(description)) = (alerts.first(), error.alert()) {
+        assert!(alert.header.epoch.0 == 1 || alert.body == [2, description.0], "{alert:?} for {error:?}");
+    }
 }
 
 /// A connection somewhere in a handshake with certificates on both sides, and the honest peer it has so far.

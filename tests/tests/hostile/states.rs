@@ -1,6 +1,5 @@
 //! The order of messages, and what a handshake proves.
 
-use dtls_core::config::Settings;
 use dtls_core::wire::certificate::{Certificate, CertificateVerify};
 use dtls_core::wire::codec::Encode as _;
 use dtls_core::wire::enums::{
@@ -16,29 +15,9 @@ use dtls_tests::peer::{Peer, UnderTest};
 use dtls_tests::raw;
 use dtls_tests::scenario::Scenario;
 
-use crate::play::{CLIENT_LEAF, Play, SERVER_LEAF, SUITE, client, server};
+use crate::play::{CLIENT_LEAF, Play, SERVER_LEAF, SUITE, assert_refused, client, server, strict};
 
 const BOTH: [Role; 2] = [Role::Server, Role::Client];
-
-/// Both sides show certificates, and the first fault ends the handshake.
-fn strict() -> Scenario {
-    Scenario::new(1).mutual().suite(SUITE).configure(|settings: &mut Settings| settings.fault_budget = 0)
-}
-
-/// It has ended with this error, one alert that says so, and without having been connected.
-fn assert_refused(under_test: &UnderTest, answers: &[Vec<u8>], error: &Error) {
-    assert_eq!(under_test.events, [Event::Failed(error.clone())]);
-    let alerts: Vec<_> = answers
-        .iter()
-        .flat_map(|datagram| raw::pieces(datagram))
-        .filter(|p| p.header.content_type == ContentType::ALERT)
-        .collect();
-    let expected = usize::from(error.alert().is_some());
-    assert_eq!(alerts.len(), expected, "{answers:?}");
-    if let (Some(alert), Some(description)) = (alerts.first(), error.alert()) {
-        assert!(alert.header.epoch.0 == 1 || alert.body == [2, description.0], "{alert:?} for {error:?}");
-    }
-}
 
 // --- ChangeCipherSpec ---
 
@@ -177,12 +156,15 @@ fn a_client_that_shows_a_certificate_must_prove_that_it_is_its_own() {
         let mut play = Play::of(&scenario, Role::Server, 3);
         let ccs = play.peer.change_cipher_spec();
         let finished = play.peer.finished();
-        play.under_test.give(&[ccs, finished].concat());
-        assert!(!play.under_test.was_connected());
+        let data = play.peer.sealed(ContentType::APPLICATION_DATA, b"let me in");
+        play.under_test.give(&[ccs, finished, data].concat());
+        assert_eq!(play.under_test.events, []);
         for _ in 0..10 {
             play.under_test.wait();
         }
-        assert!(!play.under_test.was_connected());
+        // There is nothing to answer: what would be out of place is under a key that is not in use.
+        assert_eq!(play.under_test.events, [Event::Failed(Error::HandshakeTimeout)]);
+        assert!(play.under_test.data.is_empty());
     }
 }
 

@@ -231,7 +231,8 @@ impl PeerAuthenticated {
 mod tests {
     use super::*;
     use crate::crypto::testing::{
-        RSA_CERTIFICATE, RSA_PKCS8, RSA_PSS_OID_CERTIFICATE, providers, self_signed, self_signed_by,
+        RSA_CERTIFICATE, RSA_EXPONENT_3, RSA_PKCS8, RSA_PSS_OID_CERTIFICATE, providers, self_signed, self_signed_by,
+        unhex,
     };
     use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
@@ -382,6 +383,24 @@ mod tests {
                 let scheme = SignatureScheme::ECDSA_SECP256R1_SHA256;
                 let verdict = verify_handshake_signature(&provider, key_of(&cert), scheme, MESSAGE, &signature);
                 assert_eq!(verdict.map(|_| ()), Err(SignatureFault::Invalid));
+            }
+        }
+    }
+
+    #[test]
+    fn rsa_keys_that_are_too_short_or_too_long_and_signatures_encoded_otherwise_are_refused() {
+        let lines = RSA_EXPONENT_3.lines().filter(|line| !line.starts_with('#'));
+        let cases: Vec<Vec<&str>> = lines.map(|line| line.split(" | ").collect()).collect();
+        assert_eq!(cases.len(), 11);
+        for provider in providers() {
+            for case in &cases {
+                let [verdict, what, key, signature] = case[..] else { panic!("four fields") };
+                let (key, signature) = (unhex(key), unhex(signature));
+                let key = SubjectPublicKey::read(&key).unwrap();
+                let scheme = SignatureScheme::RSA_PKCS1_SHA256;
+                let verified = verify_signature_by(&provider, key, scheme, b"sample", &signature).map(drop);
+                let expected = if verdict == "accepted" { Ok(()) } else { Err(SignatureFault::Invalid) };
+                assert_eq!(verified, expected, "{} and {what}", provider.name);
             }
         }
     }

@@ -244,7 +244,8 @@ const CLIENT_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.
 mod tests {
     use super::*;
     use crate::crypto::testing::{
-        LONG_SERIAL_CERTIFICATE, RSA_CERTIFICATE, V1_CERTIFICATE, certificate_with, providers, self_signed,
+        LONG_SERIAL_CERTIFICATE, RSA_CERTIFICATE, V1_CERTIFICATE, WEAK_ROOT, WEAKLY_ISSUED, certificate_with,
+        providers, self_signed,
     };
     use alloc::string::String;
     use alloc::vec;
@@ -400,6 +401,14 @@ mod tests {
         assert_eq!(verify(&root, &chain, as_server(&server)), Ok(()));
         assert_eq!(verify(&root, &chain[..1], as_server(&server)), Err(CertificateError::UnknownIssuer));
         assert_eq!(verify(&root, &[], as_server(&server)), Err(CertificateError::Unreadable));
+    }
+
+    #[test]
+    fn an_authority_whose_rsa_key_is_too_short_vouches_for_nobody() {
+        let chain = [CertificateDer::from(WEAKLY_ISSUED)];
+        let root = CertificateDer::from(WEAK_ROOT);
+        let verdict = verify_at(Some(NOW), &[&root], &chain, as_server(&name("server.example")));
+        assert_eq!(verdict, Err(CertificateError::BadSignature));
     }
 
     #[test]
