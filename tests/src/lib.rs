@@ -11,7 +11,7 @@
 //! | what holds for every input | `tests/invariants.rs`, `tests/memory.rs` | [`observe`] |
 //! | dishonest peers and strangers, case by case | `tests/hostile/` | [`peer`], [`raw`] |
 //! | every suite, group, certificate and policy | `tests/suites.rs` | [`certificates`] |
-//! | handshakes byte for byte, known answers | `tests/golden.rs`, `tests/vectors.rs` | [`seeded`] |
+//! | handshakes byte for byte, known answers | `tests/golden/`, `tests/vectors.rs` | [`seeded`] |
 //! | many sessions on one socket | `tests/endpoint/` | [`sockets`], [`quick`] |
 //! | openssl, GnuTLS | `tests/interop_openssl/`, `tests/interop_gnutls/` | [`interop`] |
 //! | libcoap | `tests/interop_coap.rs` | [`interop`] |

@@ -11,7 +11,7 @@
 //! | bounded memory | | `memory.rs` |
 //! | loss only costs time, and so does thought | `any_finite_pattern_..`, `a_decision_..` | `fault_grid.rs`, `storm.rs` |
 //! | every delivered byte is unique | `every_payload_..` | `hostile/records.rs` |
-//! | the same answer twice | `the_same_inputs_..` | `golden.rs` |
+//! | the same answer twice | `the_same_inputs_..` | `golden/` |
 //! | isolation | `a_hostile_client_..` | |
 //! | transcripts agree | `whoever_connects_agrees_..` | every run of every simulation |
 //!
