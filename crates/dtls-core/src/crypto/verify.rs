@@ -398,7 +398,7 @@ mod tests {
                 let (key, signature) = (unhex(key), unhex(signature));
                 let key = SubjectPublicKey::read(&key).unwrap();
                 let scheme = SignatureScheme::RSA_PKCS1_SHA256;
-                let verified = verify_signature_by(&provider, key, scheme, b"sample", &signature).map(drop);
+                let verified = verify_handshake_signature(&provider, key, scheme, b"sample", &signature).map(drop);
                 let expected = if verdict == "accepted" { Ok(()) } else { Err(SignatureFault::Invalid) };
                 assert_eq!(verified, expected, "{} and {what}", provider.name);
             }
