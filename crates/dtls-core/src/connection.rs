@@ -281,9 +281,13 @@ impl Connection {
     /// Answers [`question`](Self::question); the handshake goes on, or ends with the reason that the answer gives.
     ///
     /// # Errors
-    /// If that is not what the connection asks, or it is over. Nothing has changed.
+    /// If that is not what the connection asks, or it is over, or its time is: then it ends now.
     pub fn answer(&mut self, now: Instant, answer: Answer) -> Result<(), NotAsked> {
         let Phase::Handshaking(phase) = &mut self.phase else { return Err(NotAsked) };
+        if now >= phase.deadline {
+            self.fail(Error::HandshakeTimeout);
+            return Err(NotAsked);
+        }
         if !phase.handshake.question().is_some_and(|question| question.is_answered_by(&answer)) {
             return Err(NotAsked);
         }
@@ -437,7 +441,7 @@ impl Connection {
         /// Two expanded keys, and what the allocator adds.
         const KEYS: usize = 1200;
         /// The state, key exchange and hash of a handshake, and a client's cookie.
-        const HANDSHAKE: usize = 2200;
+        const HANDSHAKE: usize = 2400;
         let phase = match &self.phase {
             Phase::Handshaking(phase) => HANDSHAKE + phase.handshake.held(),
             Phase::Established(established) | Phase::Closed(established) => established.held(),

@@ -272,6 +272,8 @@ pub enum CertificateError {
     NameMismatch,
     /// It was withdrawn.
     Revoked,
+    /// What OCSP says of it is not satisfactory (RFC 6066 section 8).
+    BadStatusResponse,
     /// It is not for this use: a leaf that does not sign or serve in this role, an issuer that may not issue.
     WrongUsage,
     /// A certificate's signature is not by its issuer.
@@ -294,6 +296,7 @@ impl CertificateError {
             Self::UnknownIssuer => AlertDescription::UNKNOWN_CA,
             Self::Expired => AlertDescription::CERTIFICATE_EXPIRED,
             Self::Revoked => AlertDescription::CERTIFICATE_REVOKED,
+            Self::BadStatusResponse => AlertDescription::BAD_CERTIFICATE_STATUS_RESPONSE,
             Self::WrongUsage | Self::UnsupportedSignature => AlertDescription::UNSUPPORTED_CERTIFICATE,
             Self::Unreadable | Self::NotValidYet | Self::NameMismatch | Self::BadSignature | Self::NotPinned => {
                 AlertDescription::BAD_CERTIFICATE
@@ -320,6 +323,9 @@ impl fmt::Display for CertificateError {
             Self::NameMismatch => {
                 "the peer's certificate is not for the expected name; connect by a name or address among its subject \
                  alternative names"
+            }
+            Self::BadStatusResponse => {
+                "what OCSP says of the peer's certificate is not satisfactory; the peer needs a fresh response"
             }
             Self::Revoked => "the peer's certificate has been revoked; the peer needs a new one",
             Self::WrongUsage => {

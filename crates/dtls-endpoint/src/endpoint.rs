@@ -341,9 +341,10 @@ impl<A: Address> Endpoint<A> {
     pub fn answer(&mut self, now: Instant, handle: Handle, answer: Answer) -> Result<(), NotAsked> {
         self.settle(now);
         let session = self.sessions.get_mut(handle).ok_or(NotAsked)?;
-        session.connection.answer(now, answer)?;
+        // An answer that comes too late ends the session.
+        let answered = session.connection.answer(now, answer);
         self.touch(handle);
-        Ok(())
+        answered
     }
 
     /// What a session has negotiated; see [`Connection::info`].

@@ -143,8 +143,8 @@ impl ClientConfigBuilder<WantsIdentity> {
 }
 
 impl ClientConfigBuilder<ReadyClient> {
-    /// Has this certificate to show as well. A server is shown the first that it can use, of those from an authority
-    /// that it names if there is one.
+    /// Has this certificate to show as well. A server is shown the first that it can use: of those from an authority
+    /// that it names, if it names any.
     pub fn identity(mut self, identity: Identity) -> Self {
         self.stage.identities.push(identity);
         self

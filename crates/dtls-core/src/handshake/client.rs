@@ -97,6 +97,14 @@ impl ClientState {
         }
     }
 
+    /// Whether it waits for the owner, and for no message.
+    pub(crate) const fn asks(&self) -> bool {
+        matches!(
+            self,
+            Self::AwaitVerdict(_) | Self::AwaitIdentity(_) | Self::AwaitSignature(_) | Self::AwaitPskIdentity(_)
+        )
+    }
+
     /// What the state waits for the owner to decide.
     pub(crate) fn question<'a>(&'a self, x: &'a Exchange) -> Option<Question<'a>> {
         match self {

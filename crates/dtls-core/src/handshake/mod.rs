@@ -123,6 +123,11 @@ impl Handshake {
         }
         if epoch == Epoch::ZERO && fragment.header.message_seq >= self.reassembly.next_seq() {
             let typ = fragment.header.typ;
+            // In every state that asks, the peer has said all it can before it hears from us, but for Finished: more can only
+            // be forged, and would be used before what the honest peer says later.
+            if self.state.asks() {
+                return Ok(Fate::Dropped(Discard::UnusableMessage));
+            }
             // RFC 5246 section 7.4.1.1 has a HelloRequest ignored during a handshake. A ClientHello comes late, at no fault
             // of the client's, when it followed two cookies and the first was good.
             let is_hello = matches!(typ, HandshakeType::HELLO_REQUEST | HandshakeType::CLIENT_HELLO);
@@ -197,7 +202,7 @@ impl Handshake {
 
     /// When to call [`Handshake::on_time`]. While the owner thinks, the peer has no chance to contradict an alert.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        if self.question().is_some() {
+        if self.state.asks() {
             return None;
         }
         let suspicion = self.suspected.as_ref().map(|suspicion| suspicion.until);
@@ -207,7 +212,7 @@ impl Handshake {
     /// Does what is due: an alert that nothing has contradicted comes true, or the flight leaves again. Returns whether
     /// it leaves.
     pub(crate) fn on_time(&mut self, now: Instant) -> Result<bool, Error> {
-        if self.question().is_some() {
+        if self.state.asks() {
             return Ok(false);
         }
         if let Some(suspicion) = self.suspected.as_ref().filter(|suspicion| suspicion.until <= now) {
@@ -252,7 +257,7 @@ impl Handshake {
 
     /// Uses the next message, if it is complete.
     pub(crate) fn advance(&mut self) -> Result<Advance, Error> {
-        if self.question().is_some() {
+        if self.state.asks() {
             return Ok(Advance::Nothing);
         }
         let seq = self.next_usable();
@@ -289,7 +294,7 @@ impl Handshake {
             Step::Complete(completed) => return Advance::Complete(completed),
         };
         self.state = state;
-        if self.question().is_none() {
+        if !self.state.asks() {
             return Advance::Used;
         }
         self.exchange.retransmit.pause();
@@ -404,6 +409,14 @@ impl State {
             Self::Client(state) => state.held(),
             Self::Server(state) => state.held(),
             Self::Over => 0,
+        }
+    }
+
+    const fn asks(&self) -> bool {
+        match self {
+            Self::Client(state) => state.asks(),
+            Self::Server(state) => state.asks(),
+            Self::Over => false,
         }
     }
 

@@ -406,19 +406,25 @@ const fn scheme_kind(scheme: SignatureScheme) -> SuiteAuthentication {
 // --- the client shows who it is ---
 
 /// Which of our identities to show to a server that sent this CertificateRequest, and how to sign: the first that suits
-/// it by its key, of those issued by an authority that the server names if there is one (RFC 5246 section 7.4.4).
+/// it by form and key and was issued by an authority that the server names, or by any if it names none (RFC 5246 section
+/// 7.4.4). Where none was, a client with one identity shows it all the same, since many servers do not name all that they
+/// take; with several it does not guess whom to disclose.
 pub(crate) fn choose_identity(
     request: &CertificateRequest<'_>,
     identities: &[Identity],
     typ: CertificateType,
     settings: &Settings,
 ) -> Option<(Identity, SignatureScheme)> {
-    let identities = identities.iter().filter(|identity| identity.certificate_type() == typ);
-    let suitable = identities.filter_map(|identity| Some((identity, client_scheme(request, identity, settings)?)));
-    let (identity, scheme) = match suitable.clone().find(|(identity, _)| identity.is_issued_by(&request.authorities)) {
-        Some(named) => named,
-        None => suitable.clone().next()?,
+    let may_be_shown = |identity: &Identity| {
+        // Nobody issues bare keys.
+        typ == CertificateType::RAW_PUBLIC_KEY
+            || request.authorities.is_empty()
+            || identities.len() == 1
+            || identity.is_issued_by(&request.authorities)
     };
+    let of_its_form = identities.iter().filter(|identity| identity.certificate_type() == typ);
+    let mut suitable = of_its_form.filter_map(|identity| Some((identity, client_scheme(request, identity, settings)?)));
+    let (identity, scheme) = suitable.find(|(identity, _)| may_be_shown(identity))?;
     Some((identity.clone(), scheme))
 }
 

@@ -91,6 +91,14 @@ impl ServerState {
         }
     }
 
+    /// Whether it waits for the owner, and for no message.
+    pub(crate) const fn asks(&self) -> bool {
+        matches!(
+            self,
+            Self::AwaitConfig(_) | Self::AwaitSignature(_) | Self::AwaitVerdict(_) | Self::AwaitPresharedKey(_)
+        )
+    }
+
     /// What the state waits for the owner to decide.
     pub(crate) fn question(&self) -> Option<Question<'_>> {
         match self {

@@ -53,6 +53,17 @@ fn a_session_that_is_gone_takes_no_answer() {
 }
 
 #[test]
+fn an_answer_that_comes_too_late_ends_its_session_at_once() {
+    let mut network = asking();
+    let handle = network.pair(Host(11)).1;
+    let (late, answer) = (network.server().poll_timeout().unwrap(), pick(&network));
+    assert_eq!(network.server().answer(late, handle, answer), Err(NotAsked));
+    network.run();
+    assert_eq!(network.events_at(SERVER), [Event::Asked, Event::Failed(Error::HandshakeTimeout)]);
+    assert_eq!(network.server().half_open(), 0);
+}
+
+#[test]
 fn a_session_that_waits_for_an_answer_ends_at_the_deadline_of_its_handshake() {
     let mut network = asking();
     let handle = network.pair(Host(11)).1;

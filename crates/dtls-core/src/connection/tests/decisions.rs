@@ -394,6 +394,44 @@ fn what_the_peer_repeats_and_anyone_forges_meanwhile_does_no_harm() {
 }
 
 #[test]
+fn messages_that_anyone_forges_meanwhile_are_neither_used_nor_kept() {
+    let types = [
+        HandshakeType::CLIENT_HELLO,
+        HandshakeType::SERVER_HELLO,
+        HandshakeType::CERTIFICATE,
+        HandshakeType::CLIENT_KEY_EXCHANGE,
+        HandshakeType::SERVER_HELLO_DONE,
+        HandshakeType::NEW_SESSION_TICKET,
+        HandshakeType::FINISHED,
+    ];
+    for mut scene in scenes() {
+        scene.reach_question();
+        let memory = scene.asker().memory();
+        for typ in types {
+            for seq in 0..12 {
+                let header = FragmentHeader::whole(typ, MessageSeq(seq), 1000);
+                let forged = [&header.to_bytes()[..], &[1; 1000]].concat();
+                deliver(vec![plaintext_record(ContentType::HANDSHAKE, &forged)], scene.asker(), START);
+            }
+        }
+        assert_eq!(scene.asker().memory(), memory);
+        scene.answer_now(START);
+        scene.assert_connected();
+    }
+}
+
+#[test]
+fn an_answer_after_the_deadline_ends_the_handshake() {
+    for mut scene in scenes() {
+        scene.reach_question();
+        let deadline = scene.asker().poll_timeout().unwrap();
+        let answer = scene.right_answer();
+        assert_eq!(scene.asker().answer(deadline, answer), Err(NotAsked));
+        assert_eq!(scene.asker().poll_event(), Some(Event::Failed(Error::HandshakeTimeout)));
+    }
+}
+
+#[test]
 fn a_question_that_the_owner_has_not_heard_of_can_be_answered_and_is_not_told_after_the_end() {
     for mut scene in scenes() {
         exchange(&mut scene.client, &mut scene.server, START);
