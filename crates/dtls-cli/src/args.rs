@@ -177,6 +177,10 @@ pub(crate) struct ServerArgs {
     /// unrecognized_name. Clients that ask for none are shown --cert or --self-signed, or else what '*' has
     #[arg(long, value_name = "NAME=CERT,KEY")]
     pub(crate) sni: Vec<NamedCertificate>,
+    /// Show this of OCSP about the first --cert to clients that ask for it (RFC 6066 section 8): a response in DER, as
+    /// `openssl ocsp -respout` writes it. Nobody looks into it here
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ocsp: Option<PathBuf>,
     /// Answer the first ClientHello without asking the client to prove its address (RFC 6347 section 4.2.1)
     #[arg(long)]
     pub(crate) no_cookie: bool,
@@ -219,6 +223,9 @@ impl ServerArgs {
                 "a server needs a certificate or a key; give --cert and --key, --raw-public-key and --key, \
                  --self-signed, --sni or --psk",
             ));
+        }
+        if self.ocsp.is_some() && self.common.cert.is_empty() {
+            return Err(UsageError::new("--ocsp", "it is about a --cert, and there is none; give --cert and --key"));
         }
         if self.common.max_fragment_length.is_some() {
             return Err(UsageError::new(

@@ -2,6 +2,7 @@
 
 use core::fmt::Display;
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -112,7 +113,10 @@ impl ServerSetup {
             });
             builder.build().map(Arc::new).map_err(|error| blame(&error))
         };
-        let plain = identities(common, &provider)?;
+        let mut plain = identities(common, &provider)?;
+        if let Some(file) = &args.ocsp {
+            staple(&mut plain, ocsp_response(file)?);
+        }
         let config = if args.sni.is_empty() {
             build(plain, None)?
         } else {
@@ -306,6 +310,13 @@ fn bare_identity(provider: &CryptoProvider, option: &str, key: &Path) -> Result<
     Identity::raw_public_key(provider, private_key(option, key)?).map_err(|error| file_problem(option, key, &error))
 }
 
+/// Gives the first that has a certificate what OCSP says of it.
+fn staple(identities: &mut [Identity], response: Vec<u8>) {
+    if let Some(certified) = identities.iter_mut().find(|each| each.certificate_type() == CertificateType::X509) {
+        *certified = certified.clone().with_ocsp_response(response);
+    }
+}
+
 /// The `options` that gave the two files are blamed for them.
 fn identity<P: AsRef<Path>>(
     provider: &CryptoProvider,
@@ -338,6 +349,19 @@ fn public_keys(option: &str, file: &Path) -> Result<Vec<SubjectPublicKeyInfoDer<
 
 fn private_key(option: &str, file: &Path) -> Result<PrivateKeyDer<'static>, UsageError> {
     PrivateKeyDer::from_pem_file(file).map_err(|error| pem_problem(option, file, PRIVATE_KEY, error))
+}
+
+/// An OCSP response, as far as can be told without looking into it.
+fn ocsp_response(file: &Path) -> Result<Vec<u8>, UsageError> {
+    /// How every structure in DER begins.
+    const SEQUENCE: u8 = 0x30;
+    let option = "--ocsp";
+    let problem = |error| file_problem(option, file, &format!("{error}; give a file that can be read"));
+    let response = fs::read(file).map_err(problem)?;
+    if response.first() != Some(&SEQUENCE) {
+        return Err(file_problem(option, file, &"no OCSP response in DER; give what `openssl ocsp -respout` writes"));
+    }
+    Ok(response)
 }
 
 fn all_of<T: PemObject>(option: &str, file: &Path, kind: &str) -> Result<Vec<T>, UsageError> {

@@ -14,7 +14,7 @@ fn mistakes_are_one_line_that_names_the_option_and_exit_code_2() {
     let private = fs::read_to_string(&cert.key).unwrap();
     fs::write(&mislabelled, private.replace("PRIVATE", "PUBLIC")).unwrap();
     let not_a_directory = format!("{}/below", cert.cert);
-    let cases: [(&[&str], &[&str]); 38] = [
+    let cases: [(&[&str], &[&str]); 41] = [
         (&[], &["SUBCOMMAND: ", "demo, server, client, tunnel or cert"]),
         (&["bench"], &["bench: not supported yet"]),
         (&["client"], &["HOST:PORT: missing"]),
@@ -73,6 +73,15 @@ fn mistakes_are_one_line_that_names_the_option_and_exit_code_2() {
         (
             &["server", "--self-signed", "a", "--suites", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"],
             &["--suites: none of them can be used with the key"],
+        ),
+        (&["server", "--self-signed", "a", "--ocsp", "/no/such"], &["--ocsp: it is about a --cert"]),
+        (
+            &["server", "--cert", &cert.cert, "--key", &cert.key, "--ocsp", "/no/such"],
+            &["--ocsp: /no/such: ", "give a file that can be read"],
+        ),
+        (
+            &["server", "--cert", &cert.cert, "--key", &cert.key, "--ocsp", &cert.cert],
+            &["--ocsp: ", "no OCSP response in DER; give what `openssl ocsp -respout` writes"],
         ),
         (&["server", "--self-signed", "a b"], &["--self-signed: \"a b\": neither a DNS name nor"]),
         (&["cert", "--out", &cert.directory], &["--out: ", "there is one already"]),

@@ -1,5 +1,12 @@
 //! Whom a client and a server trust, and by what.
 
+use std::fs;
+use std::sync::{Arc, mpsc};
+
+use dtls_core::crypto::{CertificateError, PeerAuthenticated, PeerVerifier, PresentedPeer, ring};
+use dtls_core::wire::enums::SignatureScheme;
+use dtls_std::{ClientConfig, connect};
+
 use crate::process::{Cert, Server, dtls};
 
 #[test]
@@ -105,6 +112,47 @@ fn clients_are_verified_as_the_policy_says() {
                 assert!(client.line("FAILED").ends_with(&format!("alert_sent=- alert_received={alert}")));
             }
         }
+    }
+}
+
+/// Wants to see what OCSP says, tells what it was shown, and is content.
+#[derive(Debug)]
+struct Curious(mpsc::Sender<Option<Vec<u8>>>);
+
+impl PeerVerifier for Curious {
+    fn verify(&self, peer: &PresentedPeer<'_>) -> Result<PeerAuthenticated, CertificateError> {
+        self.0.send(peer.ocsp_response.map(<[u8]>::to_vec)).unwrap();
+        Ok(PeerAuthenticated::dangerous_assertion())
+    }
+
+    fn wants_ocsp_response(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn what_ocsp_says_of_the_first_certificate_is_shown_with_it_and_with_no_other() {
+    let (first, second) = (Cert::make("ocsp-first", &[]), Cert::make("ocsp-second", &["--key-type", "ed25519"]));
+    let file = format!("{}/ocsp.der", first.directory);
+    let response = [&[0x30, 0x82, 0x01, 0x00][..], &[7; 256]].concat();
+    fs::write(&file, &response).unwrap();
+    for (raw, scheme, shown) in [
+        (&[][..], SignatureScheme::ECDSA_SECP256R1_SHA256, Some(&response)),
+        (&[], SignatureScheme::ED25519, None),
+        // A bare key before it is nothing that OCSP speaks of.
+        (&["--raw-public-key"], SignatureScheme::ECDSA_SECP256R1_SHA256, Some(&response)),
+    ] {
+        let identities = [first.identity(), second.identity()].concat();
+        let options = ["--ocsp", &file, "--trace", "--count", "1"];
+        let server = Server::start(&[&identities[..], &options, raw].concat());
+        let (tell, told) = mpsc::channel();
+        let config = ClientConfig::builder(Arc::new(ring::provider())).trust(Arc::new(Curious(tell)));
+        let config = config.without_identity().configure(|settings| settings.signature_schemes = vec![scheme]);
+        let session = connect(&*server.address, None, Arc::new(config.build().unwrap())).unwrap();
+        session.close();
+        assert_eq!(told.recv().unwrap().as_ref(), shown, "{raw:?} {scheme}");
+        let trace = server.finish().stderr;
+        assert_eq!(trace.contains(" of 264 ocsp_response=260 "), shown.is_some(), "{trace}");
     }
 }
 
