@@ -1,4 +1,4 @@
-//! Providers that watch what is done with them.
+//! Providers that watch what is done with them, and one that fails.
 
 use core::fmt;
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -6,11 +6,11 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dtls_core::crypto::{
-    AeadAlgorithm, AeadKey, CryptoError, CryptoProvider, KeyExchange, KeyLoader, KxGroup, SecureRandom, SigningKey,
-    SuiteAuthentication,
+    AeadAlgorithm, AeadKey, CryptoError, CryptoProvider, KeyExchange, KeyLoader, KxGroup, PreMasterSecret,
+    SecureRandom, SigningKey, SuiteAuthentication,
 };
 use dtls_core::wire::enums::{NamedGroup, SignatureScheme};
-use rustls_pki_types::PrivateKeyDer;
+use rustls_pki_types::{AlgorithmIdentifier, InvalidSignature, PrivateKeyDer, SignatureVerificationAlgorithm};
 
 // --- nonces ---
 
@@ -179,6 +179,167 @@ impl SigningKey for WatchedSigner {
 
     fn sign(&self, scheme: SignatureScheme, message: &[u8], out: &mut Vec<u8>) -> Result<(), CryptoError> {
         self.counter.0.signatures.fetch_add(1, Ordering::Relaxed);
+        self.inner.sign(scheme, message, out)
+    }
+}
+
+// --- failures ---
+
+/// Lets one operation fail, whatever it is, and all others succeed.
+#[derive(Clone, Debug, Default)]
+pub struct FailsOnce(Arc<Failure>);
+
+#[derive(Debug, Default)]
+struct Failure {
+    calls: AtomicUsize,
+    /// 0 for never; otherwise the number of the call that fails, from 1.
+    fails: usize,
+}
+
+impl FailsOnce {
+    /// The call with this number fails, the first being 0.
+    #[must_use]
+    pub fn at(call: usize) -> Self {
+        Self(Arc::new(Failure { calls: AtomicUsize::new(0), fails: call + 1 }))
+    }
+
+    /// How many operations there were.
+    #[must_use]
+    pub fn calls(&self) -> usize {
+        self.0.calls.load(Ordering::Relaxed)
+    }
+
+    /// The provider, with the failure. What it leaks is for the length of a test.
+    #[must_use]
+    pub fn watch(&self, mut provider: CryptoProvider) -> CryptoProvider {
+        provider.random = Arc::new(Failing { inner: provider.random, failure: self.clone() });
+        for group in &mut provider.groups {
+            *group = Box::leak(Box::new(Failing { inner: *group, failure: self.clone() }));
+        }
+        for suite in &mut provider.cipher_suites {
+            suite.aead = Box::leak(Box::new(Failing { inner: suite.aead, failure: self.clone() }));
+        }
+        for algorithm in provider.signatures.iter_mut().flat_map(|signature| &mut signature.algorithms) {
+            *algorithm = Box::leak(Box::new(Failing { inner: *algorithm, failure: self.clone() }));
+        }
+        provider.key_loader = Box::leak(Box::new(Failing { inner: provider.key_loader, failure: self.clone() }));
+        provider
+    }
+
+    fn call(&self) -> Result<(), CryptoError> {
+        let call = self.0.calls.fetch_add(1, Ordering::Relaxed) + 1;
+        if call == self.0.fails { Err(CryptoError) } else { Ok(()) }
+    }
+}
+
+struct Failing<T> {
+    inner: T,
+    failure: FailsOnce,
+}
+
+impl<T: fmt::Debug> fmt::Debug for Failing<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+impl SecureRandom for Failing<Arc<dyn SecureRandom>> {
+    fn fill(&self, out: &mut [u8]) -> Result<(), CryptoError> {
+        self.failure.call()?;
+        self.inner.fill(out)
+    }
+}
+
+impl KxGroup for Failing<&'static dyn KxGroup> {
+    fn name(&self) -> NamedGroup {
+        self.inner.name()
+    }
+
+    fn public_key_len(&self) -> usize {
+        self.inner.public_key_len()
+    }
+
+    fn start(&self, random: &dyn SecureRandom) -> Result<Box<dyn KeyExchange>, CryptoError> {
+        self.failure.call()?;
+        Ok(Box::new(Failing { inner: self.inner.start(random)?, failure: self.failure.clone() }))
+    }
+}
+
+impl KeyExchange for Failing<Box<dyn KeyExchange>> {
+    fn public_key(&self) -> &[u8] {
+        self.inner.public_key()
+    }
+
+    fn complete(self: Box<Self>, peer: &[u8]) -> Result<PreMasterSecret, CryptoError> {
+        self.failure.call()?;
+        self.inner.complete(peer)
+    }
+}
+
+impl AeadAlgorithm for Failing<&'static dyn AeadAlgorithm> {
+    fn key_len(&self) -> usize {
+        self.inner.key_len()
+    }
+
+    fn tag_len(&self) -> usize {
+        self.inner.tag_len()
+    }
+
+    fn key(&self, key: &[u8]) -> Result<Box<dyn AeadKey>, CryptoError> {
+        self.failure.call()?;
+        Ok(Box::new(Failing { inner: self.inner.key(key)?, failure: self.failure.clone() }))
+    }
+}
+
+impl AeadKey for Failing<Box<dyn AeadKey>> {
+    fn seal(&self, nonce: &[u8; 12], aad: &[u8], in_out: &mut [u8], tag: &mut [u8]) -> Result<(), CryptoError> {
+        self.failure.call()?;
+        self.inner.seal(nonce, aad, in_out, tag)
+    }
+
+    fn open(&self, nonce: &[u8; 12], aad: &[u8], in_out: &mut [u8]) -> Result<usize, CryptoError> {
+        self.failure.call()?;
+        self.inner.open(nonce, aad, in_out)
+    }
+}
+
+impl SignatureVerificationAlgorithm for Failing<&'static dyn SignatureVerificationAlgorithm> {
+    fn verify_signature(&self, public_key: &[u8], message: &[u8], signature: &[u8]) -> Result<(), InvalidSignature> {
+        self.failure.call().map_err(|_| InvalidSignature)?;
+        self.inner.verify_signature(public_key, message, signature)
+    }
+
+    fn public_key_alg_id(&self) -> AlgorithmIdentifier {
+        self.inner.public_key_alg_id()
+    }
+
+    fn signature_alg_id(&self) -> AlgorithmIdentifier {
+        self.inner.signature_alg_id()
+    }
+}
+
+/// Keys load always: that is before any connection.
+impl KeyLoader for Failing<&'static dyn KeyLoader> {
+    fn load(&self, key: &PrivateKeyDer<'_>) -> Result<Arc<dyn SigningKey>, CryptoError> {
+        Ok(Arc::new(Failing { inner: self.inner.load(key)?, failure: self.failure.clone() }))
+    }
+}
+
+impl SigningKey for Failing<Arc<dyn SigningKey>> {
+    fn schemes(&self) -> &[SignatureScheme] {
+        self.inner.schemes()
+    }
+
+    fn kind(&self) -> SuiteAuthentication {
+        self.inner.kind()
+    }
+
+    fn public_key(&self) -> Option<&[u8]> {
+        self.inner.public_key()
+    }
+
+    fn sign(&self, scheme: SignatureScheme, message: &[u8], out: &mut Vec<u8>) -> Result<(), CryptoError> {
+        self.failure.call()?;
         self.inner.sign(scheme, message, out)
     }
 }

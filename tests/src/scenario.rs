@@ -45,6 +45,7 @@ pub enum Proof {
 
 type Change = Arc<dyn Fn(&mut Settings)>;
 type MakeProvider = Arc<dyn Fn(u64) -> CryptoProvider>;
+type Watch = Arc<dyn Fn(CryptoProvider) -> CryptoProvider>;
 
 /// Who the two sides are and what they want. Everything follows from the seed.
 #[derive(Clone)]
@@ -64,6 +65,7 @@ pub struct Scenario {
     thinks: Duration,
     change: Vec<Change>,
     provider: MakeProvider,
+    watched: Vec<(Option<Role>, Watch)>,
 }
 
 impl Scenario {
@@ -80,6 +82,7 @@ impl Scenario {
             thinks: Duration::ZERO,
             change: Vec::new(),
             provider: Arc::new(seeded::provider),
+            watched: Vec::new(),
         }
         .group(NamedGroup::X25519)
     }
@@ -167,11 +170,11 @@ impl Scenario {
         self
     }
 
-    /// The same provider, with something done to it.
+    /// The same provider, with something done to it, at one side or both.
     #[must_use]
-    pub fn watched(self, watch: impl Fn(CryptoProvider) -> CryptoProvider + 'static) -> Self {
-        let make = Arc::clone(&self.provider);
-        self.provider(move |seed| watch(make(seed)))
+    pub fn watched(mut self, at: Option<Role>, watch: impl Fn(CryptoProvider) -> CryptoProvider + 'static) -> Self {
+        self.watched.push((at, Arc::new(watch)));
+        self
     }
 
     /// Changes the settings of both sides.
@@ -218,7 +221,9 @@ impl Scenario {
     #[must_use]
     pub fn provider_at(&self, address: Address, purpose: u64) -> Arc<CryptoProvider> {
         let seed = self.seed.wrapping_mul(1_000_003).wrapping_add(u64::from(address.0) * 16 + purpose);
-        Arc::new((self.provider)(seed))
+        let role = if purpose == 0 { Role::Client } else { Role::Server };
+        let watched = self.watched.iter().filter(|(at, _)| at.is_none_or(|at| at == role));
+        Arc::new(watched.fold((self.provider)(seed), |provider, (_, watch)| watch(provider)))
     }
 
     /// The configuration of the client at `address`.

@@ -279,7 +279,7 @@ proptest! {
         let scenario = scenario
             .mtu(256)
             .configure(|settings| settings.handshake_timeout = Duration::from_secs(500))
-            .watched(move |provider| watch.watch(provider));
+            .watched(None, move |provider| watch.watch(provider));
         let mut storm = Storm::new(seed);
         storm.loss = 40;
         let mut world = scenario.start(storm);

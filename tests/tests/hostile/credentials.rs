@@ -1,20 +1,19 @@
-//! What a peer shows of itself: certificates and keys in the wrong form, proofs of another's, and what OCSP says in the
-//! wrong place.
+//! What a peer shows of itself: certificates and keys in the wrong form, and what OCSP says in the wrong place.
 
-use std::sync::Arc;
-
-use dtls_core::config::{ClientAuthentication, Settings};
-use dtls_core::wire::certificate::{CertificateStatus, CertificateVerify, RawPublicKey};
+use dtls_core::config::Settings;
+use dtls_core::wire::certificate::{CertificateStatus, RawPublicKey};
 use dtls_core::wire::codec::{DecodeError, Encode as _};
 use dtls_core::wire::enums::{CertificateType, ExtensionType, HandshakeType, NamedGroup, SignatureScheme};
 use dtls_core::wire::hello::ServerHello;
-use dtls_core::{CertificateError, Connection, Error, Event, Instant, Role, ServerConfig};
+use dtls_core::{CertificateError, Error, Event};
 use dtls_tests::certificates::{self, Leaf};
-use dtls_tests::peer::{Peer, UnderTest};
+use dtls_tests::peer::Peer;
 use dtls_tests::raw;
-use dtls_tests::scenario::{CLIENT, Scenario};
+use dtls_tests::scenario::Scenario;
 
-use crate::play::{CLIENT_LEAF, Play, SERVER_LEAF, SUITE, assert_refused, client, server, strict};
+use crate::play::{
+    CLIENT_LEAF, Heard, SERVER_LEAF, SUITE, assert_refused, certificate, key_exchange, server, strict, told,
+};
 
 /// What a played server says behind its hello.
 type Say = fn(&mut Peer) -> Vec<Vec<u8>>;
@@ -23,66 +22,6 @@ type Show<'a> = &'a dyn Fn(&mut Peer) -> Vec<u8>;
 
 const RAW: CertificateType = CertificateType::RAW_PUBLIC_KEY;
 const X509: CertificateType = CertificateType::X509;
-
-/// A client that has heard a ServerHello, changed, and what comes behind it, a datagram each.
-struct Heard {
-    under_test: UnderTest,
-    peer: Peer,
-    answers: Vec<Vec<u8>>,
-}
-
-impl Heard {
-    fn new(
-        scenario: &Scenario,
-        change: impl FnOnce(&mut ServerHello<'static>),
-        say: impl FnOnce(&mut Peer) -> Vec<Vec<u8>>,
-    ) -> Self {
-        let mut under_test = client(scenario);
-        let mut peer = Peer::server(SUITE, 3);
-        peer.meet(&mut under_test);
-        let mut hello = peer.server_hello();
-        change(&mut hello);
-        let mut messages = vec![peer.say(HandshakeType::SERVER_HELLO, &hello)];
-        messages.extend(say(&mut peer));
-        let mut answers = Vec::new();
-        for message in messages {
-            let record = peer.plain(&message);
-            answers.extend(under_test.give(&record));
-        }
-        Self { under_test, peer, answers }
-    }
-
-    fn assert_refused(&self, error: &Error) {
-        assert_refused(&self.under_test, &self.answers, error);
-    }
-
-    /// Ends the handshake honestly.
-    fn assert_connects(mut self) {
-        self.peer.answer_flight_5(&mut self.under_test, &self.answers);
-        assert_eq!(self.under_test.events, [Event::Connected]);
-    }
-}
-
-/// A server that has heard a hello, and then what comes behind it, a datagram each.
-fn told(
-    mut under_test: UnderTest,
-    types: &[CertificateType],
-    say: impl FnOnce(&mut Peer) -> Vec<Vec<u8>>,
-) -> (UnderTest, Vec<Vec<u8>>) {
-    let mut peer = Peer::client(SUITE, 2);
-    let mut hello = peer.client_hello();
-    if types != [X509] {
-        hello.extensions.client_certificate_types = Some(types.to_vec());
-        hello.extensions.server_certificate_types = Some(types.to_vec());
-    }
-    peer.greet_with(&mut under_test, &hello);
-    let mut answers = Vec::new();
-    for message in say(&mut peer) {
-        let record = peer.plain(&message);
-        answers.extend(under_test.give(&record));
-    }
-    (under_test, answers)
-}
 
 fn malformed(typ: HandshakeType, fault: DecodeError) -> Error {
     Error::Malformed(typ, fault)
@@ -97,14 +36,6 @@ fn stapled() -> Scenario {
 
 fn announced(hello: &mut ServerHello<'static>) {
     hello.extensions.status_request = true;
-}
-
-fn certificate(peer: &mut Peer) -> Vec<u8> {
-    peer.certificate(&certificates::chain(SERVER_LEAF))
-}
-
-fn key_exchange(peer: &mut Peer) -> Vec<u8> {
-    peer.server_key_exchange(NamedGroup::X25519, SERVER_LEAF)
 }
 
 #[test]
@@ -366,118 +297,4 @@ fn a_server_that_chooses_a_form_that_was_not_offered_is_refused() {
 /// What a Certificate says of several, without its outermost length.
 fn certificates_in_a_list(list: &[&[u8]]) -> Vec<u8> {
     list.iter().flat_map(|der| [&u32::try_from(der.len()).unwrap().to_be_bytes()[1..], der].concat()).collect()
-}
-
-// --- proofs ---
-
-#[test]
-fn a_proof_by_another_key_of_the_same_kind_is_refused() {
-    let mut scenario = strict();
-    scenario.client_leaf = Some(Leaf::Client);
-    let (under_test, answers) = told(server(&scenario), &[X509], |peer| {
-        vec![
-            peer.certificate(&certificates::chain(Leaf::Client)),
-            peer.client_key_exchange(),
-            peer.certificate_verify(Leaf::EcdsaP256),
-        ]
-    });
-    assert_refused(&under_test, &answers, &Error::BadSignature);
-}
-
-#[test]
-fn a_proof_under_a_scheme_that_was_not_asked_for_is_refused() {
-    // By the right key, in a way that the CertificateRequest leaves out.
-    let scenario = strict().configure(|settings: &mut Settings| {
-        settings.signature_schemes.retain(|scheme| *scheme != SignatureScheme::ED25519);
-    });
-    let show = |peer: &mut Peer| vec![peer.certificate(&certificates::chain(CLIENT_LEAF)), peer.client_key_exchange()];
-    let (under_test, answers) = told(server(&scenario), &[X509], |peer| {
-        let mut said = show(peer);
-        said.push(peer.certificate_verify(CLIENT_LEAF));
-        said
-    });
-    assert_refused(&under_test, &answers, &Error::UnofferedSignatureScheme(SignatureScheme::ED25519));
-    // MD5, SHA-1, nothing, something unknown.
-    for scheme in [0x0101, 0x0201, 0x0203, 0x0000, 0xfefe].map(SignatureScheme) {
-        let (under_test, answers) = told(server(&strict()), &[X509], |peer| {
-            let verify = CertificateVerify { scheme, signature: &[1; 64] };
-            let mut said = show(peer);
-            said.push(peer.say(HandshakeType::CERTIFICATE_VERIFY, &verify));
-            said
-        });
-        assert_refused(&under_test, &answers, &Error::UnofferedSignatureScheme(scheme));
-    }
-}
-
-#[test]
-fn a_client_that_shows_nothing_has_nothing_to_prove() {
-    // A server that only asks.
-    let scenario = strict();
-    let provider = scenario.provider_at(CLIENT, 1);
-    let config = ServerConfig::builder(Arc::clone(&provider))
-        .identity(certificates::identity(&provider, SERVER_LEAF))
-        .client_authentication(ClientAuthentication::Request(certificates::pinned(CLIENT_LEAF)))
-        .configure(|settings| settings.fault_budget = 0);
-    let config = Arc::new(config.build().unwrap());
-    let only_asks = || UnderTest::new(Connection::accept_on_trusted_path(Arc::clone(&config), Instant::ORIGIN));
-    let (under_test, answers) = told(only_asks(), &[X509], |peer| {
-        vec![peer.certificate(&[]), peer.client_key_exchange(), peer.certificate_verify(CLIENT_LEAF)]
-    });
-    assert_refused(&under_test, &answers, &Error::UnexpectedMessage(HandshakeType::CERTIFICATE_VERIFY));
-    // And who shows nothing at all, not even that it has nothing, has left a message out.
-    let (under_test, answers) = told(only_asks(), &[X509], |peer| vec![peer.client_key_exchange()]);
-    assert_refused(&under_test, &answers, &Error::UnexpectedMessage(HandshakeType::CLIENT_KEY_EXCHANGE));
-}
-
-#[test]
-fn a_certificate_that_nobody_asked_for_is_refused() {
-    let scenario = Scenario::new(1).suite(SUITE).configure(|settings: &mut Settings| settings.fault_budget = 0);
-    for chain in [certificates::chain(CLIENT_LEAF), vec![]] {
-        let (under_test, answers) = told(server(&scenario), &[X509], |peer| vec![peer.certificate(&chain)]);
-        assert_refused(&under_test, &answers, &Error::UnexpectedMessage(HandshakeType::CERTIFICATE));
-    }
-}
-
-#[test]
-fn a_certificate_on_a_curve_that_was_not_offered_is_refused_by_the_client() {
-    let scenario = Scenario::new(1)
-        .suite(SUITE)
-        .server_leaf(Leaf::EcdsaP384)
-        .configure(|settings: &mut Settings| settings.groups.retain(|group| *group != NamedGroup::SECP384R1));
-    let heard = Heard::new(
-        &scenario,
-        |_| {},
-        |peer| {
-            let certificate = peer.certificate(&certificates::chain(Leaf::EcdsaP384));
-            vec![certificate, peer.server_key_exchange(NamedGroup::X25519, Leaf::EcdsaP384)]
-        },
-    );
-    heard.assert_refused(&Error::UnofferedGroup(NamedGroup::SECP384R1));
-}
-
-#[test]
-fn a_suite_and_the_key_that_signs_must_be_of_one_kind() {
-    // An ECDSA suite, and an RSA certificate whose key signs rightly.
-    let scenario = strict().server_leaf(Leaf::Rsa2048);
-    let heard = Heard::new(
-        &scenario,
-        |_| {},
-        |peer| {
-            let certificate = peer.certificate(&certificates::chain(Leaf::Rsa2048));
-            vec![certificate, peer.server_key_exchange(NamedGroup::X25519, Leaf::Rsa2048)]
-        },
-    );
-    heard.assert_refused(&Error::SignatureSchemeDoesNotFitKey(SignatureScheme::RSA_PKCS1_SHA256));
-}
-
-#[test]
-fn what_a_peer_shows_is_not_told_before_the_handshake_is_complete() {
-    for role in [Role::Server, Role::Client] {
-        for step in 0..Play::steps(role) {
-            let play = Play::at(role, step);
-            assert!(play.under_test.connection.info().is_none(), "{role:?} at {step}");
-            assert!(play.under_test.events.is_empty());
-        }
-        assert!(Play::connected(role).under_test.connection.info().is_some());
-    }
 }

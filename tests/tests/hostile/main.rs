@@ -6,7 +6,9 @@
 //! | `fragments.rs` | reassembly |
 //! | `records.rs` | protection, epochs, replay, alerts, after the handshake |
 //! | `states.rs` | the order of messages, and what a handshake proves |
-//! | `credentials.rs` | certificates, bare keys, OCSP responses, and the proofs that belong to them |
+//! | `credentials.rs` | certificates, bare keys and OCSP responses |
+//! | `proofs.rs` | whether a peer holds what it shows |
+//! | `crypto.rs` | cryptography that fails or tells too much |
 //! | `psk.rs` | suites with a pre-shared key |
 //! | `owners.rs` | nothing: those who decide fail by themselves |
 //! | `cookies.rs` | the cookie exchange, from both sides |
@@ -22,10 +24,12 @@
 
 mod cookies;
 mod credentials;
+mod crypto;
 mod fragments;
 mod framing;
 mod owners;
 mod play;
+mod proofs;
 mod psk;
 mod records;
 mod states;

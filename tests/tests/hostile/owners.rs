@@ -301,3 +301,53 @@ fn every_reason_not_to_trust_ends_the_handshake_on_either_side_with_its_own_aler
         }
     }
 }
+
+#[test]
+fn a_verifier_that_trusts_everyone_does_not_make_up_for_a_proof_by_another_key() {
+    #[derive(Debug)]
+    struct TrustsAnyone;
+    impl PeerVerifier for TrustsAnyone {
+        fn verify(&self, _: &PresentedPeer<'_>) -> Result<PeerAuthenticated, CertificateError> {
+            Ok(PeerAuthenticated::dangerous_assertion())
+        }
+    }
+    /// Has somebody's certificate and a key of its own, and does not say so.
+    #[derive(Debug)]
+    struct Thief(Arc<dyn SigningKey>);
+    impl SigningKey for Thief {
+        fn schemes(&self) -> &[SignatureScheme] {
+            self.0.schemes()
+        }
+        fn kind(&self) -> SuiteAuthentication {
+            self.0.kind()
+        }
+        fn public_key(&self) -> Option<&[u8]> {
+            None
+        }
+        fn sign(&self, scheme: SignatureScheme, message: &[u8], out: &mut Vec<u8>) -> Result<(), CryptoError> {
+            self.0.sign(scheme, message, out)
+        }
+    }
+    let thief = || {
+        let key = provider().key_loader.load(&certificates::private_key(certificates::Leaf::Server)).unwrap();
+        Identity::with_signer(certificates::chain(certificates::Leaf::EcdsaP256), Arc::new(Thief(key))).unwrap()
+    };
+    let client_of =
+        |identity| ClientConfig::builder(provider()).trust(Arc::new(TrustsAnyone)).identity(identity).build().unwrap();
+    let server_of = |identity| {
+        let authentication = ClientAuthentication::Require(Arc::new(TrustsAnyone));
+        ServerConfig::builder(provider()).identity(identity).client_authentication(authentication).build().unwrap()
+    };
+    let honest = || identity(CLIENT_LEAF, None);
+    let mut pair = Pair::new(client_of(honest()), server_of(honest()), Role::Client);
+    pair.exchange();
+    assert!(pair.client.was_connected() && pair.server.was_connected());
+    for (client, server, refuses) in [(honest(), thief(), Role::Client), (thief(), honest(), Role::Server)] {
+        let mut pair = Pair::new(client_of(client), server_of(server), refuses);
+        pair.exchange();
+        pair.wait_out();
+        assert_eq!(pair.side(refuses).events, [Event::Failed(Error::BadSignature)]);
+        let told = Event::Failed(Error::AlertReceived(AlertDescription::DECRYPT_ERROR));
+        assert_eq!(pair.side(other(refuses)).events, [told]);
+    }
+}

@@ -1,7 +1,8 @@
 //! An honest handshake in steps, so that a test can stop before any of them, do something else, and go on.
 
 use dtls_core::config::Settings;
-use dtls_core::wire::enums::{CipherSuiteId, ContentType, HandshakeType, NamedGroup};
+use dtls_core::wire::enums::{CertificateType, CipherSuiteId, ContentType, HandshakeType, NamedGroup};
+use dtls_core::wire::hello::ServerHello;
 use dtls_core::{Connection, Error, Event, Instant, Role};
 use dtls_tests::certificates::{self, Leaf};
 use dtls_tests::peer::{Peer, UnderTest};
@@ -173,4 +174,74 @@ impl Play {
         let is_counted = under_test.connection.stats().discarded_in_all() > counted;
         assert!(is_counted || datagram.is_empty(), "{} was not counted", place());
     }
+}
+
+/// A client that has heard a ServerHello, changed, and what comes behind it, a datagram each.
+pub(crate) struct Heard {
+    pub(crate) under_test: UnderTest,
+    pub(crate) peer: Peer,
+    pub(crate) answers: Vec<Vec<u8>>,
+}
+
+impl Heard {
+    pub(crate) fn new(
+        scenario: &Scenario,
+        change: impl FnOnce(&mut ServerHello<'static>),
+        say: impl FnOnce(&mut Peer) -> Vec<Vec<u8>>,
+    ) -> Self {
+        let mut under_test = client(scenario);
+        let mut peer = Peer::server(SUITE, 3);
+        peer.meet(&mut under_test);
+        let mut hello = peer.server_hello();
+        change(&mut hello);
+        let mut messages = vec![peer.say(HandshakeType::SERVER_HELLO, &hello)];
+        messages.extend(say(&mut peer));
+        let mut answers = Vec::new();
+        for message in messages {
+            let record = peer.plain(&message);
+            answers.extend(under_test.give(&record));
+        }
+        Self { under_test, peer, answers }
+    }
+
+    pub(crate) fn assert_refused(&self, error: &Error) {
+        assert_refused(&self.under_test, &self.answers, error);
+    }
+
+    /// Ends the handshake honestly.
+    pub(crate) fn assert_connects(mut self) {
+        self.peer.answer_flight_5(&mut self.under_test, &self.answers);
+        assert_eq!(self.under_test.events, [Event::Connected]);
+    }
+}
+
+/// A server that has heard a hello, and then what comes behind it, a datagram each.
+pub(crate) fn told(
+    mut under_test: UnderTest,
+    types: &[CertificateType],
+    say: impl FnOnce(&mut Peer) -> Vec<Vec<u8>>,
+) -> (UnderTest, Vec<Vec<u8>>) {
+    let mut peer = Peer::client(SUITE, 2);
+    let mut hello = peer.client_hello();
+    if types != [CertificateType::X509] {
+        hello.extensions.client_certificate_types = Some(types.to_vec());
+        hello.extensions.server_certificate_types = Some(types.to_vec());
+    }
+    peer.greet_with(&mut under_test, &hello);
+    let mut answers = Vec::new();
+    for message in say(&mut peer) {
+        let record = peer.plain(&message);
+        answers.extend(under_test.give(&record));
+    }
+    (under_test, answers)
+}
+
+/// The server's Certificate, as it should be.
+pub(crate) fn certificate(peer: &mut Peer) -> Vec<u8> {
+    peer.certificate(&certificates::chain(SERVER_LEAF))
+}
+
+/// The server's share, as it should be.
+pub(crate) fn key_exchange(peer: &mut Peer) -> Vec<u8> {
+    peer.server_key_exchange(NamedGroup::X25519, SERVER_LEAF)
 }

@@ -383,6 +383,48 @@ mod tests {
     }
 
     #[test]
+    fn names_with_stars_elsewhere_zeros_or_addresses_in_words_match_nothing() {
+        let root = root();
+        let named = |names: &[&str]| {
+            [leaf(&root, |params| {
+                let name = |name: &&str| rcgen::SanType::DnsName((*name).try_into().unwrap());
+                params.subject_alt_names = names.iter().map(name).collect();
+            })]
+        };
+        let expected =
+            ["server.example", "a.server.example", "www.server.example", "xn--bcher-kva.example", "192.0.2.7"];
+        let patterns = [
+            "*",
+            "*.*",
+            "s*.example",
+            "*r.example",
+            "server.*",
+            "w*w.server.example",
+            "www.*.example",
+            "**.server.example",
+            "server.example\0.evil.test",
+            "evil.test\0server.example",
+            "192.0.2.7",
+            "*.0.2.7",
+            "xn--*.example",
+            "",
+            "server.example..",
+            ".server.example",
+            "-server.example",
+        ];
+        for pattern in patterns {
+            for wanted in expected {
+                let verdict = verify(&root, &named(&[pattern]), as_server(&name(wanted)));
+                assert!(verdict.is_err(), "{pattern:?} for {wanted}");
+            }
+        }
+        // And they do not stand in the way of a right one, in whatever case it is written.
+        for wanted in ["server.example", "SERVER.Example"] {
+            assert_eq!(verify(&root, &named(&["*", "Server.EXAMPLE"]), as_server(&name(wanted))), Ok(()));
+        }
+    }
+
+    #[test]
     fn a_stranger_and_a_missing_intermediate_have_an_unknown_issuer() {
         let (root, stranger) = (root(), root());
         let server = name("server.example");
