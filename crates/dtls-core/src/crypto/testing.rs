@@ -73,5 +73,7 @@ pub(crate) const RSA_PKCS1: &[u8] = include_bytes!("testdata/rsa_2048_pkcs1.der"
 pub(crate) const RSA_PKCS8: &[u8] = include_bytes!("testdata/rsa_2048_pkcs8.der");
 pub(crate) const RSA_PSS_OID_CERTIFICATE: &[u8] = include_bytes!("testdata/rsa_pss_oid_cert.der");
 pub(crate) const V1_CERTIFICATE: &[u8] = include_bytes!("testdata/v1_cert.der");
+#[cfg(feature = "webpki")]
 pub(crate) const WEAK_ROOT: &[u8] = include_bytes!("testdata/weak_root_cert.der");
+#[cfg(feature = "webpki")]
 pub(crate) const WEAKLY_ISSUED: &[u8] = include_bytes!("testdata/weakly_issued_cert.der");
