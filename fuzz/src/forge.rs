@@ -5,8 +5,8 @@ use dtls_core::crypto::{CryptoProvider, prf};
 use dtls_core::wire::certificate::{Certificate, CertificateRequest, CertificateVerify};
 use dtls_core::wire::codec::Encode;
 use dtls_core::wire::enums::{
-    CipherSuiteId, ClientCertificateType, CompressionMethod, ContentType, EcPointFormat, HandshakeType,
-    MaxFragmentLength, NamedGroup, ProtocolVersion, SignatureScheme, SrtpProfile,
+    CertificateType, CipherSuiteId, ClientCertificateType, CompressionMethod, ContentType, EcPointFormat,
+    HandshakeType, MaxFragmentLength, NamedGroup, ProtocolVersion, SignatureScheme, SrtpProfile,
 };
 use dtls_core::wire::extensions::{ClientExtensions, ServerExtensions, UseSrtp};
 use dtls_core::wire::fragment::{FragmentHeader, MessageSeq};
@@ -127,6 +127,10 @@ pub fn message(setup: Setup, used: &CryptoProvider, now: Instant, parts: &Forged
                     compression_methods: vec![CompressionMethod(u8::from(parts.seq == 0xff))],
                     extensions: ClientExtensions {
                         server_name: bit(1).then_some(not_empty),
+                        status_request: bit(9),
+                        client_certificate_types: bit(11).then(|| vec![CertificateType::RAW_PUBLIC_KEY]),
+                        server_certificate_types: bit(12)
+                            .then(|| vec![CertificateType(parts.seq), CertificateType::RAW_PUBLIC_KEY]),
                         supported_groups: (!bit(2)).then(|| vec![NamedGroup(0x0a0a), group]),
                         ec_point_formats: (!bit(3)).then(|| vec![EcPointFormat(u8::from(parts.seq == 0xfe))]),
                         signature_schemes: (!bit(4)).then(|| vec![SignatureScheme(0x0a0a), scheme]),
@@ -152,6 +156,9 @@ pub fn message(setup: Setup, used: &CryptoProvider, now: Instant, parts: &Forged
                 compression_method: CompressionMethod(u8::from(parts.seq == 0xff)),
                 extensions: ServerExtensions {
                     server_name: bit(1),
+                    status_request: bit(10),
+                    client_certificate_type: bit(14).then_some(CertificateType(parts.seq % 3)),
+                    server_certificate_type: bit(15).then_some(CertificateType(parts.seq % 3)),
                     ec_point_formats: bit(2).then(|| vec![EcPointFormat(u8::from(parts.seq == 0xfe))]),
                     use_srtp: bit(5).then(|| UseSrtp { profiles: vec![SrtpProfile::AEAD_AES_128_GCM], mki }),
                     alpn: bit(6).then_some(if bit(7) { b"coap" } else { not_empty }),
