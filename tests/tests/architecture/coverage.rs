@@ -1,4 +1,4 @@
-//! What `docs/rfc-coverage.md` names exists.
+//! What `docs/rfc-coverage.md` and `docs/past-vulnerabilities.md` name exists.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -12,6 +12,19 @@ use crate::rust::{is_ident, parse, trees};
 
 #[test]
 fn rfc_coverage_names_files_and_tests_that_exist() -> io::Result<()> {
+    let text = read("docs/rfc-coverage.md")?;
+    assert_no_faults(coverage_faults(&text, &all_tests()?, |path| root().join(path).is_file()));
+    Ok(())
+}
+
+#[test]
+fn past_vulnerabilities_name_tests_that_exist() -> io::Result<()> {
+    assert_no_faults(vulnerability_faults(&read("docs/past-vulnerabilities.md")?, &all_tests()?));
+    Ok(())
+}
+
+/// Every test of the repository.
+fn all_tests() -> io::Result<BTreeSet<String>> {
     let mut tests = BTreeSet::new();
     for folder in ["crates", "tests/src", "tests/tests"] {
         for file in rust_files(folder)? {
@@ -21,11 +34,9 @@ fn rfc_coverage_names_files_and_tests_that_exist() -> io::Result<()> {
     }
     assert!(
         tests.contains("rfc_coverage_names_files_and_tests_that_exist"),
-        "the search for tests found not even itself"
+        "the search for tests found not even this one"
     );
-    let text = read("docs/rfc-coverage.md")?;
-    assert_no_faults(coverage_faults(&text, &tests, |path| root().join(path).is_file()));
-    Ok(())
+    Ok(tests)
 }
 
 /// Rows that name a file or a test that does not exist, or that leave out either without a reason.
@@ -76,11 +87,50 @@ fn coverage_faults(text: &str, tests: &BTreeSet<String>, is_file: impl Fn(&str) 
     faults
 }
 
+/// Rows that name no test, or one that does not exist, or that say not even why nothing can go wrong.
+fn vulnerability_faults(text: &str, tests: &BTreeSet<String>) -> Vec<String> {
+    let tables = tables(text);
+    let mut faults = Vec::new();
+    if tables.is_empty() {
+        faults.push("past-vulnerabilities.md has no table".to_owned());
+    }
+    for table in tables {
+        if table.header != VULNERABILITY_COLUMNS {
+            let line = table.line;
+            faults.push(format!(
+                "past-vulnerabilities.md:{line} has a table whose columns are not {VULNERABILITY_COLUMNS:?}"
+            ));
+            continue;
+        }
+        for (line, cells) in table.rows {
+            let mut fault = |what: String| faults.push(format!("past-vulnerabilities.md:{line} {what}"));
+            let [mistake, why, tested_by] = cells.as_slice() else {
+                fault(format!("has {} cells instead of {}", cells.len(), VULNERABILITY_COLUMNS.len()));
+                continue;
+            };
+            if mistake.is_empty() || why.is_empty() {
+                fault("names no mistake, or nothing that prevents it".to_owned());
+            }
+            let names = in_backticks(tested_by);
+            if names.is_empty() && !states_reason(tested_by) {
+                fault(format!("names no test in `tested by`, nor a reason ({})", REASONS.join(" ")));
+            }
+            if !states_reason(tested_by) {
+                for name in names.into_iter().filter(|name| !tests.contains(*name)) {
+                    fault(format!("names `{name}`, which is no test"));
+                }
+            }
+        }
+    }
+    faults
+}
+
 /// Whether a cell says why nothing is named in it.
 fn states_reason(cell: &str) -> bool {
     REASONS.iter().any(|prefix| cell.strip_prefix(prefix).is_some_and(|reason| !reason.trim().is_empty()))
 }
 
+const VULNERABILITY_COLUMNS: [&str; 3] = ["mistake", "why not here", "tested by"];
 const COVERAGE_COLUMNS: [&str; 4] = ["section", "requirement", "done at", "tested by"];
 const REASONS: [&str; 3] = ["not applicable:", "declined:", "not yet:"];
 
@@ -130,6 +180,30 @@ fn each_way_for_a_coverage_row_to_be_wrong_is_found() {
     let other_columns = "| section | done |\n|---|---|\n| 4.1 | `gone.rs` |";
     assert_eq!(coverage_faults(other_columns, &BTreeSet::new(), |_| false).len(), 1);
     assert_eq!(coverage_faults("No table.", &BTreeSet::new(), |_| false).len(), 1);
+}
+
+#[test]
+fn each_way_for_a_past_vulnerability_to_be_forgotten_is_found() {
+    let tests = ["good".to_owned()].into();
+    let faults = |rows: &str| {
+        vulnerability_faults(&format!("| mistake | why not here | tested by |\n|---|---|---|\n{rows}"), &tests)
+    };
+    let rows = "| a | because | `good` |\n| b | because | not applicable: it is not there |";
+    assert_eq!(faults(rows), Vec::<String>::new());
+    let rows = [
+        ("| a | because | `gone` |", "names `gone`, which is no test"),
+        ("| a | because | |", "names no test"),
+        ("| a | because | it cannot |", "names no test"),
+        ("| a | | `good` |", "nothing that prevents it"),
+        ("| a | `good` |", "has 2 cells"),
+    ];
+    for (row, sentence) in rows {
+        let faults = faults(row);
+        let is_found = |fault: &String| fault.starts_with("past-vulnerabilities.md:3 ") && fault.contains(sentence);
+        assert!(faults.iter().any(is_found), "{row}: {faults:?}");
+    }
+    assert_eq!(vulnerability_faults("| mistake | tested by |\n|---|---|\n| a | `good` |", &tests).len(), 1);
+    assert_eq!(vulnerability_faults("No table.", &tests).len(), 1);
 }
 
 #[test]
