@@ -343,7 +343,7 @@ pub fn endpoint() -> Vec<Seed> {
     let constant = Setup { flags: flags::CONSTANT_HASH, ..plain };
     let connects = (0..5).map(|at| Step::Connect { at }).collect();
     let fewer = vec![Step::Abort(1), Step::Release(1), Step::Abort(2), Step::Release(2)];
-    let limits = [15, 7, 0, 136, 0];
+    let limits = [15, 7, 0, 137, 0];
     add("clients-without-memory", plain, doors::TRUSTED_PATH, limits, vec![connects, fewer, vec![flight(0); 3]]);
     let forged = (0..8).map(|seq| hello(seq % 3, seq)).collect();
     let small = Step::Limits([2, 1, 1, 255, 3]);
