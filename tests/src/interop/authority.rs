@@ -5,6 +5,10 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::{fs, process};
 
+use dtls_core::crypto::ring;
+use rustls_pki_types::SubjectPublicKeyInfoDer;
+use rustls_pki_types::pem::PemObject as _;
+
 use super::dtls;
 
 /// The files of one run.
@@ -139,13 +143,38 @@ impl Authority {
             KeyKind::Ed25519 => &["ED25519"],
         };
         self.openssl(&[&["genpkey", "-out", &file, "-algorithm"], algorithm].concat());
+        self.openssl(&["pkey", "-in", &file, "-pubout", "-out", &self.file(&format!("{name}.pub"))]);
     }
 
-    fn openssl(&self, args: &[&str]) {
+    /// What the CA, as its own OCSP responder, says of a certificate: the file of a response in DER.
+    ///
+    /// # Panics
+    /// If openssl does not make one.
+    #[must_use]
+    pub fn ocsp_response(&self, leaf: Leaf) -> String {
+        let name = leaf.file_name();
+        let [cert, _] = leaf.files();
+        let [ca, ca_key] = ["ca.pem", "ca.key"].map(|name| self.file(name));
+        let [index, request, response] =
+            ["index", "ocsp-request", "ocsp"].map(|ending| self.file(&format!("{name}.{ending}")));
+        let serial = self.openssl(&["x509", "-in", &cert, "-noout", "-serial"]);
+        let serial = serial.trim().strip_prefix("serial=").expect("a serial number");
+        // Valid, and for longer than this run.
+        self.write(&format!("{name}.index"), &format!("V\t491231235959Z\t\t{serial}\tunknown\t/CN={name}\n"));
+        self.openssl(&["ocsp", "-issuer", &ca, "-cert", &cert, "-no_nonce", "-reqout", &request]);
+        let mut answer = vec!["ocsp", "-index", &index, "-CA", &ca, "-rsigner", &ca, "-rkey", &ca_key];
+        answer.extend(["-reqin", &request, "-ndays", "1", "-respout", &response]);
+        self.openssl(&answer);
+        response
+    }
+
+    /// What it has printed.
+    fn openssl(&self, args: &[&str]) -> String {
         let mut command = Command::new("openssl");
         command.args(args).env("OPENSSL_CONF", self.openssl_configuration()).stdin(Stdio::null());
         let output = command.output().expect("openssl starts");
         assert!(output.status.success(), "{command:?} failed: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     fn write(&self, name: &str, text: &str) {
@@ -177,6 +206,23 @@ impl Leaf {
     #[must_use]
     pub fn files(self) -> [String; 2] {
         ["pem", "key"].map(|ending| Authority::of_this_run().file(&format!("{}.{ending}", self.file_name())))
+    }
+
+    /// The PEM file of the public key.
+    #[must_use]
+    pub fn public_key(self) -> String {
+        Authority::of_this_run().file(&format!("{}.pub", self.file_name()))
+    }
+
+    /// The SHA-256 of the public key's `SubjectPublicKeyInfo` in DER.
+    ///
+    /// # Panics
+    /// If the file cannot be read.
+    #[must_use]
+    pub fn public_key_hash(self) -> Vec<u8> {
+        let pem = fs::read(self.public_key()).expect("the file of a public key");
+        let key = SubjectPublicKeyInfoDer::from_pem_slice(&pem).expect("a public key in PEM");
+        ring::provider().sha256.hash(&key).as_ref().to_vec()
     }
 
     /// The kind of its key.

@@ -6,6 +6,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use dtls_core::Role;
+use dtls_core::crypto::x509::fingerprint_text;
 
 use super::authority::{Authority, Leaf};
 use super::openssl::{EXPORTED, Suite};
@@ -24,7 +25,9 @@ pub struct Encounter {
     pub client_leaf: Option<Leaf>,
     /// Whether the server asks for it.
     pub server_asks: Asks,
-    /// The file with the root that the client trusts.
+    /// In which form both sides show and trust keys.
+    pub form: Form,
+    /// The file with the root, or the bare key, that the client trusts.
     pub client_trusts: String,
     /// The name that the client wants the server to have.
     pub client_expects: &'static str,
@@ -56,6 +59,7 @@ impl Encounter {
             server_leaf,
             client_leaf: None,
             server_asks: Asks::Nothing,
+            form: Form::Certificates,
             client_trusts: Authority::of_this_run().ca(),
             client_expects: "localhost",
             suite: None,
@@ -73,6 +77,12 @@ impl Encounter {
     #[must_use]
     pub fn mutual(self, client_leaf: Leaf) -> Self {
         Self { client_leaf: Some(client_leaf), server_asks: Asks::Insistently, ..self }
+    }
+
+    /// Both sides show keys without certificates, and each trusts the other's.
+    #[must_use]
+    pub fn bare(self) -> Self {
+        Self { form: Form::BareKeys, client_trusts: self.server_leaf.public_key(), ..self }
     }
 
     /// With more arguments for our side.
@@ -214,11 +224,13 @@ impl Encounter {
 
     /// The arguments of our client.
     pub(super) fn our_client(&self, server: SocketAddr) -> Vec<String> {
-        let mut args =
-            words(&["client", &server.to_string(), "--name", self.client_expects, "--ca", &self.client_trusts]);
+        let mut args = words(&["client", &server.to_string(), "--name", self.client_expects]);
+        args.extend(match self.form {
+            Form::Certificates => words(&["--ca", &self.client_trusts]),
+            Form::BareKeys => words(&["--raw-public-key", "--pin", &self.client_trusts]),
+        });
         if let Some(leaf) = self.client_leaf {
-            let [cert, key] = leaf.files();
-            args.extend(words(&["--cert", &cert, "--key", &key]));
+            args.extend(self.shown_by_us(leaf));
         }
         for _ in 0..self.chat.times() {
             args.extend(words(&["--send", PING]));
@@ -235,14 +247,29 @@ impl Encounter {
 
     /// The arguments of our server.
     pub(super) fn our_server(&self) -> Vec<String> {
-        let [cert, key] = self.server_leaf.files();
-        let mut args = words(&["server", "--listen", "127.0.0.1:0", "--cert", &cert, "--key", &key, "--count", "1"]);
+        let mut args = words(&["server", "--listen", "127.0.0.1:0", "--count", "1"]);
+        args.extend(self.shown_by_us(self.server_leaf));
+        if self.form == Form::BareKeys {
+            args.extend(words(&["--raw-public-key"]));
+        }
         if self.server_asks != Asks::Nothing {
             let policy = if self.server_asks == Asks::Insistently { "require" } else { "request" };
-            args.extend(words(&["--client-auth", policy, "--ca", &Authority::of_this_run().ca()]));
+            args.extend(words(&["--client-auth", policy]));
+            args.extend(match (self.form, self.client_leaf) {
+                (Form::BareKeys, Some(leaf)) => words(&["--pin", &leaf.public_key()]),
+                _ => words(&["--ca", &Authority::of_this_run().ca()]),
+            });
         }
         args.extend(self.our_arguments());
         args
+    }
+
+    fn shown_by_us(&self, leaf: Leaf) -> Vec<String> {
+        let [cert, key] = leaf.files();
+        match self.form {
+            Form::Certificates => words(&["--cert", &cert, "--key", &key]),
+            Form::BareKeys => words(&["--key", &key]),
+        }
     }
 
     fn our_arguments(&self) -> Vec<String> {
@@ -264,7 +291,13 @@ impl Encounter {
         args.extend(words(&["-CAfile", &Authority::of_this_run().ca()]));
         if self.server_asks != Asks::Nothing {
             let option = if self.server_asks == Asks::Insistently { "-Verify" } else { "-verify" };
-            args.extend(words(&[option, "1", "-verify_return_error"]));
+            args.extend(words(&[option, "1"]));
+        }
+        match self.form {
+            Form::Certificates if self.server_asks == Asks::Nothing => {}
+            Form::Certificates => args.extend(words(&["-verify_return_error"])),
+            // It cannot be told whose bare key to trust, and has only to prove that it knows whose it is.
+            Form::BareKeys => args.extend(words(&["-enable_server_rpk", "-enable_client_rpk"])),
         }
         args.extend(self.openssl_arguments());
         args
@@ -273,7 +306,16 @@ impl Encounter {
     fn openssl_client(&self, server: SocketAddr) -> Vec<String> {
         let expects = self.client_expects;
         let mut args = words(&["s_client", "-connect", &server.to_string(), "-servername", expects]);
-        args.extend(words(&["-CAfile", &self.client_trusts, "-verify_return_error", "-verify_hostname", expects]));
+        args.extend(words(&["-verify_return_error"]));
+        args.extend(match self.form {
+            Form::Certificates => words(&["-CAfile", &self.client_trusts, "-verify_hostname", expects]),
+            Form::BareKeys => {
+                // RFC 6698 section 2.1: of the server's own, the key and no more, by SHA-256.
+                let tlsa = format!("3 1 1 {}", hex::encode(self.server_leaf.public_key_hash()));
+                let dane = ["-dane_tlsa_domain", expects, "-dane_tlsa_rrdata", &tlsa];
+                words(&[&["-enable_server_rpk", "-enable_client_rpk"][..], &dane].concat())
+            }
+        });
         if let Some(leaf) = self.client_leaf {
             let [cert, key] = leaf.files();
             args.extend(words(&["-cert", &cert, "-key", &key]));
@@ -307,7 +349,10 @@ impl Encounter {
         match (self.role, self.client_leaf) {
             (Role::Client, None) => {}
             (Role::Client, Some(leaf)) => {
-                talk.theirs.expect_text("Client certificate\n")?;
+                talk.theirs.expect_text(match self.form {
+                    Form::Certificates => "Client certificate\n",
+                    Form::BareKeys => "Client raw public key\n",
+                })?;
                 talk.theirs.expect_text("verify return:1")?;
                 let signed = talk.theirs.line("Peer signature type: ")?.to_lowercase();
                 same("the client's signature", signed.starts_with(leaf.kind().name()), true)?;
@@ -344,6 +389,10 @@ impl Encounter {
         }
         let knows_peer = self.role == Role::Client || is_psk || self.client_leaf.is_some();
         same("verified", item("verified")?, if knows_peer { "yes" } else { "none" })?;
+        let theirs = if self.role == Role::Client { Some(self.server_leaf) } else { self.client_leaf };
+        let bare = theirs.filter(|_| self.form == Form::BareKeys);
+        let hash = bare.map_or("-".to_owned(), |leaf| format!("sha-256:{}", fingerprint_text(&leaf.public_key_hash())));
+        same("bare key", item("raw_public_key")?, hash.as_str())?;
         if self.chat == Chat::Echo {
             let said = format!("{} {}", PING.len(), PING.escape_default());
             same("received", talk.ours.line("RECEIVED ")?, said.as_str())?;
@@ -365,6 +414,15 @@ impl Encounter {
             Role::Server => Direction::ToClient,
         }
     }
+}
+
+/// In which form a key is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// In a certificate of the CA's.
+    Certificates,
+    /// By itself (RFC 7250).
+    BareKeys,
 }
 
 /// Whether a server wants to know who the client is.

@@ -22,6 +22,16 @@ pub fn version() -> String {
     output.map_or_else(|error| error.to_string(), |output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
+/// Whether openssl can show and read keys without certificates (RFC 7250): OpenSSL 3.2 is the first that can.
+///
+/// # Panics
+/// If openssl does not even start.
+#[must_use]
+pub fn knows_bare_keys() -> bool {
+    let output = command(["s_client", "-help"]).output().expect("openssl starts");
+    [output.stdout, output.stderr].iter().any(|said| String::from_utf8_lossy(said).contains("-enable_server_rpk"))
+}
+
 /// Whether `s_server` can use a key of this kind with DTLS, which its own `s_client` finds out: OpenSSL 3.0 cannot use
 /// Ed25519 there.
 ///

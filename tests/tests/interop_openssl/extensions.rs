@@ -1,7 +1,7 @@
 //! What extensions agree on: application protocols, SRTP profiles, groups.
 
 use dtls_core::Role;
-use dtls_tests::interop::authority::{KeyKind, Leaf};
+use dtls_tests::interop::authority::{Authority, KeyKind, Leaf};
 use dtls_tests::interop::cells::run_all;
 use dtls_tests::interop::encounter::Encounter;
 use dtls_tests::interop::{dtls, same};
@@ -153,4 +153,29 @@ fn an_ecdsa_certificate_on_a_curve_the_client_does_not_know_is_not_shown() {
     }
     let fallout = Encounter::new(Role::Server, Leaf::Server(KeyKind::Ecdsa)).theirs(&["-groups", "X25519"]).fall_out();
     fallout.and_then(|fallout| fallout.expect("handshake_failure", "-", "alert handshake failure")).unwrap();
+}
+
+// --- what OCSP says ---
+
+#[test]
+fn what_ocsp_says_of_our_certificate_reaches_openssl_if_it_asks() {
+    if !has_openssl() {
+        return;
+    }
+    let leaf = Leaf::Server(KeyKind::Ecdsa);
+    let response = Authority::of_this_run().ocsp_response(leaf);
+    let asks = [(&["-status"][..], "asks"), (&[], "does not ask")];
+    run_all(
+        "OCSP responses",
+        &["openssl"],
+        &asks,
+        |(_, words)| vec![(*words).to_owned()],
+        |(theirs, _)| {
+            let talk =
+                Encounter::new(Role::Server, leaf).ours(&["--ocsp", &response, "--trace"]).theirs(theirs).talk()?;
+            let is_asked = !theirs.is_empty();
+            same("sent", talk.ours.stderr.contains("CertificateStatus "), is_asked)?;
+            same("received", talk.theirs.stdout.contains("    Cert Status: good\n"), is_asked)
+        },
+    );
 }

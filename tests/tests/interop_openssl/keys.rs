@@ -2,13 +2,14 @@
 
 use std::fs;
 
+use dtls_core::Role;
 use dtls_tests::interop::authority::{Authority, KeyKind, Leaf};
 use dtls_tests::interop::cells::run_all;
 use dtls_tests::interop::encounter::{Encounter, PING};
-use dtls_tests::interop::openssl::SUITES;
-use dtls_tests::interop::{Trouble, capture, dtls, has_peer, same};
+use dtls_tests::interop::openssl::{self, SUITES};
+use dtls_tests::interop::{Trouble, announce, capture, dtls, has_peer, same};
 
-use crate::{ROLES, has_openssl, role_word};
+use crate::{ROLES, can_be_met, has_openssl, role_word, role_words};
 
 // --- pre-shared keys ---
 
@@ -50,6 +51,71 @@ fn pre_shared_keys_and_aes_ccm_work_in_both_roles() {
             same("psk", dtls::value(connected, "psk")?, identity)
         },
     );
+}
+
+// --- keys without certificates ---
+
+/// Whether there is an openssl that does; if not, says so.
+fn knows_bare_keys() -> bool {
+    if !has_openssl() {
+        return false;
+    }
+    let knows = openssl::knows_bare_keys();
+    if !knows {
+        announce(&format!(
+            "bare keys: SKIPPED: the first to know of them is OpenSSL 3.2, this is {}",
+            openssl::version()
+        ));
+    }
+    knows
+}
+
+#[test]
+fn bare_keys_of_every_kind_are_shown_and_read_in_both_roles() {
+    if !knows_bare_keys() {
+        return;
+    }
+    let mut cells = Vec::new();
+    for role in ROLES {
+        for server in KeyKind::ALL.into_iter().filter(|kind| can_be_met(role, *kind)) {
+            cells.push((role, server, None));
+            cells.extend(KeyKind::ALL.map(|client| (role, server, Some(client))));
+        }
+    }
+    run_all(
+        "bare keys",
+        &["server", "client", "role"],
+        &cells,
+        |(role, server, client)| {
+            let client = client.map_or("-", KeyKind::name);
+            [server.name(), client, &role_word(*role)].map(str::to_owned).to_vec()
+        },
+        |(role, server, client)| {
+            let encounter = Encounter::new(*role, Leaf::Server(*server)).bare();
+            match client {
+                None => encounter.talk().map(drop),
+                Some(client) => encounter.mutual(Leaf::Client(*client)).talk().map(drop),
+            }
+        },
+    );
+}
+
+#[test]
+fn the_bare_key_of_somebody_else_is_refused_by_either_side() {
+    if !knows_bare_keys() {
+        return;
+    }
+    run_all("bare keys of somebody else", &["role"], &ROLES, role_words, |role| {
+        let mut encounter = Encounter::new(*role, Leaf::Server(KeyKind::Ecdsa)).bare();
+        if *role == Role::Client {
+            encounter.client_trusts = Leaf::StrangeClient.public_key();
+        } else {
+            // The last that is given is the one that is shown.
+            let [cert, key] = Leaf::StrangeClient.files();
+            encounter = encounter.mutual(Leaf::Client(KeyKind::Ecdsa)).theirs(&["-cert", &cert, "-key", &key]);
+        }
+        encounter.fall_out()?.expect("bad_certificate", "-", "alert bad certificate")
+    });
 }
 
 // --- exporters ---
