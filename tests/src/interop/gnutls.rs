@@ -10,8 +10,10 @@ use std::process::Command;
 
 use dtls_core::Role;
 
-use super::authority::Authority;
-use super::encounter::{A_WHILE, Asks, Chat, EXPORT_LABEL, Encounter, FallingOut, PING, Party, Talk, address, words};
+use super::authority::{Authority, Leaf};
+use super::encounter::{
+    A_WHILE, Asks, Chat, EXPORT_LABEL, Encounter, FallingOut, Form, PING, Party, Talk, address, words,
+};
 use super::process::{Finished, Process};
 use super::relay::{Losses, Relay};
 use super::{Trouble, dtls, has_peer, is_at_hand, ports, same};
@@ -184,35 +186,54 @@ impl Meeting {
 fn client_arguments(encounter: &Encounter, server: SocketAddr) -> Vec<String> {
     let expects = encounter.client_expects;
     let mut args = words(&[&server.ip().to_string(), "--port", &server.port().to_string()]);
-    args.extend(words(&["--x509cafile", &encounter.client_trusts]));
-    args.extend(words(&["--sni-hostname", expects, "--verify-hostname", expects]));
+    args.extend(match encounter.form {
+        Form::Certificates => words(&["--x509cafile", &encounter.client_trusts, "--verify-hostname", expects]),
+        // It cannot be told whose bare key to trust, and has only to know whose it is.
+        Form::BareKeys => words(&["--insecure"]),
+    });
+    args.extend(words(&["--sni-hostname", expects]));
     args.extend(words(&["--keymatexport", EXPORT_LABEL, "--keymatexportsize", &encounter.export_len.to_string()]));
     if let Some(leaf) = encounter.client_leaf {
-        let [cert, key] = leaf.files();
-        args.extend(words(&["--x509certfile", &cert, "--x509keyfile", &key]));
+        args.extend(shown(encounter.form, leaf));
     }
     args.extend(shared_arguments(encounter));
     args
 }
 
 fn server_arguments(encounter: &Encounter) -> Vec<String> {
-    let [cert, key] = encounter.server_leaf.files();
-    let mut args = words(&["--echo", "--x509certfile", &cert, "--x509keyfile", &key]);
+    let mut args = words(&["--echo"]);
+    args.extend(shown(encounter.form, encounter.server_leaf));
     args.extend(words(&["--x509cafile", &Authority::of_this_run().ca()]));
-    args.extend(words(match encounter.server_asks {
-        Asks::Nothing => &["--disable-client-cert"],
-        Asks::Politely => &["--verify-client-cert"],
-        Asks::Insistently => &["--verify-client-cert", "--require-client-cert"],
+    args.extend(words(match (encounter.server_asks, encounter.form) {
+        (Asks::Nothing, _) => &["--disable-client-cert"],
+        (Asks::Politely, Form::Certificates) => &["--verify-client-cert"],
+        (Asks::Insistently, Form::Certificates) => &["--verify-client-cert", "--require-client-cert"],
+        // As with a server's.
+        (Asks::Politely, Form::BareKeys) => &[],
+        (Asks::Insistently, Form::BareKeys) => &["--require-client-cert"],
     }));
     args.extend(shared_arguments(encounter));
     args
+}
+
+/// What shows a key.
+fn shown(form: Form, leaf: Leaf) -> Vec<String> {
+    let [cert, key] = leaf.files();
+    match form {
+        Form::Certificates => words(&["--x509certfile", &cert, "--x509keyfile", &key]),
+        Form::BareKeys => words(&["--rawpkfile", &leaf.public_key(), "--rawpkkeyfile", &key]),
+    }
 }
 
 fn shared_arguments(encounter: &Encounter) -> Vec<String> {
     // Debugging messages of level 5 tell of suites and alerts.
     let mut args = words(&["--udp", "--debug", "5"]);
     if !encounter.theirs.iter().any(|arg| arg == "--priority") {
-        args.extend(words(&["--priority", PRIORITY]));
+        args.extend(words(&["--priority"]));
+        args.push(match encounter.form {
+            Form::Certificates => PRIORITY.to_owned(),
+            Form::BareKeys => format!("{PRIORITY}:-CTYPE-ALL:+CTYPE-CLI-RAWPK:+CTYPE-SRV-RAWPK"),
+        });
     }
     if let Some(mtu) = encounter.mtu {
         args.extend(words(&["--mtu", &mtu.to_string()]));
@@ -260,8 +281,12 @@ fn check(encounter: &Encounter, talk: &Talk, keys: &KeyLogs) -> Result<(), Troub
         Role::Server => {
             same("exported bytes", dtls::exported(&talk.ours, EXPORT_LABEL)?, exported(&talk.theirs)?)?;
             same("their options", talk.theirs.line("- Options: ")?, "extended master secret, safe renegotiation,")?;
-            let is_trusted = talk.theirs.stdout.contains("- Status: The certificate is trusted.");
-            same("our certificate is trusted", is_trusted, !is_psk)?;
+            if encounter.form == Form::Certificates {
+                let is_trusted = talk.theirs.stdout.contains("- Status: The certificate is trusted.");
+                same("our certificate is trusted", is_trusted, !is_psk)?;
+            } else {
+                talk.theirs.expect_text("- Got 1 Raw public-key(s).")?;
+            }
         }
     }
     Ok(())

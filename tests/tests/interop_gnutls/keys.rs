@@ -9,7 +9,7 @@ use dtls_tests::interop::encounter::Encounter;
 use dtls_tests::interop::openssl::SUITES;
 use dtls_tests::interop::{dtls, gnutls, same};
 
-use crate::{ROLES, role_word, run_all};
+use crate::{ROLES, role_word, role_words, run_all};
 
 // --- pre-shared keys and AES-CCM ---
 
@@ -97,7 +97,51 @@ fn with_keys(role: Role, ours: Key, theirs: Key) -> Encounter {
     }
 }
 
-// --- raw public keys: here, once the engine has them; GnuTLS has --rawpkfile and +CTYPE-RAWPK ---
+// --- keys without certificates ---
+
+#[test]
+fn bare_keys_of_every_kind_are_shown_and_read_in_both_roles() {
+    let mut cells = Vec::new();
+    for role in ROLES {
+        for server in KeyKind::ALL {
+            cells.push((role, server, None));
+            cells.extend(KeyKind::ALL.map(|client| (role, server, Some(client))));
+        }
+    }
+    run_all(
+        "bare keys",
+        &["server", "client", "role"],
+        &cells,
+        |(role, server, client)| {
+            let client = client.map_or("-", KeyKind::name);
+            [server.name(), client, &role_word(*role)].map(str::to_owned).to_vec()
+        },
+        |(role, server, client)| {
+            let encounter = Encounter::new(*role, Leaf::Server(*server)).bare();
+            let encounter = match client {
+                None => encounter,
+                Some(client) => encounter.mutual(Leaf::Client(*client)),
+            };
+            gnutls::talk(&encounter).map(drop)
+        },
+    );
+}
+
+#[test]
+fn the_bare_key_of_somebody_else_is_refused_in_both_roles() {
+    run_all("bare keys of somebody else", &["role"], &ROLES, role_words, |role| {
+        let mut encounter = Encounter::new(*role, Leaf::Server(KeyKind::Ecdsa)).bare();
+        if *role == Role::Client {
+            encounter.client_trusts = Leaf::StrangeClient.public_key();
+        } else {
+            // The last that is given is the one that is shown.
+            let ([_, key], public_key) = (Leaf::StrangeClient.files(), Leaf::StrangeClient.public_key());
+            let stranger = ["--rawpkfile", &public_key, "--rawpkkeyfile", &key];
+            encounter = encounter.mutual(Leaf::Client(KeyKind::Ecdsa)).theirs(&stranger);
+        }
+        gnutls::fall_out(&encounter, "bad_certificate", "-", "Alert[2|42] - Certificate is bad").map(drop)
+    });
+}
 
 // --- exporters ---
 
