@@ -367,7 +367,7 @@ impl Owner for Scenario {
                 Answer::Peer(if peer.ocsp_response == staple {
                     trust.verify(peer)
                 } else {
-                    Err(CertificateError::Revoked)
+                    Err(CertificateError::BadStatusResponse)
                 })
             }
             Question::Identity(_) => {
@@ -413,7 +413,11 @@ struct WithStaple {
 
 impl PeerVerifier for WithStaple {
     fn verify(&self, peer: &PresentedPeer<'_>) -> Result<PeerAuthenticated, CertificateError> {
-        if peer.ocsp_response == Some(self.staple) { self.trust.verify(peer) } else { Err(CertificateError::Revoked) }
+        if peer.ocsp_response == Some(self.staple) {
+            self.trust.verify(peer)
+        } else {
+            Err(CertificateError::BadStatusResponse)
+        }
     }
 
     fn defers(&self, peer: &PresentedPeer<'_>) -> bool {

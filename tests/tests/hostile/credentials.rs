@@ -50,13 +50,13 @@ fn a_status_counts_where_it_was_announced_and_nowhere_else() {
     let unasked = Error::ServerHelloSentUnofferedExtension(ExtensionType::STATUS_REQUEST);
     Heard::new(&strict(), announced, |_| vec![]).assert_refused(&unasked);
     // Announced and left out, which a server may; the client insists.
-    let revoked = Error::Certificate(CertificateError::Revoked);
+    let refused = Error::Certificate(CertificateError::BadStatusResponse);
     let without = |peer: &mut Peer| vec![certificate(peer), key_exchange(peer), peer.server_hello_done()];
-    Heard::new(&stapled(), announced, without).assert_refused(&revoked);
+    Heard::new(&stapled(), announced, without).assert_refused(&refused);
     let another = |peer: &mut Peer| {
         vec![certificate(peer), peer.certificate_status(b"bad"), key_exchange(peer), peer.server_hello_done()]
     };
-    Heard::new(&stapled(), announced, another).assert_refused(&revoked);
+    Heard::new(&stapled(), announced, another).assert_refused(&refused);
 }
 
 #[test]

@@ -278,6 +278,7 @@ fn every_reason_not_to_trust_ends_the_handshake_on_either_side_with_its_own_aler
         (CertificateError::NotValidYet, Alert::BAD_CERTIFICATE),
         (CertificateError::NameMismatch, Alert::BAD_CERTIFICATE),
         (CertificateError::Revoked, Alert::CERTIFICATE_REVOKED),
+        (CertificateError::BadStatusResponse, Alert::BAD_CERTIFICATE_STATUS_RESPONSE),
         (CertificateError::WrongUsage, Alert::UNSUPPORTED_CERTIFICATE),
         (CertificateError::BadSignature, Alert::BAD_CERTIFICATE),
         (CertificateError::UnsupportedSignature, Alert::UNSUPPORTED_CERTIFICATE),
