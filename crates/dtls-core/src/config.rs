@@ -5,6 +5,7 @@
 //! [`Settings`] with its default. `build` refuses what cannot work, so that a handshake never finds out.
 
 mod client;
+mod connection_id;
 mod server;
 mod settings;
 
@@ -14,8 +15,10 @@ use core::fmt;
 use crate::crypto::CryptoProvider;
 use crate::crypto::sign::Identity;
 use crate::crypto::suite::CipherSuite;
+pub use crate::record::{ChoosePadding, Padding};
 use crate::wire::enums::{CipherSuiteId, NamedGroup, SignatureScheme, SrtpProfile};
 pub use client::{ChooseIdentity, ClientConfig, ClientConfigBuilder, ReadyClient, WantsIdentity, WantsTrust};
+pub use connection_id::{ConnectionIdUse, MakeConnectionId, RandomConnectionId};
 pub use server::{
     ClientAuthentication, ReadyServer, SelectConfig, Selected, ServerConfig, ServerConfigBuilder, ServerNames,
     WantsServerIdentity,

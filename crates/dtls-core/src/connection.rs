@@ -32,6 +32,7 @@ use crate::handshake::{Handshake, Resumption, client, server};
 use crate::record::{Inbound, Outbound};
 use crate::resumption::ResumptionState;
 use crate::time::Instant;
+use crate::wire::connection_id::ConnectionId;
 use crate::wire::enums::AlertDescription;
 use crate::wire::fragment::MessageSeq;
 use crate::wire::record::RecordNumber;
@@ -60,6 +61,8 @@ pub struct Connection {
     events: Events,
     /// Warnings in a row, without application data between them.
     warnings: u8,
+    /// Whether the last datagram had an authentic record with a higher number than all before.
+    is_newest: bool,
     stats: Stats,
 }
 
@@ -135,7 +138,8 @@ impl Connection {
         server_name: Option<ServerName<'static>>,
         now: Instant,
     ) -> Result<Self, ConfigError> {
-        Self::begin(config, server_name, None, now)
+        let cid = Self::make_client_cid(&config)?;
+        Self::begin(config, server_name, None, cid, now)
     }
 
     /// As [`connect`](Self::connect), and offers to go on with the session that `state` was taken from. Where that does not
@@ -150,17 +154,41 @@ impl Connection {
         state: &ResumptionState,
         now: Instant,
     ) -> Result<Self, ConfigError> {
-        Self::begin(config, server_name, Some(state), now)
+        let cid = Self::make_client_cid(&config)?;
+        Self::begin(config, server_name, Some(state), cid, now)
+    }
+
+    /// Like [`connect`](Self::connect), or with a state like [`connect_resuming`](Self::connect_resuming), with a
+    /// connection ID of the owner's choice in place of one that the configuration makes: for owners who keep a register of
+    /// them. Of no effect where the configuration has connection IDs off.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub fn connect_with_cid(
+        config: Arc<ClientConfig>,
+        server_name: Option<ServerName<'static>>,
+        resume: Option<&ResumptionState>,
+        cid: ConnectionId,
+        now: Instant,
+    ) -> Result<Self, ConfigError> {
+        let cid = config.settings.connection_id.is_on().then_some(cid);
+        Self::begin(config, server_name, resume, cid, now)
+    }
+
+    fn make_client_cid(config: &ClientConfig) -> Result<Option<ConnectionId>, ConfigError> {
+        config.settings.connection_id.make(&*config.provider.random).map_err(|_| ConfigError::CryptoFailed)
     }
 
     fn begin(
         config: Arc<ClientConfig>,
         server_name: Option<ServerName<'static>>,
         resume: Option<&ResumptionState>,
+        cid: Option<ConnectionId>,
         now: Instant,
     ) -> Result<Self, ConfigError> {
         let settings = &config.settings;
         let mut exchange = Exchange::new(MessageSeq::ZERO, settings.first_timeout, settings.longest_timeout);
+        exchange.own_cid = cid;
         let state = client::start(Arc::clone(&config), server_name, resume, &mut exchange)?;
         let handshake = Handshake::new(state, exchange, MessageSeq::ZERO, settings.fault_budget);
         Ok(Self::new(handshake, settings, RecordNumber::ZERO, now))
@@ -170,8 +198,21 @@ impl Connection {
     /// hello is part of `hello` and must not be given to [`receive`](Self::receive) again.
     #[must_use]
     pub fn accept(config: Arc<ServerConfig>, hello: VerifiedHello, now: Instant) -> Self {
-        let (record_number, message_seq) = (hello.record_number(), hello.message_seq());
-        let mut connection = Self::new_server(config, record_number, message_seq, now);
+        let cid = Self::make_server_cid(&config);
+        Self::accept_hello(config, hello, cid, now)
+    }
+
+    /// Like [`accept`](Self::accept), with a connection ID of the owner's choice in place of one that the configuration
+    /// makes: for owners who keep a register of them. Of no effect where the configuration has connection IDs off.
+    #[must_use]
+    pub fn accept_with_cid(config: Arc<ServerConfig>, hello: VerifiedHello, cid: ConnectionId, now: Instant) -> Self {
+        let cid = config.settings.connection_id.is_on().then_some(cid);
+        Self::accept_hello(config, hello, cid, now)
+    }
+
+    fn accept_hello(config: Arc<ServerConfig>, hello: VerifiedHello, cid: Option<ConnectionId>, now: Instant) -> Self {
+        let first = (hello.record_number(), hello.message_seq());
+        let mut connection = Self::new_server(config, first, cid, now);
         let mut datagram = hello.into_datagram();
         drop(connection.receive(now, &mut datagram));
         connection
@@ -182,12 +223,24 @@ impl Connection {
     /// otherwise get a flight of several kilobytes for a hello of a few hundred bytes.
     #[must_use]
     pub fn accept_on_trusted_path(config: Arc<ServerConfig>, now: Instant) -> Self {
-        Self::new_server(config, RecordNumber::ZERO, MessageSeq::ZERO, now)
+        let cid = Self::make_server_cid(&config);
+        Self::new_server(config, (RecordNumber::ZERO, MessageSeq::ZERO), cid, now)
     }
 
-    fn new_server(config: Arc<ServerConfig>, first: RecordNumber, first_seq: MessageSeq, now: Instant) -> Self {
+    /// Without random bytes for an ID of ours there is still the client's.
+    fn make_server_cid(config: &ServerConfig) -> Option<ConnectionId> {
+        config.settings.connection_id.make(&*config.provider.random).unwrap_or_else(|_| Some(ConnectionId::default()))
+    }
+
+    fn new_server(
+        config: Arc<ServerConfig>,
+        (first, first_seq): (RecordNumber, MessageSeq),
+        cid: Option<ConnectionId>,
+        now: Instant,
+    ) -> Self {
         let settings = &config.settings;
-        let exchange = Exchange::new(first_seq, settings.first_timeout, settings.longest_timeout);
+        let mut exchange = Exchange::new(first_seq, settings.first_timeout, settings.longest_timeout);
+        exchange.own_cid = cid;
         let state = server::start(Arc::clone(&config));
         let handshake = Handshake::new(state, exchange, first_seq, settings.fault_budget);
         Self::new(handshake, settings, first, now)
@@ -195,14 +248,16 @@ impl Connection {
 
     fn new(handshake: Handshake, settings: &Settings, first: RecordNumber, now: Instant) -> Self {
         let deadline = now + settings.handshake_timeout;
+        let cid = handshake.exchange.own_cid.clone();
         Self {
             phase: Phase::Handshaking(Box::new(Handshaking { handshake, began: now, deadline })),
-            inbound: Inbound::new(),
+            inbound: Inbound::new(cid),
             outbound: Outbound::new(first),
             mtu: Mtu::new(settings.mtu),
             alert: None,
             events: Events::default(),
             warnings: 0,
+            is_newest: false,
             stats: Stats::default(),
         }
     }
@@ -365,7 +420,7 @@ impl Connection {
     fn end(&mut self) {
         self.phase = Phase::Over;
         self.events.asked = false;
-        self.inbound = Inbound::new();
+        self.inbound = Inbound::new(None);
         self.outbound = Outbound::new(RecordNumber::ZERO);
     }
 }
@@ -431,6 +486,14 @@ impl Connection {
     #[must_use]
     pub const fn stats(&self) -> &Stats {
         &self.stats
+    }
+
+    /// Whether the datagram that was given to [`receive`](Self::receive) last, as far as it has been looked into, had an
+    /// authentic record that is newer than all before it: what RFC 9146 section 6 asks for before its source may count as
+    /// the peer's new address. It does not show that the peer receives there.
+    #[must_use]
+    pub const fn is_newest_datagram(&self) -> bool {
+        self.is_newest
     }
 
     /// About how many bytes the connection takes, inline and on the heap, for those who have to set bounds: what grows

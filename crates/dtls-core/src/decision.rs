@@ -305,6 +305,7 @@ mod tests {
             extended_master_secret: true,
             record_size_limit: Some(64),
             session_ticket: Some(b"ticket"),
+            connection_id: Some(b"cid"),
             renegotiation_info: Some(b""),
         };
         for extensions in [full, ClientExtensions::default()] {

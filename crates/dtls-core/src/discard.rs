@@ -13,8 +13,12 @@ pub enum Discard {
     Truncated,
     /// The record says another version than the connection's.
     WrongVersion,
-    /// The record has a content type that is not expected in its epoch.
+    /// The record has a content type that is not expected in its epoch, or none.
     UnexpectedContentType,
+    /// The record has a connection ID that is not ours, or none where one was agreed on, or one where none was (RFC 9146
+    /// section 3). Where no ID of ours can be in it, nobody knows where the record ends, and what follows it in its
+    /// datagram is dropped with it.
+    WrongConnectionId,
     /// The record belongs to an epoch that is over.
     PastEpoch,
     /// The record belongs to an epoch that has not begun. A few that may be a Finished are held until it has.
@@ -45,10 +49,11 @@ pub enum Discard {
 
 impl Discard {
     /// Every cause, in the order in which statistics list them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Truncated,
         Self::WrongVersion,
         Self::UnexpectedContentType,
+        Self::WrongConnectionId,
         Self::PastEpoch,
         Self::FutureEpoch,
         Self::Replayed,
@@ -71,6 +76,7 @@ impl Discard {
             Self::Truncated => "truncated",
             Self::WrongVersion => "wrong version",
             Self::UnexpectedContentType => "unexpected content type",
+            Self::WrongConnectionId => "wrong connection ID",
             Self::PastEpoch => "past epoch",
             Self::FutureEpoch => "future epoch",
             Self::Replayed => "replayed",

@@ -1,5 +1,6 @@
 //! What a connection tells its owner.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -7,6 +8,7 @@ use rustls_pki_types::{CertificateDer, SubjectPublicKeyInfoDer};
 
 use crate::discard::Discard;
 use crate::error::Error;
+use crate::wire::connection_id::ConnectionId;
 use crate::wire::enums::{CipherSuiteId, NamedGroup, ProtocolVersion, SignatureScheme, SrtpProfile};
 
 /// Something that happened to a connection, from [`Connection::poll_event`](crate::Connection::poll_event).
@@ -77,6 +79,8 @@ pub struct SessionInfo {
     pub peer_certificates: Vec<CertificateDer<'static>>,
     /// The peer's public key, if it has shown that and no certificate (RFC 7250).
     pub peer_raw_public_key: Option<SubjectPublicKeyInfoDer<'static>>,
+    /// What is in the records of either direction, if connection IDs were negotiated (RFC 9146).
+    pub connection_ids: Option<Box<ConnectionIds>>,
 }
 
 impl SessionInfo {
@@ -85,8 +89,25 @@ impl SessionInfo {
         let certificates: usize = self.peer_certificates.iter().map(|certificate| certificate.len()).sum();
         let mki = self.srtp.as_ref().map(|srtp| &srtp.mki);
         let names = [self.alpn.as_ref(), self.server_name.as_ref(), self.psk_identity.as_ref(), mki];
+        let ids = self.connection_ids.as_ref().map_or(0, |ids| ids.held());
         let raw_public_key = self.peer_raw_public_key.as_ref().map_or(0, |key| key.len());
-        names.into_iter().flatten().map(Vec::capacity).sum::<usize>() + certificates + raw_public_key
+        names.into_iter().flatten().map(Vec::capacity).sum::<usize>() + certificates + raw_public_key + ids
+    }
+}
+
+/// The connection IDs of both directions (RFC 9146 section 3). One without bytes is in no record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectionIds {
+    /// Ours: in every protected record of the peer's.
+    pub local: ConnectionId,
+    /// The peer's: in every protected record of ours.
+    pub remote: ConnectionId,
+}
+
+impl ConnectionIds {
+    /// How many bytes of the heap they take, boxed.
+    fn held(&self) -> usize {
+        size_of::<Self>() + self.local.len() + self.remote.len()
     }
 }
 

@@ -92,7 +92,7 @@ pub use cookie::{CookieJar, HelloVerdict, VerifiedHello};
 pub use decision::{Answer, AskOwner, NotAsked, OwnedQuestion, Question};
 pub use discard::Discard;
 pub use error::{CertificateError, Error};
-pub use event::{Event, NegotiatedSrtp, Role, SessionInfo, Stats};
+pub use event::{ConnectionIds, Event, NegotiatedSrtp, Role, SessionInfo, Stats};
 pub use exporter::{ExportError, SrtpKeys};
 pub use resumption::ResumptionState;
 pub use time::Instant;

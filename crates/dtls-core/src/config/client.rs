@@ -40,6 +40,12 @@ impl ClientConfig {
         &self.settings
     }
 
+    /// The provider it was built with.
+    #[must_use]
+    pub const fn provider(&self) -> &Arc<CryptoProvider> {
+        &self.provider
+    }
+
     pub(crate) fn wants_ocsp_response(&self) -> bool {
         self.verifier.as_ref().is_some_and(|verifier| verifier.wants_ocsp_response())
     }

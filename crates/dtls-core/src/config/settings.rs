@@ -5,8 +5,9 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
-use super::ConfigError;
+use super::{ConfigError, ConnectionIdUse};
 use crate::crypto::CryptoProvider;
+use crate::record::Padding;
 use crate::wire::enums::{CipherSuiteId, MaxFragmentLength, NamedGroup, SignatureScheme, SrtpProfile};
 use crate::wire::extensions::RECORD_SIZE_LIMIT_MIN;
 use crate::wire::record::MAX_PLAINTEXT_U16;
@@ -45,6 +46,12 @@ pub struct Settings {
     /// that do not know [`record_size_limit`](Self::record_size_limit). A server keeps to what it is asked, whatever
     /// stands here. Default: none.
     pub max_fragment_length: Option<MaxFragmentLength>,
+    /// Connection IDs (RFC 9146), by which a peer is known whatever its address becomes. A server of several
+    /// configurations has the IDs of the one that a connection is begun with, where the one that serves the client does
+    /// not turn them off. Default: not negotiated.
+    pub connection_id: ConnectionIdUse,
+    /// How records are padded for peers that have given us a connection ID; others are not. Default: not at all.
+    pub padding: Padding,
     /// For servers with pre-shared keys: what tells clients which of their keys to use, at most 65535 bytes (RFC 4279
     /// section 2). Default: empty, none.
     pub psk_hint: Vec<u8>,
@@ -53,7 +60,8 @@ pub struct Settings {
     pub unknown_psk: UnknownPsk,
     /// For servers with pre-shared keys: what to do when a client's Finished does not decrypt. Default: wait.
     pub psk_mismatch: PskMismatch,
-    /// The largest UDP payload to send, in bytes, 256 to 65535. Default: 1200. Can be changed while connected.
+    /// The largest UDP payload to send, in bytes, 256 to 65535. Default: 1200. Can be changed while connected. A peer whose
+    /// connection ID has more than 64 bytes gets payloads of 128 bytes and two IDs where that is more.
     pub mtu: usize,
     /// How long to wait for an answer before a flight is sent again for the first time. Default: 1 s, as in RFC 6347
     /// section 4.2.4.1; see [`Settings::for_webrtc`] and the round-trip hint of
@@ -88,6 +96,8 @@ impl Settings {
             renegotiation_info: RenegotiationInfo::Require,
             record_size_limit: None,
             max_fragment_length: None,
+            connection_id: ConnectionIdUse::Off,
+            padding: Padding::None,
             psk_hint: Vec::new(),
             unknown_psk: UnknownPsk::LikeWrongKey,
             psk_mismatch: PskMismatch::Wait,

@@ -9,12 +9,12 @@ use crate::discard::Discard;
 use crate::error::Error;
 use crate::event::Event;
 use crate::handshake::{Advance, Completed, Fate};
-use crate::record::Opened;
+use crate::record::{HeldRecord, Opened, ReadLimits, Wrapping};
 use crate::time::Instant;
 use crate::wire::codec::Decode as _;
 use crate::wire::enums::{AlertDescription, AlertLevel, ContentType};
 use crate::wire::fragment::{Fragment, Fragments};
-use crate::wire::record::{Epoch, RecordHeader, split_record_mut};
+use crate::wire::record::{Epoch, RecordHeader, split_cid_record_mut, split_record_mut};
 use crate::wire::small::{Alert, ChangeCipherSpec};
 
 impl Connection {
@@ -27,6 +27,7 @@ impl Connection {
         self.stats.datagrams_received = self.stats.datagrams_received.saturating_add(1);
         let len = u64::try_from(datagram.len()).unwrap_or(u64::MAX);
         self.stats.bytes_received = self.stats.bytes_received.saturating_add(len);
+        self.is_newest = false;
         if let Phase::Handshaking(phase) = &mut self.phase {
             phase.handshake.begin_datagram();
         }
@@ -39,7 +40,41 @@ impl Connection {
             self.stats.count_discard(Discard::Closed);
             return None;
         }
-        match self.inbound.open(header, body) {
+        let opened = self.inbound.open(header, body);
+        self.on_opening(now, header, opened)
+    }
+
+    #[inline(never)]
+    fn on_cid_record<'d>(
+        &mut self,
+        now: Instant,
+        header: RecordHeader,
+        cid: &[u8],
+        body: &'d mut [u8],
+    ) -> Option<&'d mut [u8]> {
+        let opened = self.inbound.open_with_cid(header, cid, body);
+        self.on_opening(now, header, opened)
+    }
+
+    /// A record that was held for its key came before the present datagram, and so tells nothing of where the peer is now.
+    fn on_held_record(&mut self, now: Instant, mut record: HeldRecord) {
+        if self.is_over() {
+            return self.stats.count_discard(Discard::Closed);
+        }
+        let is_newest = self.is_newest;
+        let opened = self.inbound.open_held(record.header, &mut record.body);
+        let _ = self.on_opening(now, record.header, opened);
+        self.is_newest = is_newest;
+    }
+
+    #[inline]
+    fn on_opening<'d>(
+        &mut self,
+        now: Instant,
+        header: RecordHeader,
+        opened: Result<Opened<'d>, Discard>,
+    ) -> Option<&'d mut [u8]> {
+        match opened {
             Ok(opened) => self.on_opened(now, opened),
             Err(cause) => {
                 self.stats.count_discard(cause);
@@ -57,7 +92,8 @@ impl Connection {
             return self.fail(Error::TooManyForgedRecords);
         }
         let Phase::Handshaking(phase) = &mut self.phase else { return };
-        let mismatch = phase.handshake.on_undecryptable().filter(|_| header.content_type == ContentType::HANDSHAKE);
+        let may_be_handshake = matches!(header.content_type, ContentType::HANDSHAKE | ContentType::TLS12_CID);
+        let mismatch = phase.handshake.on_undecryptable().filter(|_| may_be_handshake);
         match mismatch {
             Some(PskMismatch::Wait) => {
                 phase.deadline = phase.deadline.min(now + Handshaking::MISMATCH_PATIENCE);
@@ -70,7 +106,8 @@ impl Connection {
 
     #[inline]
     fn on_opened<'d>(&mut self, now: Instant, opened: Opened<'d>) -> Option<&'d mut [u8]> {
-        let Opened { epoch, content_type, payload } = opened;
+        let Opened { epoch, content_type, payload, is_newest } = opened;
+        self.is_newest |= is_newest;
         match content_type {
             ContentType::APPLICATION_DATA => return self.on_application_data(epoch, payload),
             ContentType::HANDSHAKE => self.on_handshake_record(now, epoch, payload),
@@ -153,9 +190,15 @@ impl Connection {
         let records = exchange.records;
         self.outbound.limit_plaintext(records.in_the_clear);
         if let Some(key) = write_key {
-            self.outbound.install(key.sealer, key.blocks_allowed, records.sent);
+            let cid = exchange.connection_ids.as_ref().map(|ids| &ids.remote).filter(|cid| !cid.is_empty());
+            let wrapping = cid.map(|cid| Box::new(Wrapping { cid: cid.clone(), padding: exchange.padding.clone() }));
+            self.outbound.install(key.sealer, key.blocks_allowed, records.sent, wrapping);
         }
-        let held = read_key.map(|key| self.inbound.install(key.opener, key.failures_allowed, records.received));
+        let held = read_key.map(|key| {
+            let limits = ReadLimits { content: records.received, inner: records.received_inner };
+            let cid = exchange.connection_ids.as_ref().map(|ids| ids.local.clone());
+            self.inbound.install(key.opener, key.failures_allowed, limits, cid)
+        });
         match outcome {
             Ok(Advance::Nothing) => return false,
             Ok(Advance::Used) => {}
@@ -173,18 +216,19 @@ impl Connection {
                 return false;
             }
         }
-        for mut held in held.unwrap_or_default() {
-            let _ = self.on_record(now, held.header, &mut held.body);
+        for record in held.unwrap_or_default() {
+            self.on_held_record(now, record);
         }
         true
     }
 
     fn establish(&mut self, now: Instant, completed: Completed) {
-        let Phase::Handshaking(phase) = core::mem::replace(&mut self.phase, Phase::Over) else { return };
+        let Phase::Handshaking(mut phase) = core::mem::replace(&mut self.phase, Phase::Over) else { return };
         self.inbound.close_plaintext();
         self.stats.handshake_time = Some(now - phase.began);
         let asked_by = phase.handshake.last_used_seq();
-        let Completed { info, exporter, sends_last, resumption } = completed;
+        let Completed { mut info, exporter, sends_last, resumption } = completed;
+        info.connection_ids = phase.handshake.exchange.connection_ids.take();
         let linger = sends_last.then(|| {
             Box::new(Linger {
                 flight: phase.handshake.exchange.flight,
@@ -262,7 +306,14 @@ impl<'d> Iterator for Received<'_, 'd> {
 impl<'d> Received<'_, 'd> {
     fn next_in_rest(&mut self) -> Option<&'d mut [u8]> {
         while !self.rest.is_empty() {
-            let Ok((header, body, rest)) = split_record_mut(core::mem::take(&mut self.rest)) else {
+            let rest = core::mem::take(&mut self.rest);
+            if rest.first() == Some(&ContentType::TLS12_CID.0) {
+                match self.next_with_cid(rest) {
+                    None => continue,
+                    payload => return payload,
+                }
+            }
+            let Ok((header, body, rest)) = split_record_mut(rest) else {
                 self.connection.stats.count_discard(Discard::Truncated);
                 return None;
             };
@@ -272,6 +323,23 @@ impl<'d> Received<'_, 'd> {
             }
         }
         None
+    }
+
+    /// Takes a record with a connection ID, as long as ours is.
+    #[inline(never)]
+    fn next_with_cid(&mut self, datagram: &'d mut [u8]) -> Option<&'d mut [u8]> {
+        let Some(cid_len) = self.connection.inbound.cid_len() else {
+            let is_over = self.connection.is_over();
+            let cause = if is_over { Discard::Closed } else { Discard::WrongConnectionId };
+            self.connection.stats.count_discard(cause);
+            return None;
+        };
+        let Ok((header, cid, body, rest)) = split_cid_record_mut(datagram, cid_len) else {
+            self.connection.stats.count_discard(Discard::Truncated);
+            return None;
+        };
+        self.rest = rest;
+        self.connection.on_cid_record(self.now, header, cid, body)
     }
 }
 

@@ -23,9 +23,9 @@ impl Connection {
     /// [`SendError::CryptoFailed`] costs a record number; the others change nothing.
     #[inline]
     pub fn send(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), SendError> {
-        self.check_can_send(payload.len())?;
+        let room = self.check_can_send(payload.len())?;
         let start = out.len();
-        let written = self.outbound.write(Epoch::ONE, ContentType::APPLICATION_DATA, &[payload], out);
+        let written = self.outbound.write(Epoch::ONE, ContentType::APPLICATION_DATA, &[payload], room, out);
         self.sent_application_data(written, out.len() - start)
     }
 
@@ -37,8 +37,8 @@ impl Connection {
     /// As [`send`](Self::send), and [`SendError::BufferTooSmall`].
     #[inline]
     pub fn seal_in_place(&mut self, buffer: &mut [u8], payload_len: usize) -> Result<Range<usize>, SendError> {
-        self.check_can_send(payload_len)?;
-        let sealed = self.outbound.seal_in_place(ContentType::APPLICATION_DATA, buffer, payload_len);
+        let room = self.check_can_send(payload_len)?;
+        let sealed = self.outbound.seal_in_place(ContentType::APPLICATION_DATA, buffer, payload_len, room);
         let len = sealed.as_ref().map_or(0, Range::len);
         self.sent_application_data(sealed.as_ref().map(|_| ()).map_err(|fault| *fault), len)?;
         Ok(0..len)
@@ -50,10 +50,11 @@ impl Connection {
         self.outbound.headroom()
     }
 
-    /// Bytes of room that [`seal_in_place`](Self::seal_in_place) needs behind a payload.
+    /// Bytes of room that [`seal_in_place`](Self::seal_in_place) needs behind a payload, with the most padding that it may
+    /// get.
     #[must_use]
     pub fn tailroom(&self) -> usize {
-        self.outbound.overhead(Epoch::ONE).saturating_sub(self.outbound.headroom())
+        self.outbound.tailroom(self.max_payload())
     }
 
     /// The longest payload that [`send`](Self::send) takes: what fits in one datagram of the present MTU with the
@@ -62,19 +63,21 @@ impl Connection {
     #[must_use]
     pub fn max_payload(&self) -> usize {
         match self.phase {
-            Phase::Established(_) => self.outbound.room(Epoch::ONE, self.mtu.get(), 0),
+            Phase::Established(_) => self.outbound.room(Epoch::ONE, self.mtu.get(&self.outbound), 0),
             _ => 0,
         }
     }
 
-    fn check_can_send(&self, payload_len: usize) -> Result<(), SendError> {
+    /// Returns the longest payload that could be sent.
+    #[inline]
+    fn check_can_send(&self, payload_len: usize) -> Result<usize, SendError> {
         match self.phase {
             Phase::Established(_) => {}
             Phase::Handshaking(_) => return Err(SendError::NotConnected),
             Phase::Closed(_) | Phase::Over => return Err(SendError::Closed),
         }
         let max = self.max_payload();
-        if payload_len > max { Err(SendError::TooLong { max }) } else { Ok(()) }
+        if payload_len > max { Err(SendError::TooLong { max }) } else { Ok(max) }
     }
 
     fn sent_application_data(&mut self, written: Result<(), SealFault>, len: usize) -> Result<(), SendError> {
@@ -128,18 +131,19 @@ impl Connection {
 
     /// Fills one datagram with what is next of the flight under way.
     fn write_flight(&mut self, now: Instant, out: &mut Vec<u8>) -> Result<(), SealFault> {
+        let mtu = self.mtu.get(&self.outbound);
         match &mut self.phase {
             Phase::Handshaking(phase) => {
                 let exchange = &mut phase.handshake.exchange;
                 if !exchange.retransmit.is_sending() {
                     return Ok(());
                 }
-                write_pieces(&mut exchange.flight, &mut self.outbound, self.mtu.get(), out)?;
+                write_pieces(&mut exchange.flight, &mut self.outbound, mtu, out)?;
                 exchange.on_transmit(now);
                 Ok(())
             }
             Phase::Established(established) => match &mut established.linger {
-                Some(linger) => write_pieces(&mut linger.flight, &mut self.outbound, self.mtu.get(), out),
+                Some(linger) => write_pieces(&mut linger.flight, &mut self.outbound, mtu, out),
                 None => Ok(()),
             },
             Phase::Closed(_) | Phase::Over => Ok(()),
@@ -160,15 +164,19 @@ impl Connection {
         // What an earlier alert took along must leave all the same.
         let mut datagram = self.alert.take().map_or_else(Vec::new, QueuedAlert::into_flight);
         // The last flight goes first if it has not left: without it the peer has no use for the alert. The two together
-        // are shorter than the smallest MTU.
+        // are shorter than the smallest MTU, if padding leaves room for both.
+        let mtu = self.mtu.get(&self.outbound);
+        let bytes = alert.to_bytes();
+        let beside_alert = mtu.saturating_sub(self.outbound.overhead(epoch) + bytes.len());
         if let Phase::Established(established) = &mut self.phase {
             if let Some(linger) = &mut established.linger {
-                let _ = write_pieces(&mut linger.flight, &mut self.outbound, self.mtu.get(), &mut datagram);
+                let _ = write_pieces(&mut linger.flight, &mut self.outbound, beside_alert, &mut datagram);
             }
         }
         // Where even an alert cannot be sealed, silence is all that is left.
         let flight_len = datagram.len();
-        if self.outbound.write(epoch, ContentType::ALERT, &[&alert.to_bytes()], &mut datagram).is_ok() {
+        let room = self.outbound.room(epoch, mtu, flight_len);
+        if self.outbound.write(epoch, ContentType::ALERT, &[&bytes], room, &mut datagram).is_ok() {
             self.alert = Some(QueuedAlert { datagram: datagram.into_boxed_slice(), flight_len });
         }
     }
@@ -197,14 +205,14 @@ impl QueuedAlert {
 fn write_pieces(flight: &mut Flight, outbound: &mut Outbound, mtu: usize, out: &mut Vec<u8>) -> Result<(), SealFault> {
     let start = out.len();
     while let Some(epoch) = flight.next_epoch() {
-        let room = |used| outbound.room(epoch, mtu, used);
-        let Some(piece) = flight.next_piece(room(out.len() - start), room(0)) else { break };
+        let room = outbound.room(epoch, mtu, out.len() - start);
+        let Some(piece) = flight.next_piece(room, outbound.room(epoch, mtu, 0)) else { break };
         match piece {
             Piece::Fragment { header, body } => {
-                outbound.write(epoch, ContentType::HANDSHAKE, &[&header, body], out)?;
+                outbound.write(epoch, ContentType::HANDSHAKE, &[&header, body], room, out)?;
             }
             Piece::ChangeCipherSpec => {
-                outbound.write(epoch, ContentType::CHANGE_CIPHER_SPEC, &[&[ChangeCipherSpec::BYTE]], out)?;
+                outbound.write(epoch, ContentType::CHANGE_CIPHER_SPEC, &[&[ChangeCipherSpec::BYTE]], room, out)?;
             }
         }
     }
@@ -230,8 +238,9 @@ impl Mtu {
         Self { effective, largest_sent: 0 }
     }
 
-    fn get(&self) -> usize {
-        usize::from(self.effective)
+    #[inline]
+    fn get(&self, outbound: &Outbound) -> usize {
+        usize::from(self.effective).max(outbound.least_mtu())
     }
 
     fn on_transmit(&mut self, len: usize) {

@@ -5,6 +5,7 @@
 //!   record body, Implicit                        | ciphertext | tag |     nonce = iv(12) xor (0(4) || epoch || number)
 //!
 //!   additional data         epoch(2) number(6) type(1) version(2) plaintext length(2)
+//!   with a connection ID    0xff(8) 25(1) ID length(1) 25(1) version(2) epoch(2) number(6) ID plaintext length(2)
 //! ```
 //!
 //! Everything here works in the caller's buffer: no copy of a record, no allocation.
@@ -16,6 +17,8 @@ use zeroize::Zeroizing;
 
 use super::CryptoError;
 use super::suite::{CipherSuite, NonceConstruction};
+use crate::wire::connection_id::ConnectionId;
+use crate::wire::enums::ContentType;
 use crate::wire::record::RecordHeader;
 
 /// An algorithm for authenticated encryption with a nonce of twelve bytes.
@@ -101,6 +104,26 @@ impl RecordSealer {
     /// If `record_body` has no room for [`overhead`](Self::overhead) or holds more than a record can.
     #[inline]
     pub fn seal(&self, header: &RecordHeader, record_body: &mut [u8]) -> Result<(), CryptoError> {
+        self.seal_with(header, record_body, |plaintext_len| additional_data(header, plaintext_len))
+    }
+
+    /// Like [`seal`](Self::seal), for a record with a connection ID (RFC 9146 section 5.3): the plaintext is what the
+    /// record carries, its content type and the padding.
+    ///
+    /// # Errors
+    ///
+    /// As [`seal`](Self::seal), and if `cid` is longer than an ID can be.
+    pub fn seal_with_cid(&self, header: &RecordHeader, cid: &[u8], record_body: &mut [u8]) -> Result<(), CryptoError> {
+        self.seal_with(header, record_body, |plaintext_len| CidAdditionalData::new(header, cid, plaintext_len))
+    }
+
+    #[inline]
+    fn seal_with<T: AsRef<[u8]>>(
+        &self,
+        header: &RecordHeader,
+        record_body: &mut [u8],
+        additional_data: impl FnOnce(usize) -> Result<T, CryptoError>,
+    ) -> Result<(), CryptoError> {
         let sequence = header.sequence();
         let (nonce, rest) = match self.0.construction {
             NonceConstruction::Explicit => {
@@ -111,9 +134,9 @@ impl RecordSealer {
             NonceConstruction::Implicit => (self.0.implicit_nonce(sequence), record_body),
         };
         let plaintext_len = rest.len().checked_sub(self.0.tag_len()).ok_or(CryptoError)?;
-        let aad = additional_data(header, plaintext_len)?;
+        let aad = additional_data(plaintext_len)?;
         let (plaintext, tag) = rest.split_at_mut_checked(plaintext_len).ok_or(CryptoError)?;
-        self.0.key.seal(&nonce, &aad, plaintext, tag)
+        self.0.key.seal(&nonce, aad.as_ref(), plaintext, tag)
     }
 }
 
@@ -154,6 +177,31 @@ impl RecordOpener {
     /// sealed under this header. No plaintext is then readable in `record_body`.
     #[inline]
     pub fn open<'a>(&self, header: &RecordHeader, record_body: &'a mut [u8]) -> Result<&'a mut [u8], CryptoError> {
+        self.open_with(header, record_body, |plaintext_len| additional_data(header, plaintext_len))
+    }
+
+    /// Like [`open`](Self::open), for a record with a connection ID (RFC 9146 section 5.3): the plaintext is what the
+    /// record carries, its content type and the padding.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open), and if `cid` is longer than an ID can be.
+    pub fn open_with_cid<'a>(
+        &self,
+        header: &RecordHeader,
+        cid: &[u8],
+        record_body: &'a mut [u8],
+    ) -> Result<&'a mut [u8], CryptoError> {
+        self.open_with(header, record_body, |plaintext_len| CidAdditionalData::new(header, cid, plaintext_len))
+    }
+
+    #[inline]
+    fn open_with<'a, T: AsRef<[u8]>>(
+        &self,
+        header: &RecordHeader,
+        record_body: &'a mut [u8],
+        additional_data: impl FnOnce(usize) -> Result<T, CryptoError>,
+    ) -> Result<&'a mut [u8], CryptoError> {
         let sequence = header.sequence();
         let (nonce, rest) = match self.0.construction {
             NonceConstruction::Explicit => {
@@ -163,8 +211,8 @@ impl RecordOpener {
             NonceConstruction::Implicit => (self.0.implicit_nonce(sequence), record_body),
         };
         let plaintext_len = rest.len().checked_sub(self.0.tag_len()).ok_or(CryptoError)?;
-        let aad = additional_data(header, plaintext_len)?;
-        let opened = self.0.key.open(&nonce, &aad, rest)?;
+        let aad = additional_data(plaintext_len)?;
+        let opened = self.0.key.open(&nonce, aad.as_ref(), rest)?;
         rest.get_mut(..opened).ok_or(CryptoError)
     }
 }
@@ -182,6 +230,41 @@ fn additional_data(header: &RecordHeader, plaintext_len: usize) -> Result<[u8; 1
     let [v0, v1] = header.version.0.to_be_bytes();
     let [l0, l1] = u16::try_from(plaintext_len).map_err(|_| CryptoError)?.to_be_bytes();
     Ok([s0, s1, s2, s3, s4, s5, s6, s7, header.content_type.0, v0, v1, l0, l1])
+}
+
+/// The additional data of a record with a connection ID (RFC 9146 section 5.3). It begins with what is no epoch and number
+/// in use, and so is never that of a record without.
+struct CidAdditionalData {
+    bytes: [u8; Self::LEN_MAX],
+    len: usize,
+}
+
+impl CidAdditionalData {
+    /// What stands in front of the ID.
+    const HEAD_LEN: usize = 21;
+    const LEN_MAX: usize = Self::HEAD_LEN + ConnectionId::MAX_LEN + 2;
+
+    fn new(header: &RecordHeader, cid: &[u8], plaintext_len: usize) -> Result<Self, CryptoError> {
+        const TYPE: u8 = ContentType::TLS12_CID.0;
+        let cid_len = u8::try_from(cid.len()).map_err(|_| CryptoError)?;
+        let [s0, s1, s2, s3, s4, s5, s6, s7] = header.sequence();
+        let [v0, v1] = header.version.0.to_be_bytes();
+        let mut bytes = [0xff; Self::LEN_MAX];
+        let (head, rest) = bytes.split_first_chunk_mut::<{ Self::HEAD_LEN }>().ok_or(CryptoError)?;
+        let [_, _, _, _, _, _, _, _, behind_placeholder @ ..] = head;
+        *behind_placeholder = [TYPE, cid_len, TYPE, v0, v1, s0, s1, s2, s3, s4, s5, s6, s7];
+        let (cid_room, rest) = rest.split_at_mut_checked(cid.len()).ok_or(CryptoError)?;
+        cid_room.copy_from_slice(cid);
+        let length_room = rest.first_chunk_mut().ok_or(CryptoError)?;
+        *length_room = u16::try_from(plaintext_len).map_err(|_| CryptoError)?.to_be_bytes();
+        Ok(Self { bytes, len: Self::HEAD_LEN + cid.len() + 2 })
+    }
+}
+
+impl AsRef<[u8]> for CidAdditionalData {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
 }
 
 /// One direction's key and the secret part of its nonces.
@@ -326,6 +409,78 @@ mod tests {
                     body[at] ^= 0x10;
                     assert_eq!(opener.open(&HEADER, &mut body), Err(CryptoError), "{id} byte {at}");
                 }
+            }
+        }
+    }
+
+    /// What Python's `cryptography` (OpenSSL) makes of the same keys, [`PLAINTEXT`] with a content type of 23 and two zeros
+    /// behind it, and the connection ID c1 c2 c3, nonce and additional data written out by hand.
+    const CID_RECORDS: [(CipherSuiteId, &str); 3] = [
+        (
+            CipherSuiteId::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+            "00010000000000056289f3aebef8ad53d389182908c26e05864911e9ea372f67e88252cc145b620f80797aa4f9fe",
+        ),
+        (
+            CipherSuiteId::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+            "00010000000000052fa4d2342701a57d0709581cd11320da2b401733f5ddc10d7fa10435d780b1bdb0bed8dbb14f",
+        ),
+        (
+            CipherSuiteId::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+            "1158f7a10077c4feccf85a0ef0517dc952185188ca4e5af1fea47b37c0fa9c556905109a8c89",
+        ),
+    ];
+    const CID: &[u8] = &[0xc1, 0xc2, 0xc3];
+
+    #[test]
+    fn records_with_a_connection_id_are_those_of_an_independent_implementation() {
+        let inner = [PLAINTEXT, &[23, 0, 0]].concat();
+        for provider in providers() {
+            for (id, expected) in CID_RECORDS {
+                let (sealer, opener) = pair(provider.cipher_suite(id).unwrap());
+                let mut body = with_room(&sealer, &inner);
+                sealer.seal_with_cid(&HEADER, CID, &mut body).unwrap();
+                assert_eq!(body, unhex(expected), "{id}");
+                assert_eq!(opener.open_with_cid(&HEADER, CID, &mut body).unwrap(), inner);
+            }
+        }
+    }
+
+    #[test]
+    fn the_connection_id_and_its_length_are_covered_and_with_it_the_header() {
+        let headers = [
+            RecordHeader { version: ProtocolVersion::DTLS_1_0, ..HEADER },
+            RecordHeader { epoch: Epoch(2), ..HEADER },
+            RecordHeader { number: RecordNumber::ZERO, ..HEADER },
+        ];
+        let cids: [&[u8]; 5] = [&[], &[0xc1], &[0xc1, 0xc2, 0xc2], &[0xc1, 0xc2, 0xc3, 0], &[0; 256]];
+        for provider in providers() {
+            for (id, sealed) in CID_RECORDS {
+                let (_, opener) = pair(provider.cipher_suite(id).unwrap());
+                for header in headers {
+                    assert_eq!(opener.open_with_cid(&header, CID, &mut unhex(sealed)), Err(CryptoError), "{header:?}");
+                }
+                for cid in cids {
+                    assert_eq!(opener.open_with_cid(&HEADER, cid, &mut unhex(sealed)), Err(CryptoError), "{cid:?}");
+                }
+                assert_eq!(opener.open(&HEADER, &mut unhex(sealed)), Err(CryptoError), "without an ID");
+            }
+            for (id, sealed) in RECORDS {
+                let (_, opener) = pair(provider.cipher_suite(id).unwrap());
+                assert_eq!(opener.open_with_cid(&HEADER, &[], &mut unhex(sealed)), Err(CryptoError), "{id}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_longest_connection_id_is_sealed_and_opened() {
+        for provider in providers() {
+            for suite in &provider.cipher_suites {
+                let (sealer, opener) = pair(suite);
+                let mut body = with_room(&sealer, PLAINTEXT);
+                sealer.seal_with_cid(&HEADER, &[7; 255], &mut body).unwrap();
+                assert_eq!(opener.open_with_cid(&HEADER, &[7; 255], &mut body.clone()).unwrap(), PLAINTEXT);
+                assert_eq!(opener.open_with_cid(&HEADER, &[7; 254], &mut body), Err(CryptoError));
+                assert_eq!(sealer.seal_with_cid(&HEADER, &[7; 256], &mut body), Err(CryptoError));
             }
         }
     }

@@ -44,6 +44,7 @@ use crate::error::Error;
 use crate::event::{Role, SessionInfo};
 use crate::resumption::{Offered, ResumptionState};
 use crate::wire::certificate::CertificateStatus;
+use crate::wire::connection_id::ConnectionId;
 use crate::wire::enums::{
     CompressionMethod, EcPointFormat, HandshakeType, NamedGroup, ProtocolVersion, SignatureScheme,
 };
@@ -203,6 +204,7 @@ pub(super) struct Offer {
     server_name: Option<ServerName<'static>>,
     random: Random,
     resume: Option<Box<Offered>>,
+    connection_id: Option<ConnectionId>,
 }
 
 /// Begins a handshake: sends the first ClientHello.
@@ -222,7 +224,7 @@ pub(crate) fn start(
         Some(state) => Offered::of(state, &config, server_name.as_ref())?.map(Box::new),
         None => None,
     };
-    let offer = Offer { config, server_name, random, resume };
+    let offer = Offer { config, server_name, random, resume, connection_id: x.own_cid.clone() };
     offer.send_flight_1_or_3(&[], x).map_err(|_| ConfigError::CryptoFailed)?;
     let first = SentHello { seq: MessageSeq::ZERO, cookie: None };
     Ok(AwaitServerHello { offer, sent: alloc::vec![first], cookies_followed: 0 }.into())
@@ -265,6 +267,7 @@ impl Offer {
                     .config
                     .resumable
                     .then(|| self.resume.as_ref().map_or(&[][..], |offered| &offered.ticket)),
+                connection_id: self.connection_id.as_ref().map(ConnectionId::as_bytes),
                 renegotiation_info: Some(&[]),
             },
         }
@@ -354,6 +357,9 @@ impl AwaitServerHello {
         x.transcript.add(&message.bytes);
         x.transcript.start_hash(choice.suite.hash);
         x.records = choice.records;
+        let (settings, remote) = (&offer.config.settings, hello.extensions.connection_id);
+        x.connection_ids = negotiate::connection_ids(settings, offer.connection_id.as_ref(), remote);
+        x.padding = settings.padding.clone();
         let randoms = Randoms { client: offer.random, server: hello.random };
         let session_id = hello.session_id.to_vec();
         let expects_ticket = hello.extensions.session_ticket;
@@ -413,6 +419,7 @@ impl Session {
             server_name: self.offer.host_name().map(|name| name.as_bytes().to_vec()),
             peer_certificates: Vec::new(),
             peer_raw_public_key: None,
+            connection_ids: None,
         }
     }
 }

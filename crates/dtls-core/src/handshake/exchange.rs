@@ -1,16 +1,20 @@
 //! What every state of a handshake works with: the transcript, the flight that is being sent, and the keys it makes.
 
+use alloc::boxed::Box;
 use core::time::Duration;
 
 use super::flight::Flight;
 use super::negotiate::RecordLimits;
 use super::retransmit::{Expect, Retransmit};
 use super::transcript::Transcript;
+use crate::config::Padding;
 use crate::crypto::aead::{RecordOpener, RecordSealer};
 use crate::crypto::hash::Digest;
 use crate::error::Error;
+use crate::event::ConnectionIds;
 use crate::time::Instant;
 use crate::wire::codec::Encode;
+use crate::wire::connection_id::ConnectionId;
 use crate::wire::enums::HandshakeType;
 use crate::wire::fragment::{FragmentHeader, MessageSeq};
 use crate::wire::record::Epoch;
@@ -22,6 +26,12 @@ pub(crate) struct Exchange {
     pub(crate) flight: Flight,
     pub(crate) retransmit: Retransmit,
     pub(crate) records: RecordLimits,
+    /// The connection ID that we want to receive; `None` if there is nothing to negotiate.
+    pub(crate) own_cid: Option<ConnectionId>,
+    /// The connection IDs of both directions, once both hellos have agreed on them.
+    pub(crate) connection_ids: Option<Box<ConnectionIds>>,
+    /// How records with the peer's connection ID are padded.
+    pub(crate) padding: Padding,
     /// The key that epoch 1 is written with, on its way to the record layer.
     pub(crate) write_key: Option<WriteKey>,
     /// The key that epoch 1 is read with, on its way to the record layer.
@@ -41,6 +51,9 @@ impl Exchange {
             flight: Flight::default(),
             retransmit: Retransmit::new(first_timeout, longest_timeout),
             records: RecordLimits::NONE,
+            own_cid: None,
+            connection_ids: None,
+            padding: Padding::None,
             write_key: None,
             read_key: None,
             next_seq: Some(first_seq),

@@ -3,6 +3,7 @@
 //! Pure functions. Each picks by our own preference among what the peer offers; peers are known that list the weakest
 //! first.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::credentials::{self, CertificateTypes};
@@ -11,8 +12,9 @@ use crate::crypto::sign::Identity;
 use crate::crypto::suite::{CipherSuite, SuiteAuthentication};
 use crate::crypto::x509::SubjectPublicKey;
 use crate::error::Error;
-use crate::event::NegotiatedSrtp;
+use crate::event::{ConnectionIds, NegotiatedSrtp};
 use crate::wire::certificate::CertificateRequest;
+use crate::wire::connection_id::ConnectionId;
 use crate::wire::enums::{
     CertificateType, CipherSuiteId, ClientCertificateType, CompressionMethod, EcPointFormat, ExtensionType,
     MaxFragmentLength, NamedGroup, ProtocolVersion, SignatureScheme,
@@ -36,6 +38,7 @@ pub(crate) struct ServerChoice {
     pub(crate) alpn: Option<Vec<u8>>,
     pub(crate) srtp: Option<NegotiatedSrtp>,
     pub(crate) records: RecordLimits,
+    pub(crate) connection_ids: Option<Box<ConnectionIds>>,
     /// Whether the client can be answered with renegotiation_info.
     pub(crate) knows_renegotiation_info: bool,
     /// Whether the name that the client asks for has guided the choice, which the answer then says (RFC 6066 section 3).
@@ -117,6 +120,7 @@ fn choose_terms(
         alpn: choose_protocol(settings, extensions)?,
         srtp: extensions.use_srtp.as_ref().and_then(|offer| choose_srtp(settings, offer)),
         records: RecordLimits::of_server(settings, extensions),
+        connection_ids: None,
         knows_renegotiation_info: extensions.renegotiation_info.is_some()
             || hello.cipher_suites.contains(&CipherSuiteId::TLS_EMPTY_RENEGOTIATION_INFO_SCSV),
         by_name: false,
@@ -219,22 +223,31 @@ pub(crate) struct RecordLimits {
     pub(crate) sent: u16,
     /// In protected records that we take.
     pub(crate) received: u16,
+    /// The same with content type and padding, where they are inside the protection (RFC 9146 section 4).
+    pub(crate) received_inner: u16,
     /// In records that we send in the clear. Only max_fragment_length speaks of those.
     pub(crate) in_the_clear: u16,
 }
 
 impl RecordLimits {
     const LARGEST: u16 = MAX_PLAINTEXT_U16;
-    pub(crate) const NONE: Self = Self { sent: Self::LARGEST, received: Self::LARGEST, in_the_clear: Self::LARGEST };
+    pub(crate) const NONE: Self = Self {
+        sent: Self::LARGEST,
+        received: Self::LARGEST,
+        received_inner: Self::LARGEST,
+        in_the_clear: Self::LARGEST,
+    };
 
     fn by_size(ours: u16, theirs: u16) -> Self {
         // RFC 8449 section 4: a peer may say more than this version allows.
-        Self { sent: theirs.min(Self::LARGEST), received: ours, ..Self::NONE }
+        Self { sent: theirs.min(Self::LARGEST), received: ours, received_inner: ours, ..Self::NONE }
     }
 
     fn by_fragment_length(length: MaxFragmentLength) -> Self {
         let bytes = length.bytes().unwrap_or(Self::LARGEST);
-        Self { sent: bytes, received: bytes, in_the_clear: bytes }
+        // RFC 6066 section 4 speaks of content alone, and nobody says whether a content type inside counts: the longest
+        // content is taken, and a byte less sent.
+        Self { sent: bytes, received: bytes, received_inner: Self::LARGEST, in_the_clear: bytes }
     }
 
     /// A limit holds for peers that know of it; others may send what the version allows (RFC 8449 section 4). Section 5: who
@@ -260,6 +273,19 @@ impl RecordLimits {
             (None, None) => Ok(Self::NONE),
         }
     }
+}
+
+// --- what records are recognised by ---
+
+/// The connection IDs of both directions, if both ends know of them: `local` is what we want to receive, `remote` what the
+/// peer's hello says (RFC 9146 section 3).
+pub(crate) fn connection_ids(
+    settings: &Settings,
+    local: Option<&ConnectionId>,
+    remote: Option<&[u8]>,
+) -> Option<Box<ConnectionIds>> {
+    let (local, remote) = local.filter(|_| settings.connection_id.is_on()).zip(remote)?;
+    Some(Box::new(ConnectionIds { local: local.clone(), remote: ConnectionId::new(remote)? }))
 }
 
 // --- the client checks what was chosen ---
@@ -354,6 +380,7 @@ fn first_unoffered(hello: &ServerHello<'_>, config: &ClientConfig, server_name_s
         ),
         (ExtensionType::STATUS_REQUEST, extensions.status_request && !config.wants_ocsp_response()),
         (ExtensionType::SESSION_TICKET, extensions.session_ticket && !config.resumable),
+        (ExtensionType::CONNECTION_ID, extensions.connection_id.is_some() && !settings.connection_id.is_on()),
     ];
     let modelled = answered.into_iter().find_map(|(extension, unoffered)| unoffered.then_some(extension));
     modelled.or(extensions.unmodelled)

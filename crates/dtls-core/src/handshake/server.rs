@@ -43,7 +43,7 @@ use crate::crypto::verify::{
 };
 use crate::decision::{Answer, Question};
 use crate::error::{CertificateError, Error};
-use crate::event::{Role, SessionInfo};
+use crate::event::{ConnectionIds, Role, SessionInfo};
 use crate::wire::certificate::{CertificateRequest, CertificateStatus, CertificateVerify};
 use crate::wire::codec::Decode as _;
 use crate::wire::enums::{
@@ -250,7 +250,8 @@ fn serve(selected: Selected, hello: &ClientHello<'_>, message: &Message, x: &mut
     if let Some(resumable) = resumed::find(hello, &config) {
         return resumed::resume(config, resumable, hello, message, x);
     }
-    let choice = ServerChoice { by_name, ..negotiate::choose(hello, &config)? };
+    let connection_ids = agree_on_ids(hello, &config, x);
+    let choice = ServerChoice { by_name, connection_ids, ..negotiate::choose(hello, &config)? };
     let mut server = Random([0; 32]);
     config.provider.random.fill(&mut server.0).map_err(|_| Error::CryptoFailed)?;
     let randoms = Randoms { client: hello.random, server };
@@ -265,6 +266,14 @@ fn serve(selected: Selected, hello: &ClientHello<'_>, message: &Message, x: &mut
         x.transcript.drop_messages();
     }
     begin_flight_4(config, choice, hello, randoms, x)
+}
+
+/// RFC 9146 section 3: afresh in every handshake, also where a session is resumed.
+fn agree_on_ids(hello: &ClientHello<'_>, config: &ServerConfig, x: &mut Exchange) -> Option<Box<ConnectionIds>> {
+    let remote = hello.extensions.connection_id;
+    x.connection_ids = negotiate::connection_ids(&config.settings, x.own_cid.as_ref(), remote);
+    x.padding = config.settings.padding.clone();
+    x.connection_ids.clone()
 }
 
 // --- flight 4 ---
@@ -298,6 +307,7 @@ fn begin_flight_4(
         server_name: hello.extensions.server_name.map(<[u8]>::to_vec),
         peer_certificates: Vec::new(),
         peer_raw_public_key: None,
+        connection_ids: None,
     };
     let client_certificate_type = choice.client_certificate_type;
     let suite = choice.suite;
@@ -419,6 +429,7 @@ fn server_hello<'a>(
             extended_master_secret: choice.extended_master_secret,
             record_size_limit: limits_records.then_some(choice.records.received),
             session_ticket: matches!(leaves, Leaves::Ticket),
+            connection_id: choice.connection_ids.as_ref().map(|ids| ids.local.as_bytes()),
             renegotiation_info: choice.knows_renegotiation_info.then_some(&[]),
             unmodelled: None,
         },

@@ -10,7 +10,9 @@
 
 mod inbound;
 mod outbound;
+mod padding;
 mod replay;
 
-pub(crate) use inbound::{Inbound, Opened};
-pub(crate) use outbound::{Outbound, SealFault};
+pub(crate) use inbound::{HeldRecord, Inbound, Opened, ReadLimits};
+pub(crate) use outbound::{Outbound, SealFault, Wrapping};
+pub use padding::{ChoosePadding, Padding};

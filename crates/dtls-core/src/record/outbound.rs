@@ -1,11 +1,21 @@
 //! Records that leave: numbered, sealed in the caller's buffer, and stopped before a number or a key is used too
 //! often (RFC 6347 section 4.1, RFC 5288, RFC 7905).
+//!
+//! Where the peer has given us a connection ID, every record of epoch 1 carries it, and hides its content type (RFC 9146
+//! section 4):
+//!
+//! ```text
+//!   | header with ID | nonce room | content | content type(1) | zeros | tag room |
+//! ```
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
 
+use super::padding::Padding;
 use crate::crypto::aead::RecordSealer;
+use crate::wire::connection_id::ConnectionId;
 use crate::wire::enums::{ContentType, ProtocolVersion};
 use crate::wire::record::{Epoch, MAX_PLAINTEXT, MAX_PLAINTEXT_U16, RecordHeader, RecordNumber};
 
@@ -25,8 +35,14 @@ impl Outbound {
     }
 
     /// Takes the key of epoch 1, which may seal `blocks_allowed` blocks of 16 bytes.
-    pub(crate) fn install(&mut self, sealer: RecordSealer, blocks_allowed: u64, longest: u16) {
-        self.protected = Some(WriteEpoch { sealer, counter: Counter(0), blocks_allowed, longest });
+    pub(crate) fn install(
+        &mut self,
+        sealer: RecordSealer,
+        blocks_allowed: u64,
+        longest: u16,
+        wrapping: Option<Box<Wrapping>>,
+    ) {
+        self.protected = Some(WriteEpoch { sealer, counter: Counter(0), blocks_allowed, longest, wrapping });
     }
 
     /// The peer takes no more than this in a record in the clear (RFC 6066 section 4).
@@ -46,7 +62,7 @@ impl Outbound {
 
     fn overhead_and_longest(&self, epoch: Epoch) -> (usize, usize) {
         let (protection, longest) = match &self.protected {
-            Some(write_epoch) if epoch == Epoch::ONE => (write_epoch.sealer.overhead(), write_epoch.longest),
+            Some(write_epoch) if epoch == Epoch::ONE => write_epoch.overhead_and_longest(),
             _ => (0, self.longest_plaintext),
         };
         (RecordHeader::LEN + protection, usize::from(longest))
@@ -60,17 +76,43 @@ impl Outbound {
 
     /// How many bytes stand before the payload in a record of epoch 1: header and explicit nonce.
     pub(crate) fn headroom(&self) -> usize {
-        RecordHeader::LEN + self.protected.as_ref().map_or(0, |epoch| epoch.sealer.explicit_nonce_len())
+        RecordHeader::LEN
+            + self.cid_len()
+            + self.protected.as_ref().map_or(0, |epoch| epoch.sealer.explicit_nonce_len())
     }
 
-    /// Appends one record whose payload is the concatenation of `payload`. On an error nothing is appended; a number is
-    /// spent only if it is the provider that fails.
+    /// How many bytes may stand behind the payload in a record of epoch 1 that has room for `room` bytes of it.
+    pub(crate) fn tailroom(&self, room: usize) -> usize {
+        let wrapping = self.wrapping();
+        let zeros = wrapping.map_or(0, |wrapping| wrapping.padding.most_zeros(room));
+        self.overhead(Epoch::ONE).saturating_sub(self.headroom()) + zeros
+    }
+
+    fn wrapping(&self) -> Option<&Wrapping> {
+        self.protected.as_ref()?.wrapping.as_deref()
+    }
+
+    fn cid_len(&self) -> usize {
+        self.wrapping().map_or(0, |wrapping| wrapping.cid.len())
+    }
+
+    /// The smallest datagram in which the last messages of a handshake and an alert have room beside the peer's
+    /// connection ID, in both of their records.
+    pub(crate) fn least_mtu(&self) -> usize {
+        /// A ChangeCipherSpec, a Finished and an alert, with the longest protection there is, without IDs: 116 bytes.
+        const LAST_FLIGHT_AND_ALERT: usize = 128;
+        LAST_FLIGHT_AND_ALERT + 2 * self.cid_len()
+    }
+
+    /// Appends one record whose payload is the concatenation of `payload`, with padding if there is some, to at most
+    /// `room` bytes together. On an error nothing is appended; a number is spent only if it is the provider that fails.
     #[inline]
     pub(crate) fn write(
         &mut self,
         epoch: Epoch,
         content_type: ContentType,
         payload: &[&[u8]],
+        room: usize,
         out: &mut Vec<u8>,
     ) -> Result<(), SealFault> {
         let len: usize = payload.iter().map(|part| part.len()).sum();
@@ -81,6 +123,9 @@ impl Outbound {
             return self.write_plaintext(content_type, payload, len, out);
         }
         let write_epoch = self.protected.as_mut().ok_or(SealFault::NoKey)?;
+        if write_epoch.wrapping.is_some() {
+            return write_epoch.write_wrapped(content_type, payload, len, room, out);
+        }
         let start = out.len();
         let explicit_nonce = write_epoch.sealer.explicit_nonce_len();
         let tag = write_epoch.sealer.overhead() - explicit_nonce;
@@ -99,18 +144,23 @@ impl Outbound {
         sealed
     }
 
-    /// Seals a payload that already stands in `record` at [`Outbound::headroom`], with room for the tag behind it:
-    /// `record` becomes one whole record of epoch 1.
+    /// Seals a payload that already stands in `buffer` at [`Outbound::headroom`], with [`Outbound::tailroom`] behind it:
+    /// the range returned becomes one whole record of epoch 1. Payload and padding have at most `room` bytes together.
+    #[inline]
     pub(crate) fn seal_in_place(
         &mut self,
         content_type: ContentType,
         buffer: &mut [u8],
         payload_len: usize,
+        room: usize,
     ) -> Result<Range<usize>, SealFault> {
         if payload_len > MAX_PLAINTEXT {
             return Err(SealFault::TooLong);
         }
         let write_epoch = self.protected.as_mut().ok_or(SealFault::NoKey)?;
+        if write_epoch.wrapping.is_some() {
+            return write_epoch.wrap_in_place(content_type, buffer, payload_len, room);
+        }
         let record_len = RecordHeader::LEN + write_epoch.sealer.overhead() + payload_len;
         let record = buffer.get_mut(..record_len).ok_or(SealFault::BufferTooSmall)?;
         write_epoch.seal(content_type, record)?;
@@ -137,6 +187,14 @@ impl Outbound {
             out.extend_from_slice(part);
         }
         Ok(())
+    }
+
+    /// Has records of epoch 1 carry another connection ID, or none, for tests of what the peer does about it.
+    #[cfg(test)]
+    pub(crate) fn pretend_cid(&mut self, cid: Option<ConnectionId>) {
+        if let Some(write_epoch) = &mut self.protected {
+            write_epoch.wrapping = cid.map(|cid| Box::new(Wrapping { cid, padding: Padding::None }));
+        }
     }
 
     /// Moves the next number of epoch 1, for tests of what happens at the end of the numbers.
@@ -167,27 +225,134 @@ struct WriteEpoch {
     sealer: RecordSealer,
     counter: Counter,
     blocks_allowed: u64,
-    /// The longest payload that the peer takes.
+    /// The longest payload that the peer takes, its content type included where that is inside.
     longest: u16,
+    /// What the peer wants its records wrapped in.
+    wrapping: Option<Box<Wrapping>>,
+}
+
+/// The peer's connection ID, and what else its records get (RFC 9146 section 4).
+#[derive(Debug)]
+pub(crate) struct Wrapping {
+    /// Has at least one byte.
+    pub(crate) cid: ConnectionId,
+    pub(crate) padding: Padding,
 }
 
 impl WriteEpoch {
+    /// How many bytes a record takes beyond its payload and the 13 bytes of its header, and how long the payload may be.
+    fn overhead_and_longest(&self) -> (usize, u16) {
+        let overhead = self.sealer.overhead();
+        match &self.wrapping {
+            None => (overhead, self.longest),
+            // RFC 8449 section 4: all that is encrypted counts, so the content type does too.
+            Some(wrapping) => (wrapping.cid.len() + overhead + 1, self.longest.saturating_sub(1)),
+        }
+    }
+
     /// Seals `record`, which has room for header, explicit nonce and tag around its payload.
     #[inline]
     fn seal(&mut self, content_type: ContentType, record: &mut [u8]) -> Result<(), SealFault> {
         let (header_room, body) = record.split_at_mut_checked(RecordHeader::LEN).ok_or(SealFault::BufferTooSmall)?;
+        let header = self.next_header(content_type, body.len())?;
+        header_room.copy_from_slice(&header.to_bytes());
+        self.sealer.seal(&header, body).map_err(|_| SealFault::Crypto)
+    }
+
+    /// Spends a number and what the key may seal for a record with a body of `body_len` bytes.
+    #[inline]
+    fn next_header(&mut self, content_type: ContentType, body_len: usize) -> Result<RecordHeader, SealFault> {
         // One block more than the payload fills: the AEAD spends one on the tag.
-        let blocks = u64::try_from(body.len() / 16).map_err(|_| SealFault::TooLong)? + 1;
+        let blocks = u64::try_from(body_len / 16).map_err(|_| SealFault::TooLong)? + 1;
         let blocks_left = self.blocks_allowed.checked_sub(blocks).ok_or(SealFault::Exhausted)?;
-        let length = u16::try_from(body.len()).map_err(|_| SealFault::TooLong)?;
+        let length = u16::try_from(body_len).map_err(|_| SealFault::TooLong)?;
         // The number is spent before the key is used, so that no error path can use it twice.
         let number = self.counter.next()?;
         self.blocks_allowed = blocks_left;
         let (version, epoch) = (ProtocolVersion::DTLS_1_2, Epoch::ONE);
-        let header = RecordHeader { content_type, version, epoch, number, length };
-        header_room.copy_from_slice(&header.to_bytes());
-        self.sealer.seal(&header, body).map_err(|_| SealFault::Crypto)
+        Ok(RecordHeader { content_type, version, epoch, number, length })
     }
+
+    #[inline(never)]
+    fn write_wrapped(
+        &mut self,
+        content_type: ContentType,
+        payload: &[&[u8]],
+        len: usize,
+        room: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<(), SealFault> {
+        let layout = self.layout(content_type, len, room)?;
+        let start = out.len();
+        out.reserve(layout.record_len);
+        out.resize(start + layout.content.start, 0);
+        for part in payload {
+            out.extend_from_slice(part);
+        }
+        out.resize(start + layout.record_len, 0);
+        let sealed = self.wrap(content_type, &layout, out.get_mut(start..).ok_or(SealFault::Crypto)?);
+        if sealed.is_err() {
+            out.truncate(start);
+        }
+        sealed
+    }
+
+    #[inline(never)]
+    fn wrap_in_place(
+        &mut self,
+        content_type: ContentType,
+        buffer: &mut [u8],
+        payload_len: usize,
+        room: usize,
+    ) -> Result<Range<usize>, SealFault> {
+        let layout = self.layout(content_type, payload_len, room)?;
+        let record = buffer.get_mut(..layout.record_len).ok_or(SealFault::BufferTooSmall)?;
+        self.wrap(content_type, &layout, record)?;
+        Ok(0..layout.record_len)
+    }
+
+    fn layout(&self, content_type: ContentType, len: usize, room: usize) -> Result<Layout, SealFault> {
+        let wrapping = self.wrapping.as_ref().ok_or(SealFault::NoKey)?;
+        // RFC 9146 section 5: content, type and zeros are 2^14 bytes at most.
+        if len >= MAX_PLAINTEXT {
+            return Err(SealFault::TooLong);
+        }
+        let room = room.min(MAX_PLAINTEXT - 1).saturating_sub(len);
+        let zeros = wrapping.padding.zeros(content_type, len, room);
+        let body_at = RecordHeader::LEN + wrapping.cid.len();
+        let content_at = body_at + self.sealer.explicit_nonce_len();
+        let tag_at = content_at + len + 1 + zeros;
+        Ok(Layout {
+            body_at,
+            content: content_at..content_at + len,
+            tag_at,
+            record_len: tag_at + self.sealer.tag_len(),
+        })
+    }
+
+    /// Puts the header in front of the content in `record`, type and zeros behind it, and seals it.
+    fn wrap(&mut self, content_type: ContentType, layout: &Layout, record: &mut [u8]) -> Result<(), SealFault> {
+        let behind_content = record.get_mut(layout.content.end..layout.tag_at);
+        let (real_type, zeros) = behind_content.and_then(<[u8]>::split_first_mut).ok_or(SealFault::BufferTooSmall)?;
+        *real_type = content_type.0;
+        zeros.fill(0);
+        let (header_room, body) = record.split_at_mut_checked(layout.body_at).ok_or(SealFault::BufferTooSmall)?;
+        let header = self.next_header(ContentType::TLS12_CID, body.len())?;
+        let wrapping = self.wrapping.as_ref().ok_or(SealFault::NoKey)?;
+        let cid = wrapping.cid.as_bytes();
+        let (before_cid, length) = header.around_cid();
+        let parts = before_cid.iter().chain(cid).chain(&length);
+        header_room.iter_mut().zip(parts).for_each(|(to, from)| *to = *from);
+        self.sealer.seal_with_cid(&header, cid, body).map_err(|_| SealFault::Crypto)
+    }
+}
+
+/// Where the parts of a record with a connection ID stand.
+struct Layout {
+    body_at: usize,
+    content: Range<usize>,
+    tag_at: usize,
+    record_len: usize,
 }
 
 impl fmt::Debug for WriteEpoch {
@@ -218,20 +383,32 @@ const ROOM: [u8; 32] = [0; 32];
 mod tests {
     use super::*;
     use crate::crypto::testing;
+    use crate::wire::record::split_cid_record;
     use alloc::vec;
+    use core::num::NonZeroU16;
+    use ring::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+
+    const ROOM: usize = 20_000;
 
     fn outbound(blocks_allowed: u64) -> Outbound {
         let provider = testing::providers().swap_remove(0);
         let suite = provider.cipher_suites[0];
         let sealer = RecordSealer::new(&suite, &[7; 16], &[9; 4]).unwrap();
         let mut outbound = Outbound::new(RecordNumber::ZERO);
-        outbound.install(sealer, blocks_allowed, MAX_PLAINTEXT_U16);
+        outbound.install(sealer, blocks_allowed, MAX_PLAINTEXT_U16, None);
+        outbound
+    }
+
+    fn wrapping(cid: &[u8], padding: Padding) -> Outbound {
+        let mut outbound = outbound(u64::MAX);
+        let cid = ConnectionId::new(cid).unwrap();
+        outbound.protected.as_mut().unwrap().wrapping = Some(Box::new(Wrapping { cid, padding }));
         outbound
     }
 
     fn seal(outbound: &mut Outbound, payload: &[u8]) -> Result<Vec<u8>, SealFault> {
         let mut out = vec![0xee];
-        let sealed = outbound.write(Epoch::ONE, ContentType::APPLICATION_DATA, &[payload], &mut out);
+        let sealed = outbound.write(Epoch::ONE, ContentType::APPLICATION_DATA, &[payload], ROOM, &mut out);
         assert_eq!(out[0], 0xee);
         if sealed.is_err() {
             assert_eq!(out.len(), 1, "nothing is appended on an error");
@@ -267,7 +444,7 @@ mod tests {
         let mut buffer = vec![0; in_place.headroom()];
         buffer.extend_from_slice(b"payload");
         buffer.resize(buffer.len() + 16, 0);
-        let range = in_place.seal_in_place(ContentType::APPLICATION_DATA, &mut buffer, 7).unwrap();
+        let range = in_place.seal_in_place(ContentType::APPLICATION_DATA, &mut buffer, 7, ROOM).unwrap();
         assert_eq!(buffer[range], copied);
     }
 
@@ -275,11 +452,96 @@ mod tests {
     fn a_buffer_too_small_or_a_payload_too_long_uses_no_number() {
         let mut outbound = outbound(u64::MAX);
         for len in 0..outbound.overhead(Epoch::ONE) + 7 {
-            let sealed = outbound.seal_in_place(ContentType::APPLICATION_DATA, &mut vec![0; len], 7);
+            let sealed = outbound.seal_in_place(ContentType::APPLICATION_DATA, &mut vec![0; len], 7, ROOM);
             assert_eq!(sealed, Err(SealFault::BufferTooSmall));
         }
         assert_eq!(seal(&mut outbound, &[0; MAX_PLAINTEXT + 1]), Err(SealFault::TooLong));
         let first = seal(&mut outbound, &[0; MAX_PLAINTEXT]).unwrap();
         assert_eq!(first[5..11], [0; 6]);
+    }
+
+    /// Opens a record by ring alone, after the layout of RFC 9146 sections 4 and 5.3, and returns the inner plaintext.
+    fn open_by_hand(record: &[u8], cid: &[u8]) -> Vec<u8> {
+        assert_eq!(record[..3], [25, 0xfe, 0xfd]);
+        let (sequence, rest) = record[3..].split_at(8);
+        let (its_cid, rest) = rest.split_at(cid.len());
+        assert_eq!(its_cid, cid);
+        let (length, rest) = rest.split_at(2);
+        assert_eq!(usize::from(u16::from_be_bytes([length[0], length[1]])), rest.len());
+        let (explicit, sealed) = rest.split_at(8);
+        let inner_len = u16::try_from(sealed.len() - 16).unwrap();
+        let aad = [
+            &[0xff; 8][..],
+            &[25, u8::try_from(cid.len()).unwrap(), 25, 0xfe, 0xfd],
+            sequence,
+            cid,
+            &inner_len.to_be_bytes(),
+        ];
+        let nonce: Vec<u8> = [&[9; 4], explicit].concat();
+        let key = LessSafeKey::new(UnboundKey::new(&AES_128_GCM, &[7; 16]).unwrap());
+        let mut sealed = sealed.to_vec();
+        let nonce = Nonce::try_assume_unique_for_key(&nonce).unwrap();
+        key.open_in_place(nonce, Aad::from(aad.concat()), &mut sealed).unwrap().to_vec()
+    }
+
+    #[test]
+    fn a_record_with_a_connection_id_is_what_the_rfc_says() {
+        for cid in [&[1][..], &[1, 2, 3, 4, 5, 6, 7, 8], &[7; 255]] {
+            let mut outbound = wrapping(cid, Padding::None);
+            seal(&mut outbound, b"before").unwrap();
+            let record = seal(&mut outbound, b"payload").unwrap();
+            assert_eq!(record[3..11], [0, 1, 0, 0, 0, 0, 0, 1], "epoch and number");
+            assert_eq!(open_by_hand(&record, cid), b"payload\x17");
+        }
+    }
+
+    #[test]
+    fn zeros_stand_behind_the_content_type() {
+        let mut outbound = wrapping(&[5; 4], Padding::ToMultipleOf(NonZeroU16::new(16).unwrap()));
+        let record = seal(&mut outbound, b"payload").unwrap();
+        assert_eq!(open_by_hand(&record, &[5; 4]), b"payload\x17\0\0\0\0\0\0\0\0");
+        // No more of them than there is room for.
+        let mut out = vec![];
+        outbound.write(Epoch::ONE, ContentType::ALERT, &[&[1, 0]], 5, &mut out).unwrap();
+        assert_eq!(open_by_hand(&out, &[5; 4]), [1, 0, 21, 0, 0, 0]);
+        let mut out = vec![];
+        outbound.write(Epoch::ONE, ContentType::ALERT, &[&[1, 0]], 0, &mut out).unwrap();
+        assert_eq!(open_by_hand(&out, &[5; 4]), [1, 0, 21]);
+    }
+
+    #[test]
+    fn both_ways_of_sealing_give_the_same_record_with_a_connection_id() {
+        for padding in [Padding::None, Padding::ToMultipleOf(NonZeroU16::new(32).unwrap())] {
+            let (mut copying, mut in_place) = (wrapping(&[5; 4], padding.clone()), wrapping(&[5; 4], padding));
+            let copied = seal(&mut copying, b"payload").unwrap();
+            let (headroom, tailroom) = (in_place.headroom(), in_place.tailroom(ROOM));
+            // What stood in the buffer before must not be sealed as padding.
+            let mut buffer = vec![0xdd; headroom + 7 + tailroom];
+            buffer[headroom..headroom + 7].copy_from_slice(b"payload");
+            let range = in_place.seal_in_place(ContentType::APPLICATION_DATA, &mut buffer, 7, ROOM).unwrap();
+            assert_eq!(buffer[range], copied);
+            for len in 0..copied.len() {
+                let sealed = in_place.seal_in_place(ContentType::APPLICATION_DATA, &mut vec![0; len], 7, ROOM);
+                assert_eq!(sealed, Err(SealFault::BufferTooSmall), "{len} bytes");
+            }
+        }
+    }
+
+    #[test]
+    fn content_type_and_padding_count_towards_the_longest_record() {
+        let mut outbound = wrapping(&[5; 4], Padding::ToMultipleOf(NonZeroU16::MAX));
+        assert_eq!(outbound.room(Epoch::ONE, 65_535, 0), MAX_PLAINTEXT - 1);
+        assert_eq!(outbound.room(Epoch::ONE, 1000, 100), 900 - 13 - 4 - 8 - 1 - 16);
+        assert_eq!(seal(&mut outbound, &[0; MAX_PLAINTEXT]), Err(SealFault::TooLong));
+        for len in [0, 1, MAX_PLAINTEXT - 2, MAX_PLAINTEXT - 1] {
+            let record = seal(&mut outbound, &vec![1; len]).unwrap();
+            let (header, _, _, rest) = split_cid_record(&record, 4).unwrap();
+            assert_eq!((usize::from(header.length), rest.len()), (8 + MAX_PLAINTEXT + 16, 0), "{len} bytes");
+        }
+        outbound.protected.as_mut().unwrap().longest = 64;
+        assert_eq!(outbound.room(Epoch::ONE, 65_535, 0), 63);
+        let mut out = vec![];
+        outbound.write(Epoch::ONE, ContentType::APPLICATION_DATA, &[&[1; 9]], 63, &mut out).unwrap();
+        assert_eq!(open_by_hand(&out, &[5; 4]).len(), 64);
     }
 }

@@ -43,12 +43,13 @@ impl ReplayWindow {
         }
     }
 
-    /// Notes that an authenticated record with this number has arrived. Call it only where `check` said
-    /// [`Freshness::New`].
+    /// Notes that an authenticated record with this number has arrived, and returns whether no higher number has come
+    /// before. Call it only where `check` said [`Freshness::New`].
     #[inline]
-    pub(super) fn accept(&mut self, number: RecordNumber) {
+    pub(super) fn accept(&mut self, number: RecordNumber) -> bool {
         let number = number.get();
-        if number >= self.end {
+        let is_newest = number >= self.end;
+        if is_newest {
             if number - self.end >= Self::WIDTH {
                 self.seen = [0; Self::WORDS];
             } else {
@@ -60,6 +61,7 @@ impl ReplayWindow {
             self.end = number + 1;
         }
         self.mark(number, true);
+        is_newest
     }
 
     const fn place(number: u64) -> (usize, u64) {

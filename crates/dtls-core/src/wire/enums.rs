@@ -63,6 +63,8 @@ registry! {
         HANDSHAKE = 22 "handshake",
         /// RFC 5246 section 10.
         APPLICATION_DATA = 23 "application_data",
+        /// RFC 9146 section 4: what it carries is said inside.
+        TLS12_CID = 25 "tls12_cid",
     }
 }
 

@@ -59,6 +59,9 @@ pub struct ClientExtensions<'a> {
     pub record_size_limit: Option<u16>,
     /// A ticket, or nothing within `Some` to ask for one (RFC 5077 section 3.2).
     pub session_ticket: Option<&'a [u8]>,
+    /// The connection ID that the client wants to receive, up to 255 bytes; nothing within `Some` if it wants none and
+    /// only writes the server's (RFC 9146 section 3).
+    pub connection_id: Option<&'a [u8]>,
     /// `renegotiated_connection`; nothing within `Some` in a first handshake (RFC 5746 section 3.2).
     pub renegotiation_info: Option<&'a [u8]>,
 }
@@ -107,6 +110,9 @@ impl Encode for ClientExtensions<'_> {
             if let Some(ticket) = self.session_ticket {
                 put_extension(out, ExtensionType::SESSION_TICKET, |out| out.extend_from_slice(ticket));
             }
+            if let Some(cid) = self.connection_id {
+                put_extension(out, ExtensionType::CONNECTION_ID, |out| put_connection_id(out, cid));
+            }
             if let Some(connection) = self.renegotiation_info {
                 put_extension(out, ExtensionType::RENEGOTIATION_INFO, |out| put_renegotiation_info(out, connection));
             }
@@ -147,6 +153,7 @@ impl<'a> Decode<'a> for ClientExtensions<'a> {
                 ExtensionType::EXTENDED_MASTER_SECRET => extensions.extended_master_secret = true,
                 ExtensionType::RECORD_SIZE_LIMIT => extensions.record_size_limit = Some(record_size_limit(data)?),
                 ExtensionType::SESSION_TICKET => extensions.session_ticket = Some(data.rest()),
+                ExtensionType::CONNECTION_ID => extensions.connection_id = Some(data.vector_u8()?),
                 ExtensionType::RENEGOTIATION_INFO => extensions.renegotiation_info = Some(data.vector_u8()?),
                 _ => skip(data),
             }
@@ -183,6 +190,9 @@ pub struct ServerExtensions<'a> {
     pub record_size_limit: Option<u16>,
     /// Whether the server is going to send a NewSessionTicket (RFC 5077 section 3.2).
     pub session_ticket: bool,
+    /// The connection ID that the server wants to receive, up to 255 bytes; nothing within `Some` if it wants none
+    /// (RFC 9146 section 3).
+    pub connection_id: Option<&'a [u8]>,
     /// `renegotiated_connection`; nothing within `Some` in a first handshake (RFC 5746 section 3.2).
     pub renegotiation_info: Option<&'a [u8]>,
     /// The first extension that has no field here, so that a client can refuse what it did not ask for
@@ -229,6 +239,9 @@ impl Encode for ServerExtensions<'_> {
             if self.session_ticket {
                 put_extension(out, ExtensionType::SESSION_TICKET, |_| {});
             }
+            if let Some(cid) = self.connection_id {
+                put_extension(out, ExtensionType::CONNECTION_ID, |out| put_connection_id(out, cid));
+            }
             if let Some(connection) = self.renegotiation_info {
                 put_extension(out, ExtensionType::RENEGOTIATION_INFO, |out| put_renegotiation_info(out, connection));
             }
@@ -266,6 +279,7 @@ impl<'a> Decode<'a> for ServerExtensions<'a> {
                 ExtensionType::EXTENDED_MASTER_SECRET => extensions.extended_master_secret = true,
                 ExtensionType::RECORD_SIZE_LIMIT => extensions.record_size_limit = Some(record_size_limit(data)?),
                 ExtensionType::SESSION_TICKET => extensions.session_ticket = true,
+                ExtensionType::CONNECTION_ID => extensions.connection_id = Some(data.vector_u8()?),
                 ExtensionType::RENEGOTIATION_INFO => extensions.renegotiation_info = Some(data.vector_u8()?),
                 ExtensionType::SUPPORTED_GROUPS => skip(data),
                 _ => {
@@ -482,6 +496,10 @@ fn put_protocol_names(out: &mut Vec<u8>, names: &[&[u8]]) {
             put_vector::<1>(out, |out| out.extend_from_slice(name));
         }
     });
+}
+
+fn put_connection_id(out: &mut Vec<u8>, cid: &[u8]) {
+    put_vector::<1>(out, |out| out.extend_from_slice(cid));
 }
 
 fn put_renegotiation_info(out: &mut Vec<u8>, connection: &[u8]) {

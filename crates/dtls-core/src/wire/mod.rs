@@ -25,6 +25,7 @@
 
 pub mod certificate;
 pub mod codec;
+pub mod connection_id;
 pub mod enums;
 pub mod extensions;
 pub mod fragment;

@@ -7,6 +7,16 @@
 //!   +-------------+-------------+-----------+---------------------------+-------------+------ - -
 //! ```
 //!
+//! A record of type tls12_cid has a connection ID in front of its length (RFC 9146 section 4), as long as its receiver has
+//! chosen; nothing in the record says how long that is:
+//!
+//! ```text
+//!    0             1             3           5                           11        11 + n        13 + n
+//!   +-------------+-------------+-----------+---------------------------+---------+-------------+------ - -
+//!   | tls12_cid   | version     | epoch     | sequence_number           | cid(n)  | length      | body
+//!   +-------------+-------------+-----------+---------------------------+---------+-------------+------ - -
+//! ```
+//!
 //! Cutting looks at lengths alone. Whether a type, a version, an epoch or a number is welcome is decided where the
 //! state is known; a record that is not welcome must not take the rest of its datagram with it.
 
@@ -32,6 +42,9 @@ pub struct RecordHeader {
 impl RecordHeader {
     /// The size of the header in bytes.
     pub const LEN: usize = 13;
+
+    /// Where the connection ID stands in a header that has one (RFC 9146 section 4). The length follows it.
+    pub const CID_AT: usize = 11;
 
     /// Epoch and number in one, as they stand in the header: what makes a record unique under a key (RFC 6347 section
     /// 4.1.2.1).
@@ -62,6 +75,21 @@ impl RecordHeader {
             number: RecordNumber(u64::from_be_bytes([0, 0, a, b, c, d, e, f])),
             length: u16::from_be_bytes([length_0, length_1]),
         }
+    }
+}
+
+impl RecordHeader {
+    /// Reads a header from what stands in front of its connection ID and behind it.
+    const fn decode_around_cid(start: &[u8; Self::CID_AT], length: &[u8; 2]) -> Self {
+        let [typ, v0, v1, e0, e1, a, b, c, d, e, f] = *start;
+        let [l0, l1] = *length;
+        Self::decode(&[typ, v0, v1, e0, e1, a, b, c, d, e, f, l0, l1])
+    }
+
+    /// What stands on the wire in front of the connection ID of a header, and behind it.
+    pub(crate) fn around_cid(&self) -> ([u8; Self::CID_AT], [u8; 2]) {
+        let [typ, v0, v1, e0, e1, a, b, c, d, e, f, l0, l1] = self.to_bytes();
+        ([typ, v0, v1, e0, e1, a, b, c, d, e, f], [l0, l1])
     }
 }
 
@@ -181,6 +209,32 @@ pub fn split_record_mut(datagram: &mut [u8]) -> Result<(RecordHeader, &mut [u8],
     Ok((header, body, rest))
 }
 
+/// Splits the first record off a datagram that begins with one of type tls12_cid, for a receiver whose own connection
+/// IDs have `cid_len` bytes: its header, its ID, its body, and what follows (RFC 9146 section 4).
+///
+/// Fails like [`split_record`], and always consumes more than [`RecordHeader::CID_AT`] bytes.
+pub fn split_cid_record(datagram: &[u8], cid_len: usize) -> Result<(RecordHeader, &[u8], &[u8], &[u8]), RecordFault> {
+    let (start, rest) = datagram.split_first_chunk().ok_or(RecordFault::HeaderTruncated)?;
+    let (cid, rest) = rest.split_at_checked(cid_len).ok_or(RecordFault::HeaderTruncated)?;
+    let (length, rest) = rest.split_first_chunk().ok_or(RecordFault::HeaderTruncated)?;
+    let header = RecordHeader::decode_around_cid(start, length);
+    let (body, rest) = rest.split_at_checked(usize::from(header.length)).ok_or(RecordFault::BodyTruncated)?;
+    Ok((header, cid, body, rest))
+}
+
+/// Like [`split_cid_record`], for a body that is to be opened where it lies.
+pub fn split_cid_record_mut(
+    datagram: &mut [u8],
+    cid_len: usize,
+) -> Result<(RecordHeader, &[u8], &mut [u8], &mut [u8]), RecordFault> {
+    let (start, rest) = datagram.split_first_chunk_mut().ok_or(RecordFault::HeaderTruncated)?;
+    let (cid, rest) = rest.split_at_mut_checked(cid_len).ok_or(RecordFault::HeaderTruncated)?;
+    let (length, rest) = rest.split_first_chunk_mut().ok_or(RecordFault::HeaderTruncated)?;
+    let header = RecordHeader::decode_around_cid(start, length);
+    let (body, rest) = rest.split_at_mut_checked(usize::from(header.length)).ok_or(RecordFault::BodyTruncated)?;
+    Ok((header, cid, body, rest))
+}
+
 /// Why a datagram, or what is left of it, does not begin with a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -268,6 +322,27 @@ mod tests {
         assert_eq!((header, &*body, &*rest), (HEADER, &[1, 2, 3][..], &[9][..]));
         body[2] = 7;
         assert_eq!(bytes, [record(&[1, 2, 7]), vec![9]].concat());
+    }
+
+    #[test]
+    fn a_record_with_a_connection_id_has_the_layout_of_rfc_9146() {
+        let bytes = [25, 0xfe, 0xfd, 0, 1, 1, 2, 3, 4, 5, 6, 0xaa, 0xbb, 0, 3, 7, 8, 9, 99];
+        let header = RecordHeader { content_type: ContentType::TLS12_CID, ..HEADER };
+        let (cid, body, rest) = (&[0xaa, 0xbb][..], &[7, 8, 9][..], &[99][..]);
+        assert_eq!(split_cid_record(&bytes, 2), Ok((header, cid, body, rest)));
+        let mut copy = bytes;
+        let (split, its_cid, its_body, its_rest) = split_cid_record_mut(&mut copy, 2).unwrap();
+        assert_eq!((split, its_cid, &*its_body, &*its_rest), (header, cid, body, rest));
+        its_body[2] = 1;
+        assert_eq!(copy[17], 1);
+        for len in 0..18 {
+            let fault = if len < 15 { RecordFault::HeaderTruncated } else { RecordFault::BodyTruncated };
+            assert_eq!(split_cid_record(&bytes[..len], 2), Err(fault), "cut to {len} bytes");
+            assert_eq!(split_cid_record_mut(&mut bytes[..len].to_vec(), 2), Err(fault), "cut to {len} bytes");
+        }
+        let long = [&bytes[..11], &[5; 255], &[0, 1, 7]].concat();
+        let (split, cid, body, rest) = split_cid_record(&long, 255).unwrap();
+        assert_eq!((split.length, cid, body, rest), (1, &[5; 255][..], &[7][..], &[][..]));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A connection as its owner sees it: two ends in one process, and what is done to one of them.
 
+mod connection_ids;
 mod credentials;
 mod decisions;
 mod events;
@@ -140,7 +141,7 @@ fn plaintext_record(content_type: ContentType, body: &[u8]) -> Vec<u8> {
 /// A record that `from` seals with its own key: what only the honest peer could have sent.
 fn sealed_record(from: &mut Connection, content_type: ContentType, body: &[u8]) -> Vec<u8> {
     let mut record = vec![];
-    from.outbound.write(Epoch::ONE, content_type, &[body], &mut record).unwrap();
+    from.outbound.write(Epoch::ONE, content_type, &[body], body.len(), &mut record).unwrap();
     record
 }
 

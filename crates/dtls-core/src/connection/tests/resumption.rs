@@ -2,6 +2,8 @@
 
 extern crate std;
 
+mod connection_ids;
+
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use std::collections::BTreeMap;

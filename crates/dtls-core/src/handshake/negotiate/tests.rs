@@ -259,12 +259,12 @@ fn a_server_that_changes_a_limit_of_records_or_names_two_is_refused() {
     chosen.extensions.max_fragment_length = Some(MaxFragmentLength::BYTES_1024);
     assert_eq!(check_choice(&chosen, &config, false, false).unwrap_err(), Error::ServerHelloChangedFragmentLength);
     chosen.extensions.max_fragment_length = Some(MaxFragmentLength::BYTES_512);
-    let limits = RecordLimits { sent: 512, received: 512, in_the_clear: 512 };
+    let limits = RecordLimits { sent: 512, received: 512, received_inner: RecordLimits::LARGEST, in_the_clear: 512 };
     assert_eq!(check_choice(&chosen, &config, false, false).unwrap().records, limits);
     chosen.extensions.record_size_limit = Some(u16::MAX);
     assert_eq!(check_choice(&chosen, &config, false, false).unwrap_err(), Error::ServerHelloLimitsRecordsTwice);
     chosen.extensions.max_fragment_length = None;
-    let limits = RecordLimits { received: 1000, ..RecordLimits::NONE };
+    let limits = RecordLimits { received: 1000, received_inner: 1000, ..RecordLimits::NONE };
     assert_eq!(check_choice(&chosen, &config, false, false).unwrap().records, limits);
     chosen.extensions.record_size_limit = None;
     assert_eq!(check_choice(&chosen, &config, false, false).unwrap().records, RecordLimits::NONE);

@@ -14,7 +14,7 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 
-use super::{Session, server_hello};
+use super::{Session, agree_on_ids, server_hello};
 use crate::config::ServerConfig;
 use crate::crypto::secrets::MasterSecret;
 use crate::crypto::suite::CipherSuite;
@@ -22,7 +22,7 @@ use crate::error::Error;
 use crate::event::{Role, SessionInfo};
 use crate::handshake::exchange::{Exchange, ReadKey, WriteKey};
 use crate::handshake::key_schedule::{self, ExporterSecret, Randoms};
-use crate::handshake::negotiate;
+use crate::handshake::negotiate::{self, ServerChoice};
 use crate::handshake::reassembly::Message;
 use crate::handshake::retransmit::Expect;
 use crate::handshake::{Completed, PeerProof, Resumption, Step};
@@ -151,7 +151,8 @@ pub(super) fn resume(
     x: &mut Exchange,
 ) -> Result<Step, Error> {
     let Resumable { saved, suite, checked, leaves, session_id } = resumable;
-    let choice = negotiate::resume(hello, &config, suite)?;
+    let connection_ids = agree_on_ids(hello, &config, x);
+    let choice = ServerChoice { connection_ids, ..negotiate::resume(hello, &config, suite)? };
     let mut server = Random([0; 32]);
     config.provider.random.fill(&mut server.0).map_err(|_| Error::CryptoFailed)?;
     let randoms = Randoms { client: hello.random, server };
@@ -194,6 +195,7 @@ pub(super) fn resume(
         server_name: saved.server_name,
         peer_certificates: alloc::vec::Vec::new(),
         peer_raw_public_key: None,
+        connection_ids: None,
     };
     saved.client.tell(&mut info);
     Ok(Step::Await(AwaitResumedFinished { config, suite, randoms, info, master: saved.master, checked, leaves }.into()))

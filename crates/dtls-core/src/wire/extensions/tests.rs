@@ -41,6 +41,7 @@ fn full_client() -> ClientExtensions<'static> {
         extended_master_secret: true,
         record_size_limit: Some(500),
         session_ticket: Some(&[3, 4, 5]),
+        connection_id: Some(&[6, 7]),
         renegotiation_info: Some(&[]),
     }
 }
@@ -58,6 +59,7 @@ fn full_server() -> ServerExtensions<'static> {
         extended_master_secret: true,
         record_size_limit: Some(64),
         session_ticket: true,
+        connection_id: Some(&[]),
         renegotiation_info: Some(&[]),
         unmodelled: None,
     }
@@ -89,6 +91,7 @@ fn client_extensions_are_written_in_the_order_of_their_types() {
         (ExtensionType(23), &[]),
         (ExtensionType(28), &[1, 244]),
         (ExtensionType(35), &[3, 4, 5]),
+        (ExtensionType(54), &[2, 6, 7]),
         (ExtensionType(0xff01), &[0]),
     ]);
     assert_eq!(full_client().to_vec(), expected);
@@ -109,6 +112,7 @@ fn server_extensions_are_written_in_the_order_of_their_types() {
         (ExtensionType(23), &[]),
         (ExtensionType(28), &[0, 64]),
         (ExtensionType(35), &[]),
+        (ExtensionType(54), &[0]),
         (ExtensionType(0xff01), &[0]),
     ]);
     assert_eq!(full_server().to_vec(), expected);
@@ -156,7 +160,8 @@ fn unknown_extensions_of_a_client_are_skipped() {
         (ExtensionType(0x0a0a), &[]),
         (ExtensionType::EXTENDED_MASTER_SECRET, &[]),
         (ExtensionType(0xabcd), &[1, 2, 3]),
-        (ExtensionType::CONNECTION_ID, &[9]),
+        // What RFC 9146 section 10.2 gave up for connection_id.
+        (ExtensionType(53), &[1, 9]),
     ]);
     let expected = ClientExtensions { extended_master_secret: true, ..Default::default() };
     assert_eq!(ClientExtensions::decode_all(&bytes), Ok(expected));
@@ -421,6 +426,7 @@ proptest! {
         max_fragment_length in option::of((1_u8..=4).prop_map(MaxFragmentLength)),
         record_size_limit in option::of(64_u16..),
         session_ticket in option::of(vec_of(any::<u8>(), 0..300)),
+        connection_id in option::of(vec_of(any::<u8>(), 0..=255)),
         renegotiation_info in option::of(vec_of(any::<u8>(), 0..=255)),
         status_request: bool,
         client_certificate_types in option::of(vec_of(any::<u8>().prop_map(CertificateType), 1..=255)),
@@ -440,6 +446,7 @@ proptest! {
             max_fragment_length,
             record_size_limit,
             session_ticket: session_ticket.as_deref(),
+            connection_id: connection_id.as_deref(),
             renegotiation_info: renegotiation_info.as_deref(),
         };
         let bytes = extensions.to_vec();
@@ -458,6 +465,7 @@ proptest! {
         max_fragment_length in option::of((1_u8..=4).prop_map(MaxFragmentLength)),
         record_size_limit in option::of(64_u16..),
         session_ticket: bool,
+        connection_id in option::of(vec_of(any::<u8>(), 0..=255)),
         renegotiation_info in option::of(vec_of(any::<u8>(), 0..=255)),
         status_request: bool,
         client_certificate_type in option::of(any::<u8>().prop_map(CertificateType)),
@@ -475,6 +483,7 @@ proptest! {
             max_fragment_length,
             record_size_limit,
             session_ticket,
+            connection_id: connection_id.as_deref(),
             renegotiation_info: renegotiation_info.as_deref(),
             unmodelled: None,
         };

@@ -1,0 +1,53 @@
+//! Connection IDs of a session that goes on in another connection: RFC 9146 section 3.
+
+use super::*;
+use crate::config::{ConnectionIdUse, RandomConnectionId};
+
+fn ids<const LEN: u8>(settings: &mut Settings) {
+    settings.connection_id = ConnectionIdUse::Ours(Arc::new(RandomConnectionId::new(LEN)));
+}
+
+#[test]
+fn connection_ids_are_agreed_on_afresh_when_a_session_is_resumed() {
+    let off: fn(&mut Settings) = |_| {};
+    let cases: [(fn(&mut Settings), fn(&mut Settings), _); 4] = [
+        (ids::<4>, ids::<6>, Some((4, 6))),
+        (ids::<5>, off, None),
+        (off, ids::<6>, None),
+        (ids::<3>, ids::<0>, Some((3, 0))),
+    ];
+    for by in BOTH {
+        for (client_settings, server_settings, lens) in cases {
+            // A session that had IDs, and one that had none.
+            for first in [off, ids::<9>] {
+                let mut world = World { client_settings: first, server_settings: first, ..World::new(by) };
+                let state = world.session();
+                (world.client_settings, world.server_settings) = (client_settings, server_settings);
+                let (client, server) = world.connect(Some(&state));
+                let (ours, theirs) = (client.info().unwrap(), server.info().unwrap());
+                assert!(ours.resumed && theirs.resumed, "{by:?}");
+                let ids = ours.connection_ids.as_ref();
+                assert_eq!(ids.map(|ids| (ids.local.len(), ids.remote.len())), lens);
+                let mirrored = theirs.connection_ids.as_ref().map(|ids| (&ids.remote, &ids.local));
+                assert_eq!(mirrored, ids.map(|ids| (&ids.local, &ids.remote)));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_finished_with_an_id_may_overtake_the_hello_of_a_resumed_session() {
+    for by in BOTH {
+        let world = World { client_settings: ids::<4>, server_settings: ids::<6>, ..World::new(by) };
+        let state = world.session();
+        let (mut client, mut server) = (world.client(Some(&state)), world.server());
+        deliver(drain(&mut client, START), &mut server, START);
+        let flight_4 = drain(&mut server, START).concat();
+        let (before, finished) = flight_4.split_at(flight_4.len() - (13 + 4 + 24 + 24 + 1));
+        assert_eq!(finished[0], ContentType::TLS12_CID.0);
+        deliver(vec![finished.to_vec(), before.to_vec()], &mut client, START);
+        assert_eq!(client.poll_event(), Some(Event::Connected), "{by:?}");
+        deliver(drain(&mut client, START), &mut server, START);
+        assert_eq!(server.poll_event(), Some(Event::Connected));
+    }
+}
