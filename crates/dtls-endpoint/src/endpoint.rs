@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   receiving    whose is this datagram? strangers, cookies, clients that begin anew
+//!   roaming      connection IDs, and peers that change their address
 //!   sending      whose turn is it? one datagram, or several of one size
 //!   room         who finds room under the limits, and who has to go for it
 //!   books        deadlines, idleness, memory, and what becomes of a session that is over
@@ -9,9 +10,11 @@
 
 mod books;
 mod receiving;
+mod roaming;
 mod room;
 mod sending;
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -19,6 +22,7 @@ use core::fmt;
 use core::time::Duration;
 
 use dtls_core::crypto::CryptoError;
+use dtls_core::wire::connection_id::ConnectionId;
 use dtls_core::wire::hello::Random;
 use dtls_core::{
     Answer, ClientConfig, ConfigError, Connection, CookieJar, ExportError, Instant, NotAsked, Question, Role,
@@ -30,14 +34,16 @@ use rustls_pki_types::{CertificateDer, ServerName};
 use crate::address::Address;
 use crate::event::{Event, Reason};
 use crate::incoming::Incoming;
-use crate::limits::{Admission, CookiePolicy, Limits, Replacement};
+use crate::limits::{AddressChange, Admission, CookiePolicy, Limits, Replacement};
 use crate::sessions::{Handle, Slots};
 use crate::stats::{Stats, count};
 pub use receiving::Received;
+use roaming::{NoConnectionId, Roaming};
 use room::Room;
 pub use sending::Transmit;
 
-/// All DTLS sessions of one socket, by the address of their peers. `A` is whatever the host calls an address.
+/// All DTLS sessions of one socket, by the address of their peers or by connection IDs. `A` is whatever the host calls an
+/// address.
 ///
 /// Give it every datagram that arrives ([`receive`](Self::receive)) and tell it when its deadline has come
 /// ([`handle_timeout`](Self::handle_timeout)). After each of these, and after every other call that changes a session,
@@ -50,13 +56,22 @@ pub use sending::Transmit;
 /// [`info`](Self::info) and [`export`](Self::export)) until its owner calls [`release`](Self::release), and means
 /// nothing afterwards, forever. Until then it counts towards [`Limits::sessions`]: **every session must be released**,
 /// also one whose handshake failed.
+///
+/// All connection IDs of an endpoint have one length, that of its first session with one: nothing in a datagram says how
+/// long its ID is. A server session whose configuration wants another length, or that can get no ID which is not in use, is
+/// begun without one of ours.
 pub struct Endpoint<A: Address> {
     server: Option<Server>,
     limits: Limits,
     admission: Admission,
     replacement: Replacement,
+    address_change: AddressChange,
     sessions: Slots<Session<A>>,
+    /// Sessions that a datagram without a connection ID may be for.
     by_address: HashMap<A, Handle>,
+    by_cid: HashMap<ConnectionId, Handle>,
+    /// The length of every key of [`Endpoint::by_cid`].
+    cid_len: usize,
     /// How many sessions each host has, pairs counted once.
     by_host: HashMap<A::Host, usize>,
     /// How many pairs of sessions count as one under the limits: see [`Session::beside`].
@@ -79,6 +94,8 @@ pub struct Endpoint<A: Address> {
     news: VecDeque<Handle>,
     /// The session whose datagram was lent last: what became of it has not been looked at.
     lent: Option<Lent>,
+    /// Where its datagram came from, if that may not be where its peer is.
+    came_from: Option<A>,
     /// A verified client that the host has not asked for yet.
     incoming: Option<Incoming<A>>,
     /// Answers to be sent, to addresses of which nothing else is held.
@@ -116,6 +133,8 @@ struct Session<A> {
     partner: Option<Partner>,
     /// The other of two sessions of a client that began anew: the two count as one until either is freed.
     beside: Option<Handle>,
+    /// If its peer's records have an ID of ours, or may come to have it.
+    roaming: Option<Box<Roaming<A>>>,
     began: Instant,
     /// When application data last came or went.
     active: Instant,
@@ -177,8 +196,11 @@ impl<A: Address> Endpoint<A> {
             limits,
             admission: Admission::default(),
             replacement: Replacement::default(),
+            address_change: AddressChange::default(),
             sessions: Slots::new(),
             by_address: HashMap::new(),
+            by_cid: HashMap::new(),
+            cid_len: 0,
             by_host: HashMap::new(),
             pairs: 0,
             evicted: Vec::new(),
@@ -190,6 +212,7 @@ impl<A: Address> Endpoint<A> {
             ready: VecDeque::new(),
             news: VecDeque::new(),
             lent: None,
+            came_from: None,
             incoming: None,
             replies: VecDeque::new(),
             held_back: None,
@@ -216,11 +239,18 @@ impl<A: Address> Endpoint<A> {
         if self.is_full() || self.is_host_full(&to) {
             return Err(ConnectError::TooManySessions);
         }
-        let connection = Connection::connect(config, server_name, now).map_err(ConnectError::Config)?;
+        let cid = self.new_cid(&config.settings().connection_id, &*config.provider().random);
+        let cid = cid.map_err(|NoConnectionId| ConnectError::NoConnectionId)?;
+        let connection = match cid.clone() {
+            Some(cid) => Connection::connect_with_cid(config, server_name, None, cid, now),
+            None => Connection::connect(config, server_name, now),
+        };
+        let connection = connection.map_err(ConnectError::Config)?;
         if !self.has_room(Room { places: 1, memory: connection.memory() }) {
             return Err(ConnectError::TooManySessions);
         }
         let handle = self.insert(to.clone(), connection, Role::Client, None).ok_or(ConnectError::TooManySessions)?;
+        self.register_cid(handle, cid);
         self.by_address.insert(to, handle);
         count(&mut self.stats.client_sessions);
         self.touch(handle);
@@ -405,13 +435,15 @@ impl<A: Address> Endpoint<A> {
         self.sessions.get(handle).map(|session| session.began)
     }
 
-    /// Where a session's peer is.
+    /// Where a session's peer is: where what is sent to it goes. A change of it shows after the next call that takes
+    /// `&mut self`.
     #[must_use]
     pub fn remote_address(&self, handle: Handle) -> Option<&A> {
         self.sessions.get(handle).map(|session| &session.address)
     }
 
-    /// The session with the peer at this address: the one whose application data is lent.
+    /// The session with the peer at this address: the one whose application data is lent. Of several whose peers came to be
+    /// behind one address, the one that was there first; the others have connection IDs.
     #[must_use]
     pub fn session_at(&self, address: &A) -> Option<Handle> {
         self.by_address.get(address).copied()
@@ -489,7 +521,8 @@ impl<A> Session<A> {
                 _ => {}
             }
         }
-        self.ended.take().map(Event::Ended)
+        let moved = self.roaming.as_mut().and_then(|roaming| roaming.news.take());
+        moved.or_else(|| self.ended.take().map(Event::Ended))
     }
 }
 
@@ -513,6 +546,9 @@ pub enum ConnectError {
     AddressInUse,
     /// [`Limits::sessions`], [`Limits::per_host`] or [`Limits::memory`] is reached.
     TooManySessions,
+    /// There is no connection ID to be had: those that the configuration makes are all in use, or have another length than
+    /// those of the sessions that there are.
+    NoConnectionId,
     /// The configuration does not suit; see [`Connection::connect`].
     Config(ConfigError),
 }
@@ -522,6 +558,9 @@ impl fmt::Display for ConnectError {
         match self {
             Self::AddressInUse => f.write_str("there is a session with this address; close it first"),
             Self::TooManySessions => f.write_str("the endpoint has as many sessions as its limits allow"),
+            Self::NoConnectionId => {
+                f.write_str("there is no connection ID for the session that is free and fits the others")
+            }
             Self::Config(error) => write!(f, "{error}"),
         }
     }

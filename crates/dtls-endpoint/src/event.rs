@@ -15,6 +15,16 @@ pub enum Event {
     Connected,
     /// See [`dtls_core::Event::KeysProbablyDiffer`].
     KeysProbablyDiffer,
+    /// The newest authentic record of the peer came from another address,
+    /// [`Endpoint::seen_at`](crate::Endpoint::seen_at): its address has changed, or someone on the path wants it to look
+    /// so. What is sent goes to the old address until the host, having made sure that the peer receives at the new one,
+    /// calls [`Endpoint::follow`](crate::Endpoint::follow). Comes only with connection IDs (RFC 9146 section 6), and again
+    /// if the peer is seen at yet another address.
+    SeenElsewhere,
+    /// The peer has been followed to another address, the one that this event comes with;
+    /// [`Endpoint::previous_address`](crate::Endpoint::previous_address) has the one before. Of several changes between two
+    /// polls the last is told.
+    AddressChanged,
     /// The peer has closed the session in good order. Nothing follows.
     Closed,
     /// The session is over for a reason that its connection gives. Nothing follows.

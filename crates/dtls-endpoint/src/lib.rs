@@ -6,7 +6,8 @@
 //! `dtls-core` it never touches a socket or a clock: time is an argument.
 //!
 //! ```text
-//!   datagram, address ─▶ receive ──┬─ known address ───────▶ its session ─▶ payloads lent: (Handle, &mut [u8])
+//!   datagram, address ─▶ receive ──┬─ connection ID ───────▶ its session, or a counter
+//!                                  ├─ known address ───────▶ its session ─▶ payloads lent: (Handle, &mut [u8])
 //!                                  ├─ ClientHello, cookie ─▶ a new session
 //!                                  ├─ ClientHello ─────────▶ HelloVerifyRequest, nothing held
 //!                                  └─ anything else ───────▶ a counter
@@ -72,6 +73,6 @@ pub use demux::Protocol;
 pub use endpoint::{ConnectError, Endpoint, Received, Transmit};
 pub use event::{Event, Reason};
 pub use incoming::Incoming;
-pub use limits::{Admission, CookiePolicy, Limits, Replacement};
+pub use limits::{AddressChange, Admission, CookiePolicy, Limits, Replacement};
 pub use sessions::Handle;
 pub use stats::Stats;

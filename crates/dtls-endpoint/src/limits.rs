@@ -20,7 +20,8 @@ pub struct Limits {
     /// Server sessions whose handshake is not complete. Default: 1,000.
     pub half_open: usize,
     /// Sessions with addresses of one [`Address::Host`](crate::Address::Host), counted as for
-    /// [`sessions`](Self::sessions). Default: no limit, since thousands of people may stand behind one address translator.
+    /// [`sessions`](Self::sessions). Default: no limit, since thousands of people may stand behind one address translator. A
+    /// peer with a connection ID is not followed to a host that has as many.
     pub per_host: usize,
     /// Bytes of memory that one session may take, as [`Connection::memory`](dtls_core::Connection::memory) counts them.
     /// Only a peer that sends long certificates comes near it. Default: 512 KiB.
@@ -94,4 +95,20 @@ pub enum Replacement {
     AfterHandshake,
     /// When its cookie was good: sooner, but someone who sees the path can end the session of another by a hello.
     AfterCookie,
+}
+
+/// What to do about a peer that is known by its connection ID and whose address seems to change (RFC 9146 section 6): an
+/// authentic record, newer than all before, has come from elsewhere. That is no proof that the peer receives there:
+/// somebody on the path may have sent the peer's own record on from an address of somebody else's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AddressChange {
+    /// The host is told by [`Event::SeenElsewhere`](crate::Event::SeenElsewhere) and decides. Nothing is sent to the new
+    /// address before.
+    #[default]
+    Ask,
+    /// It is followed at once. Then it is for the application to see that the peer receives there before it sends much:
+    /// someone on the path can aim at others what a session sends.
+    Follow,
+    /// What is sent goes where it always went; what comes is taken from anywhere.
+    Ignore,
 }

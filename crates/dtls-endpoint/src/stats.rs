@@ -25,6 +25,10 @@ pub struct Stats {
     pub busy: u64,
     /// Datagrams from unknown addresses that were not a ClientHello, or came where no server is.
     pub rejected: u64,
+    /// Datagrams with a connection ID that no session has.
+    pub unknown_cids: u64,
+    /// Peers that were followed to another address.
+    pub address_changes: u64,
     /// ClientHellos that got silence because of [`Limits`](crate::Limits).
     pub refused: u64,
     /// ClientHellos that got silence because more answers than are held waited to be sent, or because the host did not
@@ -50,6 +54,8 @@ impl Stats {
             client_sessions: 0,
             busy: 0,
             rejected: 0,
+            unknown_cids: 0,
+            address_changes: 0,
             refused: 0,
             unanswered: 0,
             idle: 0,

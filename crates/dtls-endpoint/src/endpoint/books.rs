@@ -103,6 +103,7 @@ impl<A: Address> Endpoint<A> {
             opening: None,
             replaced: None,
             partner: None,
+            roaming: None,
             beside,
             began: self.now,
             active: self.now,
@@ -161,6 +162,7 @@ impl<A: Address> Endpoint<A> {
         });
         self.touch(handle);
     }
+
     /// Gives back the address of a session that is over, has nothing to send and no events.
     pub(super) fn finish_if_drained(&mut self, handle: Handle) {
         let Some(session) = self.sessions.get_mut(handle) else { return };
@@ -170,6 +172,14 @@ impl<A: Address> Endpoint<A> {
         }
         session.is_finished = true;
         self.unfinished -= 1;
+        self.vacate(handle);
+        self.forget_cid(handle);
+        self.free_if_done(handle);
+    }
+
+    /// Gives back the address of a session; one that is to succeed it there has it then.
+    pub(super) fn vacate(&mut self, handle: Handle) {
+        let Some(session) = self.sessions.get_mut(handle) else { return };
         match session.partner.take() {
             Some(Partner::Successor(successor)) => {
                 self.by_address.insert(session.address.clone(), successor);
@@ -182,7 +192,6 @@ impl<A: Address> Endpoint<A> {
                 }
             }
         }
-        self.free_if_done(handle);
     }
 
     /// A session stays without its partner, unless it has found another meanwhile: that of an attempt that was given up
@@ -215,7 +224,8 @@ impl<A: Address> Endpoint<A> {
         self.sessions.remove(handle);
     }
 
-    fn leave_host(&mut self, host: &A::Host) {
+    /// A host has a session less.
+    pub(super) fn leave_host(&mut self, host: &A::Host) {
         if let Some(sessions) = self.by_host.get_mut(host) {
             *sessions -= 1;
             if *sessions == 0 {
@@ -236,6 +246,7 @@ impl<A: Address> Endpoint<A> {
         held == [0; 5]
             && indexed == [0; 4]
             && (self.pairs, self.half_open) == (0, 0)
+            && self.by_cid.is_empty()
             && self.memory == 0
             && self.incoming.is_none()
             && self.held_back.is_none()
@@ -245,6 +256,12 @@ impl<A: Address> Endpoint<A> {
     #[cfg(test)]
     pub(crate) const fn held(&self) -> usize {
         self.sessions.len()
+    }
+
+    /// How many connection IDs are taken.
+    #[cfg(test)]
+    pub(crate) fn cids(&self) -> usize {
+        self.by_cid.len()
     }
 
     /// Whether nobody has to be asked what there is to send or to tell.
@@ -271,6 +288,17 @@ impl<A: Address> Endpoint<A> {
             lent.is_only_data && self.sessions.get(lent.handle).is_some_and(|session| !session.connection.is_over());
         if !is_settled {
             self.touch(lent.handle);
+        }
+        if let Some(from) = self.came_from.take() {
+            self.on_seen_at(lent.handle, from);
+        }
+    }
+
+    /// What is sent now must go to where the peer is now.
+    #[inline]
+    pub(super) fn settle_address(&mut self) {
+        if self.came_from.is_some() {
+            self.settle(self.now);
         }
     }
 
@@ -342,6 +370,7 @@ impl<A: Address> Endpoint<A> {
         session.idle_since = Some(self.now);
         self.by_idleness.insert((self.now, handle));
         self.leave_half_open(handle);
+        self.settle_cid(handle);
         self.take_over(handle);
     }
 

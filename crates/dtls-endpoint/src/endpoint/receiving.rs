@@ -3,13 +3,14 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use dtls_core::wire::connection_id::ConnectionId;
 use dtls_core::wire::enums::{AlertDescription, ContentType, HandshakeType, ProtocolVersion};
 use dtls_core::wire::hello::Random;
 use dtls_core::wire::record::{Epoch, RecordHeader, Records, split_record};
 use dtls_core::wire::small::Alert;
 use dtls_core::{Connection, HelloVerdict, Instant, Role, ServerConfig, VerifiedHello};
 
-use super::{Endpoint, Lent, Partner, Room, Server};
+use super::{Endpoint, Lent, NoConnectionId, Partner, Room, Server};
 use crate::address::Address;
 use crate::event::Reason;
 use crate::incoming::Incoming;
@@ -21,6 +22,9 @@ impl<A: Address> Endpoint<A> {
     /// Takes a datagram that came from `from`. The iterator lends the application data in it, one item a record,
     /// decrypted in place, with the session it belongs to; whatever is not application data is handled on the way.
     /// Dropping the iterator handles the rest.
+    ///
+    /// A datagram that begins with a connection ID is for the session with that ID, wherever it comes from, and for no
+    /// other; see [`set_address_change`](Self::set_address_change).
     ///
     /// An address without a session can only begin one, and only by a ClientHello; everything else from there is
     /// counted and has no other effect. Nothing is held for an address until a hello with a good cookie has come from
@@ -44,6 +48,9 @@ impl<A: Address> Endpoint<A> {
     /// The session that a datagram is for, if it is not used up already.
     #[inline]
     fn recipient(&mut self, now: Instant, from: A, datagram: &[u8]) -> Option<Handle> {
+        if datagram.first() == Some(&ContentType::TLS12_CID.0) {
+            return self.recipient_by_cid(from, datagram);
+        }
         let Some(handle) = self.by_address.get(&from).copied() else {
             self.on_hello(now, from, datagram);
             return None;
@@ -221,7 +228,12 @@ impl<A: Address> Endpoint<A> {
             }
         }
         let beside = self.place_to_share(&address);
-        let connection = Connection::accept(config, hello, now);
+        let cid = self.new_cid(&config.settings().connection_id, &*config.provider().random);
+        let cid = cid.unwrap_or_else(|NoConnectionId| Some(ConnectionId::default()));
+        let connection = match cid.clone() {
+            Some(cid) => Connection::accept_with_cid(config, hello, cid, now),
+            None => Connection::accept(config, hello, now),
+        };
         let need = Room { places: usize::from(beside.is_none()), memory: connection.memory() };
         // A handshake that has failed already is nothing that anybody has to go for.
         let has_room = if connection.is_over() { self.has_room(need) } else { self.make_room(&address, need, now) };
@@ -230,6 +242,7 @@ impl<A: Address> Endpoint<A> {
             count(&mut self.stats.refused);
             return None;
         };
+        self.register_cid(handle, cid);
         count(&mut self.stats.server_sessions);
         self.half_open += 1;
         if let Some(predecessor) = predecessor {

@@ -18,6 +18,7 @@ impl<A: Address> Endpoint<A> {
     #[inline]
     pub fn send(&mut self, handle: Handle, payload: &[u8], out: &mut Vec<u8>) -> Result<A, SendError> {
         let start = out.len();
+        self.settle_address();
         let session = self.sessions.get_mut(handle).ok_or(SendError::Closed)?;
         match session.connection.send(payload, out) {
             Ok(()) => {
@@ -42,6 +43,7 @@ impl<A: Address> Endpoint<A> {
         buffer: &mut [u8],
         payload_len: usize,
     ) -> Result<(A, Range<usize>), SendError> {
+        self.settle_address();
         let session = self.sessions.get_mut(handle).ok_or(SendError::Closed)?;
         match session.connection.seal_in_place(buffer, payload_len) {
             Ok(datagram) => {

@@ -1,0 +1,211 @@
+//! Sessions that are told apart by connection IDs, and peers whose address changes: RFC 9146 sections 3 and 6.
+//!
+//! ```text
+//!   datagram ─ begins with tls12_cid ─▶ by its ID ─▶ the session, whatever address it came from
+//!                                           │
+//!                                           ▼ once its payloads have been lent
+//!       authentic, newer than all before, from elsewhere? ─▶ told to the host, or followed
+//! ```
+
+use alloc::boxed::Box;
+
+use dtls_core::config::ConnectionIdUse;
+use dtls_core::crypto::SecureRandom;
+use dtls_core::wire::connection_id::ConnectionId;
+use dtls_core::wire::record::RecordHeader;
+
+use super::{Endpoint, Room};
+use crate::address::Address;
+use crate::event::Event;
+use crate::limits::AddressChange;
+use crate::sessions::Handle;
+use crate::stats::count;
+
+/// What an endpoint knows of a session that has a connection ID.
+pub(super) struct Roaming<A> {
+    /// Ours, in the records of the peer.
+    cid: ConnectionId,
+    /// Where the newest record came from, if that is not where the peer is said to be.
+    seen_at: Option<A>,
+    /// Where the peer was before it was followed.
+    previous: Option<A>,
+    /// What of this the host has not been told.
+    pub(super) news: Option<Event>,
+}
+
+// --- which session ---
+
+impl<A: Address> Endpoint<A> {
+    /// The session that a datagram is for which begins with a record with a connection ID. Its address counts for
+    /// nothing: a session whose ID is not in the datagram is not given it.
+    #[inline(never)]
+    pub(super) fn recipient_by_cid(&mut self, from: A, datagram: &[u8]) -> Option<Handle> {
+        let cid = datagram.get(RecordHeader::CID_AT..).and_then(|behind| behind.get(..self.cid_len));
+        let Some(handle) = cid.and_then(|cid| self.by_cid.get(cid)).copied() else {
+            count(&mut self.stats.unknown_cids);
+            return None;
+        };
+        let session = self.sessions.get(handle)?;
+        let was_elsewhere = session.roaming.as_ref().is_some_and(|roaming| roaming.seen_at.is_some());
+        if session.address != from || was_elsewhere {
+            self.came_from = Some(from);
+        }
+        Some(handle)
+    }
+
+    /// An ID for a new session that no other has, without bytes if it is to have none; `None` where there are no IDs.
+    pub(super) fn new_cid(
+        &self,
+        ids: &ConnectionIdUse,
+        random: &dyn SecureRandom,
+    ) -> Result<Option<ConnectionId>, NoConnectionId> {
+        let is_of_our_length = self.by_cid.is_empty() || self.cid_len == usize::from(ids.id_len());
+        if ids.id_len() != 0 && !is_of_our_length {
+            return Err(NoConnectionId);
+        }
+        for _ in 0..CID_ATTEMPTS {
+            match ids.make(random).map_err(|_| NoConnectionId)? {
+                Some(cid) if self.by_cid.contains_key(&cid) => {}
+                cid => return Ok(cid),
+            }
+        }
+        Err(NoConnectionId)
+    }
+
+    /// Before the first datagram with the ID can come, so before it is told to the peer.
+    pub(super) fn register_cid(&mut self, handle: Handle, cid: Option<ConnectionId>) {
+        let Some(cid) = cid.filter(|cid| !cid.is_empty()) else { return };
+        let Some(session) = self.sessions.get_mut(handle) else { return };
+        self.cid_len = cid.len();
+        self.by_cid.insert(cid.clone(), handle);
+        session.roaming = Some(Box::new(Roaming { cid, seen_at: None, previous: None, news: None }));
+    }
+
+    /// The session is over and drained, or its peer does not know connection IDs.
+    pub(super) fn forget_cid(&mut self, handle: Handle) {
+        let Some(session) = self.sessions.get_mut(handle) else { return };
+        if let Some(roaming) = session.roaming.take() {
+            self.by_cid.remove(&roaming.cid);
+        }
+    }
+
+    /// A handshake is complete: is there an ID in the peer's records?
+    pub(super) fn settle_cid(&mut self, handle: Handle) {
+        let Some(session) = self.sessions.get(handle) else { return };
+        let ids = session.connection.info().and_then(|info| info.connection_ids.as_ref());
+        if ids.is_none() {
+            self.forget_cid(handle);
+        }
+    }
+}
+
+/// There is no ID to be had: the maker failed or keeps making those that are in use, or the sessions that there are have
+/// IDs of another length.
+pub(super) struct NoConnectionId;
+
+/// With eight random bytes the first is always new. Who makes fewer soon learns that they are too few.
+const CID_ATTEMPTS: usize = 16;
+
+// --- which address ---
+
+impl<A: Address> Endpoint<A> {
+    /// What to do about a peer whose records come from another address. Default: [`AddressChange::Ask`].
+    pub const fn set_address_change(&mut self, address_change: AddressChange) {
+        self.address_change = address_change;
+    }
+
+    /// Where the peer of a session has been seen, by an authentic record newer than all before, if that is not its
+    /// [`remote_address`](Self::remote_address): see [`Event::SeenElsewhere`].
+    #[must_use]
+    pub fn seen_at(&self, handle: Handle) -> Option<&A> {
+        self.sessions.get(handle)?.roaming.as_ref()?.seen_at.as_ref()
+    }
+
+    /// Where the peer of a session was before it was last followed: see [`Event::AddressChanged`].
+    #[must_use]
+    pub fn previous_address(&self, handle: Handle) -> Option<&A> {
+        self.sessions.get(handle)?.roaming.as_ref()?.previous.as_ref()
+    }
+
+    /// From now on sends what a session has to send to where its peer has been [`seen_at`](Self::seen_at), which the host
+    /// has found to be good. Returns whether it does: not if the peer has come back meanwhile, or if the
+    /// [`Limits`](crate::Limits) have no place for the session at that host.
+    pub fn follow(&mut self, handle: Handle) -> bool {
+        self.settle(self.now);
+        let Some(to) = self.seen_at(handle).cloned() else { return false };
+        let has_moved = self.move_to(handle, to);
+        if has_moved {
+            self.touch(handle);
+        }
+        has_moved
+    }
+
+    /// A datagram with the ID of a session came from here. RFC 9146 section 6: what is not authentic, or not newer than
+    /// all before, says nothing of where the peer is.
+    pub(super) fn on_seen_at(&mut self, handle: Handle, from: A) {
+        let Some(session) = self.sessions.get_mut(handle) else { return };
+        let connection = &session.connection;
+        if !session.was_connected || connection.is_over() || !connection.is_newest_datagram() {
+            return;
+        }
+        let Some(roaming) = &mut session.roaming else { return };
+        if session.address == from {
+            roaming.seen_at = None;
+            roaming.news.take_if(|news| *news == Event::SeenElsewhere);
+            return;
+        }
+        let is_told = roaming.seen_at.as_ref() == Some(&from);
+        match self.address_change {
+            AddressChange::Ignore => return,
+            AddressChange::Ask => {}
+            AddressChange::Follow => {
+                if self.move_to(handle, from.clone()) {
+                    return;
+                }
+            }
+        }
+        let Some(roaming) = self.sessions.get_mut(handle).and_then(|session| session.roaming.as_mut()) else { return };
+        if !is_told {
+            roaming.seen_at = Some(from);
+            roaming.news = Some(Event::SeenElsewhere);
+        }
+    }
+
+    /// Gives a session another address. One that has a session already keeps it: nobody is driven out by somebody who
+    /// says to be there, and records with an ID need no address to arrive.
+    fn move_to(&mut self, handle: Handle, to: A) -> bool {
+        let Some(session) = self.sessions.get(handle) else { return false };
+        let (from, beside) = (session.address.clone(), session.beside);
+        let (old_host, new_host) = (from.host(), to.host());
+        let changes_host = old_host != new_host;
+        // Two sessions that count as one are at one host. One that leaves needs a place of its own.
+        let has_place = beside.is_none() || self.has_room(Room { places: 1, memory: 0 });
+        if changes_host && (self.is_host_full(&to) || !has_place) {
+            return false;
+        }
+        self.vacate(handle);
+        if changes_host {
+            match beside.and_then(|beside| self.sessions.get_mut(beside)) {
+                Some(beside) => {
+                    beside.beside = None;
+                    self.pairs -= 1;
+                }
+                None => self.leave_host(&old_host),
+            }
+            *self.by_host.entry(new_host).or_default() += 1;
+        }
+        self.by_address.entry(to.clone()).or_insert(handle);
+        let Some(session) = self.sessions.get_mut(handle) else { return false };
+        if changes_host {
+            session.beside = None;
+        }
+        session.address = to;
+        if let Some(roaming) = &mut session.roaming {
+            roaming.seen_at = None;
+            roaming.previous = Some(from);
+            roaming.news = Some(Event::AddressChanged);
+        }
+        count(&mut self.stats.address_changes);
+        true
+    }
+}
