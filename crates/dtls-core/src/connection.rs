@@ -61,7 +61,7 @@ pub struct Connection {
     events: Events,
     /// Warnings in a row, without application data between them.
     warnings: u8,
-    /// Whether the last datagram had an authentic record with a higher number than all before.
+    /// Whether the last datagram had an authentic record with our connection ID and a higher number than all before.
     is_newest: bool,
     stats: Stats,
 }
@@ -488,9 +488,10 @@ impl Connection {
         &self.stats
     }
 
-    /// Whether the datagram that was given to [`receive`](Self::receive) last, as far as it has been looked into, had an
-    /// authentic record that is newer than all before it: what RFC 9146 section 6 asks for before its source may count as
-    /// the peer's new address. It does not show that the peer receives there.
+    /// Whether the datagram that was given to [`receive`](Self::receive) last, as far as it has been looked into, had a
+    /// record with our connection ID that is authentic and newer than all before it: what RFC 9146 section 6 asks for
+    /// before its source may count as the peer's new address. It does not show that the peer receives there. Without an
+    /// ID of ours always `false`.
     #[must_use]
     pub const fn is_newest_datagram(&self) -> bool {
         self.is_newest

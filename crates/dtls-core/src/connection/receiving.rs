@@ -9,7 +9,7 @@ use crate::discard::Discard;
 use crate::error::Error;
 use crate::event::Event;
 use crate::handshake::{Advance, Completed, Fate};
-use crate::record::{HeldRecord, Opened, ReadLimits, Wrapping};
+use crate::record::{HeldRecord, Identified, Opened, ReadLimits, Wrapping};
 use crate::time::Instant;
 use crate::wire::codec::Decode as _;
 use crate::wire::enums::{AlertDescription, AlertLevel, ContentType};
@@ -40,8 +40,13 @@ impl Connection {
             self.stats.count_discard(Discard::Closed);
             return None;
         }
-        let opened = self.inbound.open(header, body);
-        self.on_opening(now, header, opened)
+        match self.inbound.open(header, body) {
+            Ok(opened) => self.on_opened(now, opened),
+            Err(cause) => {
+                self.on_dropped(now, header, cause);
+                None
+            }
+        }
     }
 
     #[inline(never)]
@@ -52,8 +57,16 @@ impl Connection {
         cid: &[u8],
         body: &'d mut [u8],
     ) -> Option<&'d mut [u8]> {
-        let opened = self.inbound.open_with_cid(header, cid, body);
-        self.on_opening(now, header, opened)
+        match self.inbound.open_with_cid(header, cid, body) {
+            Ok(Identified { opened, is_newest }) => {
+                self.is_newest |= is_newest;
+                self.on_opened_out_of_line(now, opened)
+            }
+            Err(cause) => {
+                self.on_dropped(now, header, cause);
+                None
+            }
+        }
     }
 
     /// A record that was held for its key came before the present datagram, and so tells nothing of where the peer is now.
@@ -61,28 +74,23 @@ impl Connection {
         if self.is_over() {
             return self.stats.count_discard(Discard::Closed);
         }
-        let is_newest = self.is_newest;
-        let opened = self.inbound.open_held(record.header, &mut record.body);
-        let _ = self.on_opening(now, record.header, opened);
-        self.is_newest = is_newest;
+        match self.inbound.open_held(record.header, &mut record.body) {
+            Ok(opened) => drop(self.on_opened_out_of_line(now, opened)),
+            Err(cause) => self.on_dropped(now, record.header, cause),
+        }
     }
 
-    #[inline]
-    fn on_opening<'d>(
-        &mut self,
-        now: Instant,
-        header: RecordHeader,
-        opened: Result<Opened<'d>, Discard>,
-    ) -> Option<&'d mut [u8]> {
-        match opened {
-            Ok(opened) => self.on_opened(now, opened),
-            Err(cause) => {
-                self.stats.count_discard(cause);
-                if cause == Discard::NotAuthentic {
-                    self.on_undecryptable(now, header);
-                }
-                None
-            }
+    /// So that there is one other place than this where it is called, where it is worth its room.
+    #[inline(never)]
+    fn on_opened_out_of_line<'d>(&mut self, now: Instant, opened: Opened<'d>) -> Option<&'d mut [u8]> {
+        self.on_opened(now, opened)
+    }
+
+    #[inline(never)]
+    fn on_dropped(&mut self, now: Instant, header: RecordHeader, cause: Discard) {
+        self.stats.count_discard(cause);
+        if cause == Discard::NotAuthentic {
+            self.on_undecryptable(now, header);
         }
     }
 
@@ -106,8 +114,7 @@ impl Connection {
 
     #[inline]
     fn on_opened<'d>(&mut self, now: Instant, opened: Opened<'d>) -> Option<&'d mut [u8]> {
-        let Opened { epoch, content_type, payload, is_newest } = opened;
-        self.is_newest |= is_newest;
+        let Opened { epoch, content_type, payload } = opened;
         match content_type {
             ContentType::APPLICATION_DATA => return self.on_application_data(epoch, payload),
             ContentType::HANDSHAKE => self.on_handshake_record(now, epoch, payload),

@@ -5,7 +5,6 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::replay::{Freshness, ReplayWindow};
-use crate::crypto::CryptoError;
 use crate::crypto::aead::RecordOpener;
 use crate::discard::Discard;
 use crate::wire::connection_id::ConnectionId;
@@ -132,7 +131,7 @@ impl Inbound {
         header: RecordHeader,
         cid: &[u8],
         body: &'d mut [u8],
-    ) -> Result<Opened<'d>, Discard> {
+    ) -> Result<Identified<'d>, Discard> {
         let is_ours = self.cid.as_ref().is_some_and(|ours| ours.as_bytes() == cid);
         if is_ours { self.open_with_our_cid(header, body) } else { Err(Discard::WrongConnectionId) }
     }
@@ -140,14 +139,14 @@ impl Inbound {
     /// Opens one record in place that was held for its key.
     pub(crate) fn open_held<'d>(&mut self, header: RecordHeader, body: &'d mut [u8]) -> Result<Opened<'d>, Discard> {
         if header.content_type == ContentType::TLS12_CID {
-            self.open_with_our_cid(header, body)
+            self.open_with_our_cid(header, body).map(|identified| identified.opened)
         } else {
             self.open(header, body)
         }
     }
 
     #[inline(never)]
-    fn open_with_our_cid<'d>(&mut self, header: RecordHeader, body: &'d mut [u8]) -> Result<Opened<'d>, Discard> {
+    fn open_with_our_cid<'d>(&mut self, header: RecordHeader, body: &'d mut [u8]) -> Result<Identified<'d>, Discard> {
         // A record can have been held that has the ID which was not agreed on in the end.
         let cid = self.cid.as_ref().ok_or(Discard::WrongConnectionId)?.as_bytes();
         match (&mut self.reading, header.epoch) {
@@ -171,7 +170,7 @@ impl Inbound {
         if body.len() > MAX_PLAINTEXT {
             return Err(Discard::BadLength);
         }
-        Ok(Opened { epoch: Epoch::ZERO, content_type: header.content_type, payload: body, is_newest: false })
+        Ok(Opened { epoch: Epoch::ZERO, content_type: header.content_type, payload: body })
     }
 }
 
@@ -181,7 +180,13 @@ pub(crate) struct Opened<'d> {
     pub(crate) epoch: Epoch,
     pub(crate) content_type: ContentType,
     pub(crate) payload: &'d mut [u8],
-    /// Whether it is authentic and has a higher number than all before it.
+}
+
+/// A record that has our connection ID, and is proven to be the peer's.
+#[derive(Debug)]
+pub(crate) struct Identified<'d> {
+    pub(crate) opened: Opened<'d>,
+    /// Whether it has a higher number than all before it.
     pub(crate) is_newest: bool,
 }
 
@@ -206,14 +211,16 @@ impl ReadEpoch {
     #[inline]
     fn open<'d>(&mut self, header: RecordHeader, body: &'d mut [u8]) -> Result<Opened<'d>, Discard> {
         self.check(&header, body.len())?;
-        let opened = self.opener.open(&header, body);
-        let payload = self.proven(opened)?;
+        let Ok(payload) = self.opener.open(&header, body) else {
+            self.failures_allowed -= 1;
+            return Err(Discard::NotAuthentic);
+        };
         // RFC 8449 section 4 lets DTLS choose between this and an alert.
         if payload.len() > usize::from(self.limits.content) {
             return Err(Discard::BadLength);
         }
-        let is_newest = self.window.accept(header.number);
-        Ok(Opened { epoch: header.epoch, content_type: header.content_type, payload, is_newest })
+        self.window.accept(header.number);
+        Ok(Opened { epoch: header.epoch, content_type: header.content_type, payload })
     }
 
     fn open_with_cid<'d>(
@@ -221,10 +228,12 @@ impl ReadEpoch {
         header: RecordHeader,
         cid: &[u8],
         body: &'d mut [u8],
-    ) -> Result<Opened<'d>, Discard> {
+    ) -> Result<Identified<'d>, Discard> {
         self.check(&header, body.len())?;
-        let opened = self.opener.open_with_cid(&header, cid, body);
-        let inner = self.proven(opened)?;
+        let Ok(inner) = self.opener.open_with_cid(&header, cid, body) else {
+            self.failures_allowed -= 1;
+            return Err(Discard::NotAuthentic);
+        };
         // RFC 8449 section 4 has all of it count, RFC 6066 section 4 the content alone.
         if inner.len() > usize::from(self.limits.inner) {
             return Err(Discard::BadLength);
@@ -238,7 +247,7 @@ impl ReadEpoch {
             return Err(Discard::BadLength);
         }
         let is_newest = self.window.accept(header.number);
-        Ok(Opened { epoch: header.epoch, content_type, payload, is_newest })
+        Ok(Identified { opened: Opened { epoch: header.epoch, content_type, payload }, is_newest })
     }
 
     /// Whether a record with a body of `len` bytes is worth trying the key on.
@@ -256,15 +265,6 @@ impl ReadEpoch {
             return Err(Discard::BadLength);
         }
         if self.failures_allowed == 0 { Err(Discard::NotAuthentic) } else { Ok(()) }
-    }
-
-    /// What was opened; a forgery wears the key.
-    #[inline]
-    fn proven<'d>(&mut self, opened: Result<&'d mut [u8], CryptoError>) -> Result<&'d mut [u8], Discard> {
-        opened.map_err(|CryptoError| {
-            self.failures_allowed -= 1;
-            Discard::NotAuthentic
-        })
     }
 }
 

@@ -13,6 +13,6 @@ mod outbound;
 mod padding;
 mod replay;
 
-pub(crate) use inbound::{HeldRecord, Inbound, Opened, ReadLimits};
+pub(crate) use inbound::{HeldRecord, Identified, Inbound, Opened, ReadLimits};
 pub(crate) use outbound::{Outbound, SealFault, Wrapping};
 pub use padding::{ChoosePadding, Padding};

@@ -2,6 +2,8 @@
 
 use dtls_core::config::{ConnectionIdUse, MakeConnectionId, RandomConnectionId};
 use dtls_core::crypto::{CryptoError, SecureRandom};
+use dtls_core::wire::enums::HandshakeType;
+use dtls_core::wire::record::{RecordHeader, split_record};
 
 use super::*;
 use crate::{AddressChange, Reason};
@@ -356,6 +358,37 @@ fn a_session_that_is_replaced_or_unfinished_does_not_move_and_leaves_no_id_behin
     assert_eq!(network.arrives(AWAY, &datagram), b"");
     assert_eq!(network.stats().unknown_cids, 1);
     network.end_all();
+}
+
+#[test]
+fn a_session_whose_handshake_is_not_complete_does_not_move_though_its_peer_has_shown_its_key() {
+    for address_change in [AddressChange::Ask, AddressChange::Follow] {
+        let mut network = Network::with(CookiePolicy::Required, Limits::default(), ids);
+        network.server().set_address_change(address_change);
+        network.connect(HOME);
+        network.drain();
+        // Up to the client's last flight: ClientKeyExchange, ChangeCipherSpec, Finished.
+        let flight_5 = loop {
+            let (from, to, datagram) = network.under_way.pop_front().unwrap();
+            if to == SERVER && datagram[RecordHeader::LEN] == HandshakeType::CLIENT_KEY_EXCHANGE.0 {
+                break datagram;
+            }
+            network.deliver(from, to, datagram);
+            network.drain();
+        };
+        let (_, _, rest) = split_record(&flight_5).unwrap();
+        let (key_exchange, rest) = flight_5.split_at(flight_5.len() - rest.len());
+        let (change_cipher_spec, finished) = rest.split_at(14);
+        network.arrives(HOME, key_exchange);
+        // Authentic, and of no use before the ChangeCipherSpec.
+        network.arrives(AWAY, finished);
+        let session = network.server().session_at(&HOME).unwrap();
+        assert!(network.server().info(session).is_none());
+        assert_eq!((network.news(), network.server().seen_at(session)), (vec![], None));
+        network.arrives(HOME, change_cipher_spec);
+        assert_eq!(network.news(), [(session, HOME, Event::Connected)]);
+        network.end_all();
+    }
 }
 
 #[test]

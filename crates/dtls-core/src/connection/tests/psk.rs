@@ -3,7 +3,7 @@
 mod forged;
 
 use super::*;
-use crate::config::{PskMismatch, UnknownPsk};
+use crate::config::{ConnectionIdUse, PskMismatch, RandomConnectionId, UnknownPsk};
 use crate::crypto::{PresharedKey, PskClient, PskIdentity, PskServer, Psks};
 use crate::wire::enums::CipherSuiteId;
 use crate::wire::fragment::Fragments;
@@ -199,6 +199,17 @@ fn a_server_gives_up_ten_seconds_after_the_first_finished_that_does_not_decrypt(
     }
     assert_eq!(now, START + Duration::from_secs(10));
     assert_eq!(server.poll_event(), Some(Event::Failed(Error::HandshakeTimeout)));
+}
+
+#[test]
+fn keys_that_differ_are_noticed_behind_a_connection_id_too() {
+    let ids = |settings: &mut Settings| {
+        settings.connection_id = ConnectionIdUse::Ours(Arc::new(RandomConnectionId::new(4)));
+    };
+    let mut client = client(identity(b"other", 9), ids);
+    let mut server = server(known(), ids);
+    exchange(&mut client, &mut server, START);
+    assert_eq!(server.poll_event(), Some(Event::KeysProbablyDiffer));
 }
 
 #[test]
