@@ -14,7 +14,7 @@ use crate::time::Instant;
 use crate::wire::codec::Decode as _;
 use crate::wire::enums::{AlertDescription, AlertLevel, ContentType};
 use crate::wire::fragment::{Fragment, Fragments};
-use crate::wire::record::{Epoch, RecordHeader, split_cid_record_mut, split_record_mut};
+use crate::wire::record::{CidRecord, Epoch, RecordHeader, split_cid_record_mut, split_record_mut};
 use crate::wire::small::{Alert, ChangeCipherSpec};
 
 impl Connection {
@@ -341,7 +341,7 @@ impl<'d> Received<'_, 'd> {
             self.connection.stats.count_discard(cause);
             return None;
         };
-        let Ok((header, cid, body, rest)) = split_cid_record_mut(datagram, cid_len) else {
+        let Ok(CidRecord { header, cid, body, rest }) = split_cid_record_mut(datagram, cid_len) else {
             self.connection.stats.count_discard(Discard::Truncated);
             return None;
         };

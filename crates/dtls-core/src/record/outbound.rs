@@ -535,8 +535,12 @@ mod tests {
         assert_eq!(seal(&mut outbound, &[0; MAX_PLAINTEXT]), Err(SealFault::TooLong));
         for len in [0, 1, MAX_PLAINTEXT - 2, MAX_PLAINTEXT - 1] {
             let record = seal(&mut outbound, &vec![1; len]).unwrap();
-            let (header, _, _, rest) = split_cid_record(&record, 4).unwrap();
-            assert_eq!((usize::from(header.length), rest.len()), (8 + MAX_PLAINTEXT + 16, 0), "{len} bytes");
+            let split = split_cid_record(&record, 4).unwrap();
+            assert_eq!(
+                (usize::from(split.header.length), split.rest.len()),
+                (8 + MAX_PLAINTEXT + 16, 0),
+                "{len} bytes"
+            );
         }
         outbound.protected.as_mut().unwrap().longest = 64;
         assert_eq!(outbound.room(Epoch::ONE, 65_535, 0), 63);

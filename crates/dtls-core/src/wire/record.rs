@@ -210,29 +210,39 @@ pub fn split_record_mut(datagram: &mut [u8]) -> Result<(RecordHeader, &mut [u8],
 }
 
 /// Splits the first record off a datagram that begins with one of type tls12_cid, for a receiver whose own connection
-/// IDs have `cid_len` bytes: its header, its ID, its body, and what follows (RFC 9146 section 4).
+/// IDs have `cid_len` bytes (RFC 9146 section 4).
 ///
 /// Fails like [`split_record`], and always consumes more than [`RecordHeader::CID_AT`] bytes.
-pub fn split_cid_record(datagram: &[u8], cid_len: usize) -> Result<(RecordHeader, &[u8], &[u8], &[u8]), RecordFault> {
+pub fn split_cid_record(datagram: &[u8], cid_len: usize) -> Result<CidRecord<'_, &[u8]>, RecordFault> {
     let (start, rest) = datagram.split_first_chunk().ok_or(RecordFault::HeaderTruncated)?;
     let (cid, rest) = rest.split_at_checked(cid_len).ok_or(RecordFault::HeaderTruncated)?;
     let (length, rest) = rest.split_first_chunk().ok_or(RecordFault::HeaderTruncated)?;
     let header = RecordHeader::decode_around_cid(start, length);
     let (body, rest) = rest.split_at_checked(usize::from(header.length)).ok_or(RecordFault::BodyTruncated)?;
-    Ok((header, cid, body, rest))
+    Ok(CidRecord { header, cid, body, rest })
 }
 
 /// Like [`split_cid_record`], for a body that is to be opened where it lies.
-pub fn split_cid_record_mut(
-    datagram: &mut [u8],
-    cid_len: usize,
-) -> Result<(RecordHeader, &[u8], &mut [u8], &mut [u8]), RecordFault> {
+pub fn split_cid_record_mut(datagram: &mut [u8], cid_len: usize) -> Result<CidRecord<'_, &mut [u8]>, RecordFault> {
     let (start, rest) = datagram.split_first_chunk_mut().ok_or(RecordFault::HeaderTruncated)?;
     let (cid, rest) = rest.split_at_mut_checked(cid_len).ok_or(RecordFault::HeaderTruncated)?;
     let (length, rest) = rest.split_first_chunk_mut().ok_or(RecordFault::HeaderTruncated)?;
     let header = RecordHeader::decode_around_cid(start, length);
     let (body, rest) = rest.split_at_mut_checked(usize::from(header.length)).ok_or(RecordFault::BodyTruncated)?;
-    Ok((header, cid, body, rest))
+    Ok(CidRecord { header, cid, body, rest })
+}
+
+/// A record with a connection ID, split off its datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CidRecord<'a, B> {
+    /// What stands in front, but for the ID.
+    pub header: RecordHeader,
+    /// The receiver's connection ID, if the record is for it.
+    pub cid: &'a [u8],
+    /// As many bytes as `header.length` says.
+    pub body: B,
+    /// What follows the record in its datagram.
+    pub rest: B,
 }
 
 /// Why a datagram, or what is left of it, does not begin with a record.
@@ -329,11 +339,11 @@ mod tests {
         let bytes = [25, 0xfe, 0xfd, 0, 1, 1, 2, 3, 4, 5, 6, 0xaa, 0xbb, 0, 3, 7, 8, 9, 99];
         let header = RecordHeader { content_type: ContentType::TLS12_CID, ..HEADER };
         let (cid, body, rest) = (&[0xaa, 0xbb][..], &[7, 8, 9][..], &[99][..]);
-        assert_eq!(split_cid_record(&bytes, 2), Ok((header, cid, body, rest)));
+        assert_eq!(split_cid_record(&bytes, 2), Ok(CidRecord { header, cid, body, rest }));
         let mut copy = bytes;
-        let (split, its_cid, its_body, its_rest) = split_cid_record_mut(&mut copy, 2).unwrap();
-        assert_eq!((split, its_cid, &*its_body, &*its_rest), (header, cid, body, rest));
-        its_body[2] = 1;
+        let split = split_cid_record_mut(&mut copy, 2).unwrap();
+        assert_eq!((split.header, split.cid, &*split.body, &*split.rest), (header, cid, body, rest));
+        split.body[2] = 1;
         assert_eq!(copy[17], 1);
         for len in 0..18 {
             let fault = if len < 15 { RecordFault::HeaderTruncated } else { RecordFault::BodyTruncated };
@@ -341,8 +351,8 @@ mod tests {
             assert_eq!(split_cid_record_mut(&mut bytes[..len].to_vec(), 2), Err(fault), "cut to {len} bytes");
         }
         let long = [&bytes[..11], &[5; 255], &[0, 1, 7]].concat();
-        let (split, cid, body, rest) = split_cid_record(&long, 255).unwrap();
-        assert_eq!((split.length, cid, body, rest), (1, &[5; 255][..], &[7][..], &[][..]));
+        let CidRecord { header, cid, body, rest } = split_cid_record(&long, 255).unwrap();
+        assert_eq!((header.length, cid, body, rest), (1, &[5; 255][..], &[7][..], &[][..]));
     }
 
     #[test]

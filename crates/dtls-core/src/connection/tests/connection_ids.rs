@@ -8,8 +8,6 @@ use crate::crypto::{CryptoError, SecureRandom};
 use crate::wire::connection_id::ConnectionId;
 use crate::wire::record::{split_cid_record, split_record};
 
-type Change = fn(&mut Settings);
-
 /// Asks for IDs of that length.
 fn ids<const LEN: u8>(settings: &mut Settings) {
     settings.connection_id = ConnectionIdUse::Ours(Arc::new(RandomConnectionId::new(LEN)));
@@ -19,7 +17,7 @@ fn peers_only(settings: &mut Settings) {
     settings.connection_id = ConnectionIdUse::PeersOnly;
 }
 
-fn pair(client_settings: Change, server_settings: Change) -> Pair {
+fn pair(client_settings: fn(&mut Settings), server_settings: fn(&mut Settings)) -> Pair {
     Pair { client_settings, server_settings, ..Pair::new() }
 }
 
@@ -33,8 +31,8 @@ fn records_of(mut datagram: &[u8], cid_len: usize) -> Vec<(ContentType, Epoch, V
     let mut records = vec![];
     while !datagram.is_empty() {
         let (header, cid, rest) = if datagram[0] == ContentType::TLS12_CID.0 {
-            let (header, cid, _, rest) = split_cid_record(datagram, cid_len).unwrap();
-            (header, cid, rest)
+            let split = split_cid_record(datagram, cid_len).unwrap();
+            (split.header, split.cid, split.rest)
         } else {
             let (header, _, rest) = split_record(datagram).unwrap();
             (header, &[][..], rest)
@@ -49,21 +47,14 @@ fn id(bytes: &[u8]) -> ConnectionId {
     ConnectionId::new(bytes).unwrap()
 }
 
-const OFF: Change = |_| {};
+const OFF: fn(&mut Settings) = |_| {};
 
 #[test]
 fn every_pair_of_lengths_is_agreed_on_and_every_protected_record_carries_what_its_receiver_wants() {
-    let wishes: [(Option<usize>, Change); 7] = [
-        (None, OFF),
-        (Some(0), peers_only),
-        (Some(0), ids::<0>),
-        (Some(1), ids::<1>),
-        (Some(8), ids::<8>),
-        (Some(20), ids::<20>),
-        (Some(255), ids::<255>),
-    ];
-    for (client_len, client_settings) in wishes {
-        for (server_len, server_settings) in wishes {
+    let settings: [fn(&mut Settings); 7] = [OFF, peers_only, ids::<0>, ids::<1>, ids::<8>, ids::<20>, ids::<255>];
+    let wishes = [None, Some(0), Some(0), Some(1), Some(8), Some(20), Some(255)].into_iter().zip(settings);
+    for (client_len, client_settings) in wishes.clone() {
+        for (server_len, server_settings) in wishes.clone() {
             let (mut client, mut server) = pair(client_settings, server_settings).build();
             let agreed = client_len.zip(server_len);
             let (to_client, to_server) = agreed.unwrap_or_default();
@@ -93,7 +84,8 @@ fn every_pair_of_lengths_is_agreed_on_and_every_protected_record_carries_what_it
 
 #[test]
 fn the_longest_payload_with_an_id_fills_the_mtu_exactly() {
-    for (settings, cid_len) in [(ids::<1> as Change, 1), (ids::<8>, 8), (ids::<255>, 255)] {
+    let settings: [fn(&mut Settings); 3] = [ids::<1>, ids::<8>, ids::<255>];
+    for (settings, cid_len) in settings.into_iter().zip([1, 8, 255]) {
         for mtu in [256, 548, 1200, 16_500, 65_535] {
             let (mut client, mut server) = pair(peers_only, settings).connect();
             client.set_mtu(mtu);
@@ -263,9 +255,8 @@ fn a_record_with_another_id_does_not_take_the_rest_of_its_datagram_with_it() {
 
 #[test]
 fn records_with_an_id_are_dropped_where_none_was_agreed_on() {
-    for (client_settings, server_settings) in
-        [(OFF, OFF), (ids::<4>, OFF), (OFF, ids::<6> as Change), (ids::<4>, peers_only)]
-    {
+    let cases: [[fn(&mut Settings); 2]; 4] = [[OFF, OFF], [ids::<4>, OFF], [OFF, ids::<6>], [ids::<4>, peers_only]];
+    for [client_settings, server_settings] in cases {
         let (mut client, mut server) = pair(client_settings, server_settings).connect();
         client.outbound.pretend_cid(Some(id(&[9; 6])));
         let datagram = sealed_record(&mut client, ContentType::APPLICATION_DATA, b"wrong");
@@ -481,7 +472,7 @@ fn an_owner_may_choose_the_id_and_an_id_is_made_once_for_all_hellos() {
     let (certificate, _) = testing::self_signed();
     let pair = pair(ids::<4>, OFF);
     let trust = pair.verifier(Fingerprint::of(&pair.provider, &certificate));
-    let config = |settings: Change| {
+    let config = |settings: fn(&mut Settings)| {
         let builder = ClientConfig::builder(Arc::clone(&pair.provider)).trust(Arc::clone(&trust));
         Arc::new(builder.without_identity().configure(settings).build().unwrap())
     };
