@@ -1,0 +1,152 @@
+//! Who may resume a session: RFC 5246 section 7.3, RFC 6066 section 3, RFC 7627 section 5.3.
+
+use super::*;
+
+#[test]
+fn a_client_that_would_not_be_let_in_today_is_not_let_in_by_its_session() {
+    for by in BOTH {
+        let world = World::mutual(by);
+        let state = world.session();
+        assert!(world.resumes(&state));
+        world.trust_in_client.withdraw();
+        let (mut client, mut server) = (world.client(Some(&state)), world.server());
+        exchange(&mut client, &mut server, START);
+        assert_eq!(server.poll_event(), Some(Event::Failed(Error::Certificate(CertificateError::Rejected))), "{by:?}");
+    }
+}
+
+#[test]
+fn a_server_that_would_not_be_trusted_today_is_not_offered_its_session() {
+    for by in BOTH {
+        let world = World::new(by);
+        let state = world.session();
+        world.trust_in_server.withdraw();
+        assert_eq!(state.fits(&world.client_config(), world.name().as_ref()), Err(Misfit::NotTrusted));
+        let (mut client, mut server) = (world.client(Some(&state)), world.server());
+        exchange(&mut client, &mut server, START);
+        assert_eq!(client.poll_event(), Some(Event::Failed(Error::Certificate(CertificateError::Rejected))));
+    }
+}
+
+#[test]
+fn what_a_server_asks_of_clients_holds_for_sessions_too() {
+    // (asked then, shown then), (asked now, required now), whether the session goes on
+    let cases = [
+        ((false, false), (true, true), false),
+        ((false, false), (true, false), true),
+        ((true, false), (true, true), false),
+        ((true, true), (true, true), true),
+        ((true, true), (true, false), true),
+        ((true, true), (false, false), false),
+    ];
+    for by in BOTH {
+        for ((asked, shown), (asks, requires), goes_on) in cases {
+            let mut world = World { asks: asked, client_shows: shown, ..World::new(by) };
+            let state = world.session();
+            (world.asks, world.requires, world.client_shows) = (asks, requires, true);
+            assert_eq!(world.resumes(&state), goes_on, "{by:?} {asked} {shown} {asks} {requires}");
+        }
+    }
+}
+
+#[test]
+fn a_session_is_not_offered_to_another_server_or_under_another_identity() {
+    for by in BOTH {
+        let mut world = World::mutual(by);
+        let state = world.session();
+        let fits = |world: &World| state.fits(&world.client_config(), world.name().as_ref());
+        assert_eq!(fits(&world), Ok(()));
+        world.name = Some("LOCALHOST");
+        assert_eq!(fits(&world), Ok(()), "names have no case");
+        for other in [Some("example.com"), Some("127.0.0.1"), None] {
+            world.name = other;
+            assert_eq!(fits(&world), Err(Misfit::OtherServer), "{other:?}");
+        }
+        world.name = Some("localhost");
+        let (certificate, key) = testing::self_signed();
+        world.client_identity = Identity::new(&world.provider, vec![certificate.clone()], key).unwrap();
+        world.trust_in_client = Trust::of(&certificate);
+        assert_eq!(fits(&world), Err(Misfit::OtherIdentity));
+        assert!(!world.resumes(&state));
+        world.client_shows = false;
+        assert_eq!(fits(&world), Err(Misfit::OtherIdentity), "no identity at all");
+        let config = ClientConfig::builder(Arc::clone(&world.provider)).trust(Arc::new(Trust::default()));
+        let config = config.without_identity().build().unwrap();
+        assert_eq!(state.fits(&config, None), Err(Misfit::NotResumable));
+    }
+}
+
+#[test]
+fn a_server_resumes_a_session_only_under_the_name_it_was_made_for() {
+    for by in BOTH {
+        let mut world = World::new(by);
+        let bytes = world.session().to_bytes();
+        // A client that lies to itself.
+        let at = bytes.windows(9).position(|window| window == b"localhost").unwrap();
+        let mut changed = bytes.to_vec();
+        changed[at..at + 9].copy_from_slice(b"lokalhost");
+        let changed = ResumptionState::from_bytes(&changed).unwrap();
+        assert!(world.resumes(&ResumptionState::from_bytes(&bytes).unwrap()));
+        world.name = Some("lokalhost");
+        assert_eq!(changed.fits(&world.client_config(), world.name().as_ref()), Ok(()));
+        assert!(!world.resumes(&changed), "{by:?}");
+    }
+}
+
+#[test]
+fn sessions_with_a_pre_shared_key_go_on_for_as_long_as_the_key_does() {
+    let provider = Arc::new(testing::providers().swap_remove(0));
+    let psk = |name: &[u8]| PskIdentity::new(name.to_vec(), vec![7; 16]).unwrap();
+    let world = World::new(By::Ticket);
+    let connect = |known: &[u8], ours: &[u8], state: Option<&ResumptionState>| {
+        let server =
+            ServerConfig::builder(Arc::clone(&provider)).preshared_keys(Arc::new(Psks::new().with(psk(known))));
+        let server = server.resumption(world.resumption()).build().unwrap();
+        let client = ClientConfig::builder(Arc::clone(&provider)).preshared_key(Arc::new(psk(ours))).resumable();
+        let client = Arc::new(client.build().unwrap());
+        let mut client = match state {
+            None => Connection::connect(client, None, START).unwrap(),
+            Some(state) => Connection::connect_resuming(client, None, state, START).unwrap(),
+        };
+        let mut server = Connection::accept_on_trusted_path(Arc::new(server), START);
+        exchange(&mut client, &mut server, START);
+        (client, server)
+    };
+    let (mut client, _) = connect(b"sensor", b"sensor", None);
+    let state = client.take_resumption_state().unwrap();
+    let (client, server) = connect(b"sensor", b"sensor", Some(&state));
+    assert!(client.info().unwrap().resumed && server.info().unwrap().resumed);
+    assert_eq!(server.info().unwrap().psk_identity.as_deref(), Some(&b"sensor"[..]));
+    // The key is withdrawn: what follows is a full handshake with a key that the server does not know.
+    let (client, _) = connect(b"other", b"sensor", Some(&state));
+    assert!(client.info().is_none());
+    let (client, _) = connect(b"other", b"other", Some(&state));
+    assert!(!client.info().unwrap().resumed, "under another identity the session is not offered");
+}
+
+#[test]
+fn who_does_not_ask_leaves_nothing_behind() {
+    for by in BOTH {
+        let world = World::new(by);
+        let config = ClientConfig::builder(Arc::clone(&world.provider));
+        let config = config.trust(Arc::<Trust>::clone(&world.trust_in_server)).without_identity().build().unwrap();
+        let mut client = Connection::connect(Arc::new(config), world.name(), START).unwrap();
+        let mut server = world.server();
+        exchange(&mut client, &mut server, START);
+        assert_eq!(client.poll_event(), Some(Event::Connected));
+        assert!(client.take_resumption_state().is_none());
+        assert!(server.take_resumption_state().is_none());
+    }
+}
+
+#[test]
+fn a_session_without_the_extended_master_secret_is_not_kept() {
+    for by in BOTH {
+        let mut world = World::new(by);
+        world.client_settings = |settings| settings.extended_master_secret = ExtendedMasterSecret::Off;
+        world.server_settings = |settings| settings.extended_master_secret = ExtendedMasterSecret::Prefer;
+        let (mut client, _) = world.connect(None);
+        assert!(client.take_resumption_state().is_none(), "{by:?}");
+        assert_eq!(world.cache.len(), 0);
+    }
+}
