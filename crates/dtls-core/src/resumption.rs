@@ -25,8 +25,9 @@ use core::time::Duration;
 use zeroize::Zeroizing;
 
 use crate::time::WallClock;
+pub(crate) use peer::KnownPeer;
 pub(crate) use saved::Saved;
-pub(crate) use state::{Given, Offered};
+pub(crate) use state::{Given, Offered, Sides};
 pub use state::{Misfit, ResumptionState, StateError};
 pub use tickets::{OpenedTicket, SealTickets, TicketError, TicketKey, Tickets};
 

@@ -7,6 +7,9 @@ use core::fmt;
 
 use zeroize::Zeroizing;
 
+use super::hash::HashAlgorithm;
+use super::secrets::MasterSecret;
+
 /// A key that both sides know beforehand: 1 to 65535 bytes, as hard to guess as the traffic is worth (RFC 4279 section
 /// 7.2). Erased when dropped.
 pub struct PresharedKey(Zeroizing<Vec<u8>>);
@@ -27,6 +30,16 @@ impl PresharedKey {
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// What tells whether a session was made with this key and no other: nothing to whoever does not have the session's
+    /// master secret.
+    pub(crate) fn mark(&self, hash: &dyn HashAlgorithm, master: &MasterSecret) -> [u8; 32] {
+        let mut mark = [0; 32];
+        for (to, from) in mark.iter_mut().zip(hash.hmac(&self.0, &[b"resumption", master.as_bytes()]).as_ref()) {
+            *to = *from;
+        }
+        mark
     }
 }
 

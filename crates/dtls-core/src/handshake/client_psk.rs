@@ -11,11 +11,11 @@
 
 use alloc::vec::Vec;
 
+use super::Step;
 use super::client::{AwaitFinished, Session};
 use super::exchange::Exchange;
 use super::parsed::Dialect;
 use super::reassembly::Message;
-use super::{PeerProof, Step};
 use crate::crypto::psk::PskIdentity;
 use crate::crypto::secrets::{MasterSecret, PreMasterSecret};
 use crate::crypto::suite::KeyExchangeAlgorithm;
@@ -136,7 +136,8 @@ impl AwaitPskIdentity {
             psk_identity: Some(psk.identity().to_vec()),
             ..session.info()
         };
-        Ok(Step::Await(AwaitFinished::new(session, master, info, PeerProof::PresharedKey).into()))
+        let mark = psk.key().mark(session.offer.config.provider.sha256, &master);
+        Ok(Step::Await(AwaitFinished::of_preshared_key(session, master, info, mark).into()))
     }
 }
 

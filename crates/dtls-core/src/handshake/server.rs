@@ -311,7 +311,8 @@ fn begin_flight_4(
     };
     let client_certificate_type = choice.client_certificate_type;
     let suite = choice.suite;
-    let session = Session { suite, randoms, info, client_certificate_type, client: None, leaves, config };
+    let session =
+        Session { suite, randoms, info, client_certificate_type, client: None, key_mark: None, leaves, config };
     match choice.proof {
         ServerProof::PresharedKey | ServerProof::MasterSecret => server_psk::finish_flight_4(session, key_exchange, x),
         ServerProof::Signature { identity, scheme } => {
@@ -457,6 +458,8 @@ pub(super) struct Session {
     client_certificate_type: Option<CertificateType>,
     /// What the client has shown. Not proven.
     client: Option<Shown>,
+    /// Which pre-shared key it was, if it was one.
+    pub(super) key_mark: Option<[u8; 32]>,
     leaves: Leaves,
 }
 

@@ -107,10 +107,11 @@ impl AwaitPresharedKey {
     }
 
     pub(super) fn on_key(self, key: Option<Arc<PresharedKey>>, x: &mut Exchange) -> Result<Step, Error> {
-        let Self { session, shared } = self;
+        let Self { mut session, shared } = self;
         let key = key_or_nobodys(&session.config, key)?;
         let pre_master_secret = PreMasterSecret::of_preshared_key(&key, shared.as_ref());
         let master = session.master_secret(&pre_master_secret, x)?;
+        session.key_mark = Some(key.mark(session.config.provider.sha256, &master));
         AwaitFinished::begin(session, master, PeerProof::PresharedKey, x)
     }
 }

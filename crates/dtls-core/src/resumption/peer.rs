@@ -19,14 +19,18 @@ pub(crate) enum KnownPeer {
     Certificates(Vec<CertificateDer<'static>>),
     RawPublicKey(SubjectPublicKeyInfoDer<'static>),
     /// Whoever has the key that goes with the client's identity.
-    PresharedKey(Vec<u8>),
+    PresharedKey {
+        identity: Vec<u8>,
+        /// Which key that was: see [`PresharedKey::mark`](crate::crypto::PresharedKey).
+        mark: [u8; 32],
+    },
 }
 
 impl KnownPeer {
-    /// Who it is that the owner has been told of.
-    pub(crate) fn of(info: &SessionInfo) -> Self {
+    /// Who it is that the owner has been told of; `mark` is that of the pre-shared key, if there was one.
+    pub(crate) fn of(info: &SessionInfo, mark: Option<[u8; 32]>) -> Self {
         match (&info.psk_identity, &info.peer_raw_public_key, info.peer_certificates.as_slice()) {
-            (Some(identity), ..) => Self::PresharedKey(identity.clone()),
+            (Some(identity), ..) => Self::PresharedKey { identity: identity.clone(), mark: mark.unwrap_or_default() },
             (None, Some(key), _) => Self::RawPublicKey(key.clone()),
             (None, None, []) => Self::Anonymous,
             (None, None, chain) => Self::Certificates(chain.to_vec()),
@@ -39,7 +43,7 @@ impl KnownPeer {
             Self::Anonymous => {}
             Self::Certificates(chain) => info.peer_certificates.clone_from(chain),
             Self::RawPublicKey(key) => info.peer_raw_public_key = Some(key.clone()),
-            Self::PresharedKey(identity) => info.psk_identity = Some(identity.clone()),
+            Self::PresharedKey { identity, .. } => info.psk_identity = Some(identity.clone()),
         }
     }
 
@@ -48,7 +52,7 @@ impl KnownPeer {
         let (credential, typ) = match self {
             Self::Certificates(chain) => (PeerCredential::Certificates(chain), CertificateType::X509),
             Self::RawPublicKey(key) => (PeerCredential::RawPublicKey(key), CertificateType::RAW_PUBLIC_KEY),
-            Self::Anonymous | Self::PresharedKey(_) => return false,
+            Self::Anonymous | Self::PresharedKey { .. } => return false,
         };
         let presented = PresentedPeer { credential, role, ocsp_response: None };
         let is_asked = verifier.certificate_types().contains(&typ) && !verifier.defers(&presented);
@@ -61,13 +65,13 @@ impl KnownPeer {
             Self::Anonymous => 0,
             Self::Certificates(chain) => chain.iter().map(|certificate| certificate.len()).sum(),
             Self::RawPublicKey(key) => key.len(),
-            Self::PresharedKey(identity) => identity.len(),
+            Self::PresharedKey { identity, .. } => identity.len(),
         }
     }
 }
 
 /// ```text
-///   kind(1) [length(3) certificate_list | SubjectPublicKeyInfo | identity]
+///   kind(1) [length(3) certificate_list | length(3) SubjectPublicKeyInfo | length(3) identity mark(32)]
 /// ```
 impl Encode for KnownPeer {
     fn encode(&self, out: &mut Vec<u8>) {
@@ -81,9 +85,10 @@ impl Encode for KnownPeer {
                 out.push(2);
                 put_vector::<3>(out, |out| out.extend_from_slice(key));
             }
-            Self::PresharedKey(identity) => {
+            Self::PresharedKey { identity, mark } => {
                 out.push(3);
                 put_vector::<3>(out, |out| out.extend_from_slice(identity));
+                out.extend_from_slice(mark);
             }
         }
     }
@@ -101,7 +106,7 @@ impl Decode<'_> for KnownPeer {
                 Self::Certificates(chain.into_iter().map(|der| CertificateDer::from(der.to_vec())).collect())
             }
             2 => Self::RawPublicKey(SubjectPublicKeyInfoDer::from(reader.vector_u24()?.to_vec())),
-            3 => Self::PresharedKey(reader.vector_u24()?.to_vec()),
+            3 => Self::PresharedKey { identity: reader.vector_u24()?.to_vec(), mark: *reader.array()? },
             _ => return Err(DecodeError::ForbiddenValue),
         })
     }

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use super::peer::{KnownPeer, option, put_option};
@@ -31,13 +32,13 @@ impl Saved {
     /// Changes with every change of the form.
     const VERSION: u8 = 1;
 
-    pub(crate) fn new(info: &SessionInfo, master: &MasterSecret, created: u64) -> Self {
+    pub(crate) fn new(info: &SessionInfo, client: KnownPeer, master: &MasterSecret, created: u64) -> Self {
         Self {
             suite: info.cipher_suite,
             master: MasterSecret::new(master.as_bytes()),
             created,
             server_name: info.server_name.clone(),
-            client: KnownPeer::of(info),
+            client,
         }
     }
 
@@ -77,10 +78,11 @@ impl Saved {
     /// Whether the client would be welcome with what it has shown.
     fn is_welcome(&self, config: &ServerConfig) -> bool {
         match (&self.client, &config.client_authentication) {
-            // A key that has been withdrawn, or one that the owner would have to be asked for, ends the session.
-            (KnownPeer::PresharedKey(identity), _) => {
+            // A key that has been withdrawn or replaced, or one that the owner would have to be asked for, ends the session.
+            (KnownPeer::PresharedKey { identity, mark }, _) => {
                 let psks = config.psks.as_ref().filter(|psks| !psks.defers(identity));
-                psks.is_some_and(|psks| psks.key(identity).is_some())
+                let key = psks.and_then(|psks| psks.key(identity));
+                key.is_some_and(|key| key.mark(config.provider.sha256, &self.master).ct_eq(mark).into())
             }
             (KnownPeer::Anonymous, authentication) => !matches!(authentication, ClientAuthentication::Require(_)),
             (client, authentication) => {

@@ -5,6 +5,7 @@ use core::fmt;
 use core::time::Duration;
 
 use rustls_pki_types::{IpAddr, ServerName};
+use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use super::peer::{KnownPeer, option, put_option};
@@ -13,7 +14,6 @@ use crate::config::{ClientConfig, ConfigError, ExtendedMasterSecret};
 use crate::crypto::secrets::MasterSecret;
 use crate::crypto::suite::CipherSuite;
 use crate::crypto::verify::PeerRole;
-use crate::event::SessionInfo;
 use crate::wire::codec::{Decode, DecodeError, Encode as _, Reader, put_vector};
 use crate::wire::enums::CipherSuiteId;
 
@@ -30,9 +30,15 @@ pub struct ResumptionState {
     given: Given,
     /// The name that the server was connected by.
     server_name: Option<Vec<u8>>,
-    server: KnownPeer,
+    sides: Sides,
+}
+
+/// Who the two sides of a session are.
+#[derive(Clone, Debug)]
+pub(crate) struct Sides {
+    pub(crate) server: KnownPeer,
     /// The hash of the credential that we showed.
-    shown: Option<[u8; 32]>,
+    pub(crate) shown: Option<[u8; 32]>,
 }
 
 /// What a server gives to resume a session by; never empty.
@@ -52,18 +58,17 @@ impl ResumptionState {
 
     pub(crate) fn new(
         given: Given,
-        info: &SessionInfo,
+        suite: CipherSuiteId,
         master: &MasterSecret,
         server_name: Option<&ServerName<'_>>,
-        shown: Option<[u8; 32]>,
+        sides: Sides,
     ) -> Self {
         Self {
-            suite: info.cipher_suite,
+            suite,
             master: MasterSecret::new(master.as_bytes()),
             given,
             server_name: server_name.map(name_bytes),
-            server: KnownPeer::of(info),
-            shown,
+            sides,
         }
     }
 
@@ -81,7 +86,7 @@ impl ResumptionState {
     /// About how many bytes it takes.
     pub(crate) fn held(&self) -> usize {
         let (Given::SessionId(given) | Given::Ticket { ticket: given, .. }) = &self.given;
-        size_of::<Self>() + MasterSecret::LEN + given.len() + self.server.held()
+        size_of::<Self>() + MasterSecret::LEN + given.len() + self.sides.server.held()
     }
 
     /// The state as bytes, to be kept where keys are kept.
@@ -106,8 +111,8 @@ impl ResumptionState {
         out.extend_from_slice(&lifetime_hint.to_be_bytes());
         put_vector::<2>(&mut out, |out| out.extend_from_slice(given));
         put_option(&mut out, self.server_name.as_deref());
-        self.server.encode(&mut out);
-        put_option(&mut out, self.shown.as_ref().map(|hash| &hash[..]));
+        self.sides.server.encode(&mut out);
+        put_option(&mut out, self.sides.shown.as_ref().map(|hash| &hash[..]));
         out
     }
 
@@ -142,13 +147,14 @@ impl ResumptionState {
         }
         let suite = config.suites.iter().find(|suite| suite.id == self.suite).ok_or(Misfit::CipherSuite)?;
         let is_shown = |hash| config.identities.iter().any(|ours| ours.fingerprint(&config.provider) == Some(hash));
-        if self.shown.is_some_and(|hash| !is_shown(hash)) {
+        if self.sides.shown.is_some_and(|hash| !is_shown(hash)) {
             return Err(Misfit::OtherIdentity);
         }
-        match &self.server {
-            KnownPeer::PresharedKey(identity) => {
+        match &self.sides.server {
+            KnownPeer::PresharedKey { identity, mark } => {
                 let psk = config.psk.as_ref().filter(|psk| !psk.defers(None)).and_then(|psk| psk.identity(None));
-                if psk.is_none_or(|psk| psk.identity() != identity) {
+                let psk = psk.filter(|psk| psk.identity() == identity).ok_or(Misfit::OtherIdentity)?;
+                if !bool::from(psk.key().mark(config.provider.sha256, &self.master).ct_eq(mark)) {
                     return Err(Misfit::OtherIdentity);
                 }
             }
@@ -179,7 +185,7 @@ impl Decode<'_> for ResumptionState {
         let server_name = option(reader)?.map(<[u8]>::to_vec);
         let server = KnownPeer::decode(reader)?;
         let shown = option(reader)?.map(<[u8; 32]>::try_from).transpose().map_err(|_| DecodeError::VectorLength)?;
-        Ok(Self { suite, master, given, server_name, server, shown })
+        Ok(Self { suite, master, given, server_name, sides: Sides { server, shown } })
     }
 }
 
@@ -212,8 +218,7 @@ pub(crate) struct Offered {
     pub(crate) ticket: Vec<u8>,
     pub(crate) suite: CipherSuite,
     pub(crate) master: MasterSecret,
-    pub(crate) server: KnownPeer,
-    pub(crate) shown: Option<[u8; 32]>,
+    pub(crate) sides: Sides,
     pub(crate) given: Given,
     pub(crate) checked: SessionChecked,
 }
@@ -239,8 +244,7 @@ impl Offered {
             ticket,
             suite,
             master: MasterSecret::new(state.master.as_bytes()),
-            server: state.server.clone(),
-            shown: state.shown,
+            sides: state.sides.clone(),
             given: state.given.clone(),
             checked,
         }))
@@ -248,7 +252,7 @@ impl Offered {
 
     /// How many bytes of the heap it takes.
     pub(crate) fn held(&self) -> usize {
-        self.session_id.len() + 2 * self.ticket.len() + MasterSecret::LEN + self.server.held()
+        self.session_id.len() + 2 * self.ticket.len() + MasterSecret::LEN + self.sides.server.held()
     }
 }
 

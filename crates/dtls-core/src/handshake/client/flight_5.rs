@@ -19,7 +19,7 @@ use crate::handshake::negotiate;
 use crate::handshake::reassembly::Message;
 use crate::handshake::retransmit::Expect;
 use crate::handshake::{Completed, PeerProof, Step};
-use crate::resumption::Given;
+use crate::resumption::{Given, KnownPeer, Sides};
 use crate::wire::certificate::{CertificateRequest, CertificateVerify};
 use crate::wire::codec::Decode as _;
 use crate::wire::enums::{HandshakeType, NamedGroup, SignatureScheme};
@@ -141,7 +141,7 @@ impl Flight5 {
         let pre_master_secret = key_exchange.complete(&public_key).map_err(|_| Error::BadKeyShare)?;
         let master = session.master_secret(&pre_master_secret, x)?;
         let shown = signer.as_ref().and_then(|(identity, _)| identity.fingerprint(provider));
-        let finish = AwaitFinished { session, master, info, proof, shown, ticket: None };
+        let finish = AwaitFinished { session, master, info, proof, shown, key_mark: None, ticket: None };
         match signer {
             Some((identity, scheme)) => AwaitSignature { finish, identity, scheme }.begin(x),
             None => finish.finish_flight_5(x),
@@ -234,6 +234,8 @@ pub(crate) struct AwaitFinished {
     proof: PeerProof,
     /// The hash of what we have shown of ourselves.
     shown: Option<[u8; 32]>,
+    /// Which pre-shared key it was, if it was one.
+    key_mark: Option<[u8; 32]>,
     ticket: Option<Given>,
 }
 
@@ -242,13 +244,15 @@ impl AwaitFinished {
         self.info.held()
     }
 
-    pub(in crate::handshake) const fn new(
+    /// Where a pre-shared key with this mark has proved both sides.
+    pub(in crate::handshake) const fn of_preshared_key(
         session: Session,
         master: MasterSecret,
         info: SessionInfo,
-        proof: PeerProof,
+        mark: [u8; 32],
     ) -> Self {
-        Self { session, master, info, proof, shown: None, ticket: None }
+        let proof = PeerProof::PresharedKey;
+        Self { session, master, info, proof, shown: None, key_mark: Some(mark), ticket: None }
     }
 
     fn finish_flight_5(self, x: &mut Exchange) -> Result<Step, Error> {
@@ -276,14 +280,15 @@ impl AwaitFinished {
     }
 
     pub(super) fn on_finished(self, finished: Finished<'_>, x: &mut Exchange) -> Result<Step, Error> {
-        let Self { session, master, info, proof, shown, ticket } = self;
+        let Self { session, master, info, proof, shown, key_mark, ticket } = self;
         let suite = &session.choice.suite;
         let expected = key_schedule::verify_data(Role::Server, suite, &master, &x.digest()?);
         let finished = key_schedule::verify_finished(&expected, finished.verify_data)?;
         let policy = session.offer.config.settings.exporters;
         let exporter = ExporterSecret { master, randoms: session.randoms, hash: suite.hash, policy };
         let given = ticket.unwrap_or_else(|| Given::SessionId(session.session_id.clone()));
-        let resumption = session.resumption(given, &info, &exporter.master, shown);
+        let sides = Sides { server: KnownPeer::of(&info, key_mark), shown };
+        let resumption = session.resumption(given, &info, &exporter.master, sides);
         Ok(Step::Complete(Completed::new(info, exporter, false, resumption, proof, finished)))
     }
 }

@@ -22,7 +22,7 @@ use crate::handshake::key_schedule::{self, ExporterSecret};
 use crate::handshake::reassembly::Message;
 use crate::handshake::retransmit::Expect;
 use crate::handshake::{Completed, PeerProof, Resumption, Step};
-use crate::resumption::{Given, Offered, ResumptionState};
+use crate::resumption::{Given, Offered, ResumptionState, Sides};
 use crate::wire::enums::HandshakeType;
 use crate::wire::small::{Finished, NewSessionTicket};
 
@@ -84,7 +84,7 @@ impl AwaitResumedFinished {
         x: &mut Exchange,
     ) -> Result<Step, Error> {
         let Self { session, offered, sealer, ticket } = self;
-        let Offered { master, server, shown, given, checked, .. } = *offered;
+        let Offered { master, sides, given, checked, .. } = *offered;
         let suite = &session.choice.suite;
         let expected = key_schedule::verify_data(Role::Server, suite, &master, &x.digest()?);
         let finished = key_schedule::verify_finished(&expected, finished.verify_data)?;
@@ -98,10 +98,10 @@ impl AwaitResumedFinished {
         x.write_key = Some(WriteKey { sealer, blocks_allowed: suite.limits.seal_blocks });
 
         let mut info = SessionInfo { resumed: true, ..session.info() };
-        server.tell(&mut info);
+        sides.server.tell(&mut info);
         let policy = session.offer.config.settings.exporters;
         let exporter = ExporterSecret { master, randoms: session.randoms, hash: suite.hash, policy };
-        let resumption = session.resumption(ticket.unwrap_or(given), &info, &exporter.master, shown);
+        let resumption = session.resumption(ticket.unwrap_or(given), &info, &exporter.master, sides);
         Ok(Step::Complete(Completed::new(info, exporter, true, resumption, PeerProof::Resumed(checked), finished)))
     }
 }
@@ -114,13 +114,13 @@ impl Session {
         given: Given,
         info: &SessionInfo,
         master: &MasterSecret,
-        shown: Option<[u8; 32]>,
+        sides: Sides,
     ) -> Option<Box<Resumption>> {
         let (Given::SessionId(content) | Given::Ticket { ticket: content, .. }) = &given;
         if !self.offer.config.resumable || !info.extended_master_secret || content.is_empty() {
             return None;
         }
-        let state = ResumptionState::new(given, info, master, self.offer.server_name.as_ref(), shown);
+        let state = ResumptionState::new(given, info.cipher_suite, master, self.offer.server_name.as_ref(), sides);
         Some(Box::new(Resumption::State(state)))
     }
 }

@@ -26,7 +26,7 @@ use crate::handshake::negotiate::{self, ServerChoice};
 use crate::handshake::reassembly::Message;
 use crate::handshake::retransmit::Expect;
 use crate::handshake::{Completed, PeerProof, Resumption, Step};
-use crate::resumption::{SESSION_ID_LEN, Saved, ServerResumption, SessionChecked};
+use crate::resumption::{KnownPeer, SESSION_ID_LEN, Saved, ServerResumption, SessionChecked};
 use crate::wire::codec::Decode as _;
 use crate::wire::enums::{HandshakeType, ProtocolVersion};
 use crate::wire::hello::{ClientHello, Random};
@@ -74,7 +74,8 @@ pub(super) fn leave(
     x: &mut Exchange,
 ) -> Result<Option<Box<Resumption>>, Error> {
     let Some(resumption) = &session.config.resumption else { return Ok(None) };
-    let saved = resumption.now().map(|now| Saved::new(&session.info, master, now));
+    let client = KnownPeer::of(&session.info, session.key_mark);
+    let saved = resumption.now().map(|now| Saved::new(&session.info, client, master, now));
     match (&session.leaves, saved) {
         (Leaves::Nothing, _) | (Leaves::SessionId(_), None) => Ok(None),
         (Leaves::Ticket, saved) => {

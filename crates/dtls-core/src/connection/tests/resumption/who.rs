@@ -93,35 +93,63 @@ fn a_server_resumes_a_session_only_under_the_name_it_was_made_for() {
     }
 }
 
+/// A connection in which the server knows one pre-shared key and the client has another, or the same.
+fn connect_by_key(
+    world: &World,
+    known: (&[u8], u8),
+    ours: (&[u8], u8),
+    state: Option<&ResumptionState>,
+) -> (Connection, Connection) {
+    let psk = |(name, key): (&[u8], u8)| PskIdentity::new(name.to_vec(), vec![key; 16]).unwrap();
+    let server = ServerConfig::builder(Arc::clone(&world.provider));
+    let server = server.preshared_keys(Arc::new(Psks::new().with(psk(known)))).resumption(world.resumption());
+    let client = ClientConfig::builder(Arc::clone(&world.provider)).preshared_key(Arc::new(psk(ours))).resumable();
+    let client = Arc::new(client.build().unwrap());
+    let mut client = match state {
+        None => Connection::connect(client, None, START).unwrap(),
+        Some(state) => Connection::connect_resuming(client, None, state, START).unwrap(),
+    };
+    let mut server = Connection::accept_on_trusted_path(Arc::new(server.build().unwrap()), START);
+    exchange(&mut client, &mut server, START);
+    (client, server)
+}
+
 #[test]
 fn sessions_with_a_pre_shared_key_go_on_for_as_long_as_the_key_does() {
-    let provider = Arc::new(testing::providers().swap_remove(0));
-    let psk = |name: &[u8]| PskIdentity::new(name.to_vec(), vec![7; 16]).unwrap();
-    let world = World::new(By::Ticket);
-    let connect = |known: &[u8], ours: &[u8], state: Option<&ResumptionState>| {
-        let server =
-            ServerConfig::builder(Arc::clone(&provider)).preshared_keys(Arc::new(Psks::new().with(psk(known))));
-        let server = server.resumption(world.resumption()).build().unwrap();
-        let client = ClientConfig::builder(Arc::clone(&provider)).preshared_key(Arc::new(psk(ours))).resumable();
-        let client = Arc::new(client.build().unwrap());
-        let mut client = match state {
-            None => Connection::connect(client, None, START).unwrap(),
-            Some(state) => Connection::connect_resuming(client, None, state, START).unwrap(),
-        };
-        let mut server = Connection::accept_on_trusted_path(Arc::new(server), START);
-        exchange(&mut client, &mut server, START);
-        (client, server)
-    };
-    let (mut client, _) = connect(b"sensor", b"sensor", None);
-    let state = client.take_resumption_state().unwrap();
-    let (client, server) = connect(b"sensor", b"sensor", Some(&state));
-    assert!(client.info().unwrap().resumed && server.info().unwrap().resumed);
-    assert_eq!(server.info().unwrap().psk_identity.as_deref(), Some(&b"sensor"[..]));
-    // The key is withdrawn: what follows is a full handshake with a key that the server does not know.
-    let (client, _) = connect(b"other", b"sensor", Some(&state));
-    assert!(client.info().is_none());
-    let (client, _) = connect(b"other", b"other", Some(&state));
-    assert!(!client.info().unwrap().resumed, "under another identity the session is not offered");
+    const SENSOR: (&[u8], u8) = (b"sensor", 7);
+    const OTHER: (&[u8], u8) = (b"other", 7);
+    for by in BOTH {
+        let world = World::new(by);
+        let (mut client, _) = connect_by_key(&world, SENSOR, SENSOR, None);
+        let state = client.take_resumption_state().unwrap();
+        let (client, server) = connect_by_key(&world, SENSOR, SENSOR, Some(&state));
+        assert!(client.info().unwrap().resumed && server.info().unwrap().resumed);
+        assert_eq!(server.info().unwrap().psk_identity.as_deref(), Some(&b"sensor"[..]));
+        // The key is withdrawn: what follows is a full handshake with a key that the server does not know.
+        let (client, _) = connect_by_key(&world, OTHER, SENSOR, Some(&state));
+        assert!(client.info().is_none());
+        let (client, _) = connect_by_key(&world, OTHER, OTHER, Some(&state));
+        assert!(!client.info().unwrap().resumed, "under another identity the session is not offered");
+    }
+}
+
+#[test]
+fn a_key_that_was_replaced_under_the_same_identity_ends_its_sessions_on_either_side() {
+    const BEFORE: (&[u8], u8) = (b"sensor", 7);
+    const AFTER: (&[u8], u8) = (b"sensor", 8);
+    for by in BOTH {
+        let world = World::new(by);
+        let (mut client, _) = connect_by_key(&world, BEFORE, BEFORE, None);
+        let state = client.take_resumption_state().unwrap();
+        // At the server alone: what follows is a full handshake, in which the keys differ.
+        let (client, server) = connect_by_key(&world, AFTER, BEFORE, Some(&state));
+        assert!(client.info().is_none() && server.info().is_none(), "{by:?}");
+        // At the client alone: it does not offer the session.
+        let (client, server) = connect_by_key(&world, BEFORE, AFTER, Some(&state));
+        assert!(client.info().is_none() && server.info().is_none(), "{by:?}");
+        let (client, server) = connect_by_key(&world, AFTER, AFTER, Some(&state));
+        assert!(!client.info().unwrap().resumed && !server.info().unwrap().resumed);
+    }
 }
 
 #[test]
