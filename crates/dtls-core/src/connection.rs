@@ -400,12 +400,7 @@ impl Connection {
         if self.is_over() {
             return;
         }
-        // RFC 5246 section 7.2.2: a session that ends with a fatal alert is not resumed.
-        if let Phase::Established(established) = &self.phase {
-            if let Some(Resumption::Cached(cache, id)) = established.resumption.as_deref() {
-                cache.remove(id);
-            }
-        }
+        self.forget_session(&error);
         if let Some(description) = error.alert() {
             self.queue_alert(Alert::fatal(description));
         }
@@ -413,6 +408,21 @@ impl Connection {
         // An owner who has not been told of the beginning is not told now, when nothing of it is left to ask for.
         self.events.connected = false;
         self.events.end = Some(Event::Failed(error));
+    }
+
+    /// RFC 5246 section 7.2.2: a session whose connection ends with a fatal alert is not resumed. Nor may whoever has only
+    /// seen its ID end it: a handshake counts once the client has shown that it has the session's keys.
+    fn forget_session(&self, error: &Error) {
+        let resumption = match &self.phase {
+            Phase::Established(established) => established.resumption.as_deref(),
+            Phase::Handshaking(phase) if self.inbound.is_proven() && error.is_fatal_alert() => {
+                phase.handshake.exchange.resuming.as_deref()
+            }
+            Phase::Handshaking(_) | Phase::Closed(_) | Phase::Over => None,
+        };
+        if let Some(Resumption::Cached(cache, id)) = resumption {
+            cache.remove(id);
+        }
     }
 
     /// Drops every secret that the record layer and the present phase hold. [`Connection::end_in_good_order`] saves what

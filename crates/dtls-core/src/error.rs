@@ -169,6 +169,11 @@ impl Error {
         })
     }
 
+    /// Whether one side tells the other by a fatal alert, and neither by silence nor by a close_notify that came early.
+    pub(crate) fn is_fatal_alert(&self) -> bool {
+        self.alert_received().is_some_and(|alert| alert != AlertDescription::CLOSE_NOTIFY) || self.alert().is_some()
+    }
+
     /// The alert that the peer sent, if that is why the connection failed.
     #[must_use]
     pub const fn alert_received(&self) -> Option<AlertDescription> {

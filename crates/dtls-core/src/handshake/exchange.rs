@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use core::time::Duration;
 
+use super::Resumption;
 use super::flight::Flight;
 use super::negotiate::RecordLimits;
 use super::retransmit::{Expect, Retransmit};
@@ -32,6 +33,8 @@ pub(crate) struct Exchange {
     pub(crate) connection_ids: Option<Box<ConnectionIds>>,
     /// How records with the peer's connection ID are padded.
     pub(crate) padding: Padding,
+    /// The session of a server's cache that is being resumed.
+    pub(crate) resuming: Option<Box<Resumption>>,
     /// The key that epoch 1 is written with, on its way to the record layer.
     pub(crate) write_key: Option<WriteKey>,
     /// The key that epoch 1 is read with, on its way to the record layer.
@@ -54,6 +57,7 @@ impl Exchange {
             own_cid: None,
             connection_ids: None,
             padding: Padding::None,
+            resuming: None,
             write_key: None,
             read_key: None,
             next_seq: Some(first_seq),

@@ -182,6 +182,11 @@ pub(super) fn resume(
         key_log.log("CLIENT_RANDOM", &randoms.client.0, saved.master.as_bytes());
     }
 
+    let cache = config.resumption.as_ref().and_then(|resumption| resumption.cache.as_ref());
+    x.resuming = match (&leaves, cache) {
+        (Leaves::SessionId(id), Some(cache)) => Some(Box::new(Resumption::Cached(Arc::clone(cache), *id))),
+        _ => None,
+    };
     let mut info = SessionInfo {
         role: Role::Server,
         version: ProtocolVersion::DTLS_1_2,
@@ -199,7 +204,7 @@ pub(super) fn resume(
         connection_ids: None,
     };
     saved.client.tell(&mut info);
-    Ok(Step::Await(AwaitResumedFinished { config, suite, randoms, info, master: saved.master, checked, leaves }.into()))
+    Ok(Step::Await(AwaitResumedFinished { config, suite, randoms, info, master: saved.master, checked }.into()))
 }
 
 // --- flight 5 ---
@@ -213,7 +218,6 @@ pub(crate) struct AwaitResumedFinished {
     info: SessionInfo,
     master: MasterSecret,
     checked: SessionChecked,
-    leaves: Leaves,
 }
 
 impl AwaitResumedFinished {
@@ -221,16 +225,12 @@ impl AwaitResumedFinished {
         self.info.held()
     }
 
-    pub(super) fn on_finished(self, finished: Finished<'_>, x: &Exchange) -> Result<Step, Error> {
-        let Self { config, suite, randoms, info, master, checked, leaves } = self;
+    pub(super) fn on_finished(self, finished: Finished<'_>, x: &mut Exchange) -> Result<Step, Error> {
+        let Self { config, suite, randoms, info, master, checked } = self;
         let expected = key_schedule::verify_data(Role::Client, &suite, &master, &x.digest()?);
         let finished = key_schedule::verify_finished(&expected, finished.verify_data)?;
         let exporter = ExporterSecret { master, randoms, hash: suite.hash, policy: config.settings.exporters };
-        let cache = config.resumption.as_ref().and_then(|resumption| resumption.cache.as_ref());
-        let cached = match (leaves, cache) {
-            (Leaves::SessionId(id), Some(cache)) => Some(Box::new(Resumption::Cached(Arc::clone(cache), id))),
-            _ => None,
-        };
-        Ok(Step::Complete(Completed::new(info, exporter, false, cached, PeerProof::Resumed(checked), finished)))
+        let resumption = x.resuming.take();
+        Ok(Step::Complete(Completed::new(info, exporter, false, resumption, PeerProof::Resumed(checked), finished)))
     }
 }

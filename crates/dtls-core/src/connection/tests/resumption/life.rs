@@ -22,6 +22,50 @@ fn a_session_that_ends_with_a_fatal_alert_is_forgotten_on_both_sides() {
     }
 }
 
+/// A server that has answered a hello with the session of `state`, and a client that has its keys and has not said so yet.
+fn half_resumed(world: &World, state: &ResumptionState) -> (Connection, Connection) {
+    let (mut client, mut server) = (world.client(Some(state)), world.server());
+    deliver(drain(&mut client, START), &mut server, START);
+    deliver(drain(&mut server, START), &mut client, START);
+    assert_eq!(client.poll_event(), Some(Event::Connected));
+    assert!(server.info().is_none());
+    (client, server)
+}
+
+#[test]
+fn a_handshake_that_its_client_ends_with_a_fatal_alert_ends_the_session_too_and_a_stranger_ends_none() {
+    type Say = fn(&mut Connection) -> Vec<u8>;
+    let says: [(&str, Say, bool); 5] = [
+        ("a fatal alert under the keys", |client| sealed_record(client, ContentType::ALERT, &[2, 80]), true),
+        (
+            "a Finished that is wrong",
+            |client| {
+                let header = FragmentHeader::whole(HandshakeType::FINISHED, MessageSeq(1), 12).to_bytes();
+                sealed_record(client, ContentType::HANDSHAKE, &[&header[..], &[0; 12]].concat())
+            },
+            true,
+        ),
+        ("close_notify before Finished", |client| sealed_record(client, ContentType::ALERT, &[1, 0]), false),
+        ("a fatal alert in the clear", |_| plaintext_record(ContentType::ALERT, &[2, 80]), false),
+        ("a warning", |client| sealed_record(client, ContentType::ALERT, &[1, 90]), false),
+    ];
+    for (what, say, ends) in says {
+        let world = World::new(By::SessionId);
+        let state = world.session();
+        let (mut client, mut server) = half_resumed(&world, &state);
+        let said = say(&mut client);
+        let change = plaintext_record(ContentType::CHANGE_CIPHER_SPEC, &[1]);
+        deliver(vec![change, said], &mut server, START);
+        while let Some(due) = server.poll_timeout() {
+            server.handle_timeout(due);
+            drop(drain(&mut server, due));
+        }
+        assert!(matches!(server.poll_event(), Some(Event::Failed(_))), "{what}");
+        assert_eq!(world.cache.len(), usize::from(!ends), "{what}");
+        assert_eq!(world.resumes(&state), !ends, "{what}");
+    }
+}
+
 #[test]
 fn a_session_that_was_closed_in_good_order_is_resumed() {
     for by in BOTH {
