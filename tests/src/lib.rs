@@ -40,6 +40,7 @@ pub mod peer;
 #[path = "../../crates/dtls-endpoint/benches/quick/mod.rs"]
 pub mod quick;
 pub mod raw;
+pub mod remembered;
 pub mod scenario;
 pub mod seeded;
 pub mod sim;

@@ -24,6 +24,7 @@ use dtls_core::wire::psk::{
     EcdhePskClientKeyExchange, EcdhePskServerKeyExchange, PskClientKeyExchange, PskServerKeyExchange,
 };
 use dtls_core::wire::record::{Epoch, RecordHeader, RecordNumber};
+use dtls_core::wire::small::NewSessionTicket;
 use dtls_core::{Connection, Event, Instant, Role};
 use rustls_pki_types::CertificateDer;
 
@@ -310,7 +311,14 @@ impl Peer {
         };
         let session_hash = self.suite.hash.hash(&self.transcript);
         let label = b"extended master secret";
-        let master = MasterSecret::derive(self.suite.hash, &secret, label, &[session_hash.as_ref()]);
+        self.go_on_with(MasterSecret::derive(self.suite.hash, &secret, label, &[session_hash.as_ref()]));
+    }
+
+    /// Makes the keys of a session whose master secret is known, with the randoms of this handshake.
+    ///
+    /// # Panics
+    /// Never: the suite is known.
+    pub fn go_on_with(&mut self, master: MasterSecret) {
         let block = KeyBlock::derive(&self.suite, &master, &self.randoms[0], &self.randoms[1]).expect("a known suite");
         let client = (block.client_write_key(&self.suite), block.client_write_iv(&self.suite));
         let server = (block.server_write_key(&self.suite), block.server_write_iv(&self.suite));
@@ -322,6 +330,15 @@ impl Peer {
         let opener = RecordOpener::new(&self.suite, read.0, read.1).expect("keys of the right length");
         self.keys = Some((sealer, opener));
         self.master = Some(master);
+    }
+
+    /// The master secret of its session.
+    ///
+    /// # Panics
+    /// If there are no keys yet.
+    #[must_use]
+    pub fn master(&self) -> MasterSecret {
+        MasterSecret::new(self.master.as_ref().expect("keys").as_bytes())
     }
 
     /// RFC 4279 section 2 and RFC 5489 section 2, by hand: two parts, each behind its length, of which the first is
@@ -593,6 +610,11 @@ impl Peer {
             self.server_hello_done(),
         ];
         messages.iter().flat_map(|message| self.plain(message)).collect()
+    }
+
+    /// A ticket.
+    pub fn new_session_ticket(&mut self, lifetime_hint: u32, ticket: &[u8]) -> Vec<u8> {
+        self.say(HandshakeType::NEW_SESSION_TICKET, &NewSessionTicket { lifetime_hint, ticket })
     }
 
     /// Its ChangeCipherSpec and Finished, after it has heard flight 5.

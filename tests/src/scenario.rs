@@ -9,11 +9,15 @@ use dtls_core::crypto::{
     PskIdentity, Psks,
 };
 use dtls_core::wire::enums::{CertificateType, CipherSuiteId, NamedGroup, SrtpProfile};
-use dtls_core::{Answer, AskOwner, ClientConfig, CookieJar, Instant, Question, Role, ServerConfig, Settings, SrtpKeys};
+use dtls_core::{
+    Answer, AskOwner, ClientConfig, CookieJar, Instant, Question, ResumptionState, Role, ServerConfig, Settings,
+    SrtpKeys,
+};
 
 use crate::certificates::{self, Leaf};
 use crate::dice::Dice;
 use crate::owner::{AskWhich, Elsewhere, Owner};
+use crate::remembered::{By, Memory};
 use crate::seeded;
 use crate::sim::network::Network;
 use crate::sim::{Address, EndId, Fate, World};
@@ -66,6 +70,10 @@ pub struct Scenario {
     change: Vec<Change>,
     provider: MakeProvider,
     watched: Vec<(Option<Role>, Watch)>,
+    /// What the server remembers; without it nobody is resumed.
+    memory: Option<Memory>,
+    /// What clients have of an earlier connection.
+    state: Option<Arc<ResumptionState>>,
 }
 
 impl Scenario {
@@ -83,6 +91,8 @@ impl Scenario {
             change: Vec::new(),
             provider: Arc::new(seeded::provider),
             watched: Vec::new(),
+            memory: None,
+            state: None,
         }
         .group(NamedGroup::X25519)
     }
@@ -155,6 +165,45 @@ impl Scenario {
         self.asking = who.to_vec();
         self.thinks = longest;
         self
+    }
+
+    /// The server lets clients resume their sessions, and clients ask for that.
+    #[must_use]
+    pub fn resumable(mut self, memory: Memory) -> Self {
+        self.memory = Some(memory);
+        self
+    }
+
+    /// The same, and there has been a connection before: clients offer to go on with its session. Say what else the sides
+    /// want first.
+    ///
+    /// # Panics
+    /// If that connection leaves no session.
+    #[must_use]
+    pub fn resuming(self, by: By) -> Self {
+        let mut scenario = self.resumable(Memory::new(by));
+        // With randomness of its own, as no two connections have the same.
+        let earlier = Self { seed: !scenario.seed, ..scenario.clone() };
+        let mut world = earlier.server_with(scenario.memory.clone(), crate::sim::network::Clean);
+        earlier.connect(&mut world, CLIENT);
+        run_handshake(&mut world);
+        let state = world.end_mut(CLIENT_END).connection.take_resumption_state();
+        scenario.state = Some(Arc::new(state.expect("a session that can be resumed")));
+        scenario
+    }
+
+    /// The same, but the server has lost its memory since: what clients offer becomes a full handshake.
+    #[must_use]
+    pub fn forgetting(self, by: By) -> Self {
+        let mut scenario = self.resuming(by);
+        scenario.memory = scenario.memory.map(|memory| memory.lost());
+        scenario
+    }
+
+    /// What clients have of an earlier connection.
+    #[must_use]
+    pub fn state(&self) -> Option<&ResumptionState> {
+        self.state.as_deref()
     }
 
     /// AES-CCM as well, with long and with short tags.
@@ -246,6 +295,7 @@ impl Scenario {
             }
             (_, None) => builder.trust(self.trust_of_client()).without_identity(),
         };
+        let builder = if self.memory.is_some() { builder.resumable() } else { builder };
         Arc::new(builder.configure(|settings| self.settings(settings)).build().expect("settings that work"))
     }
 
@@ -275,6 +325,10 @@ impl Scenario {
             None => builder,
         };
         let builder = if selects { builder.select(Arc::new(AskOwner)) } else { builder };
+        let builder = match &self.memory {
+            Some(memory) => builder.resumption(memory.of_server(&provider)),
+            None => builder,
+        };
         Arc::new(builder.configure(|settings| self.settings(settings)).build().expect("settings that work"))
     }
 
@@ -310,12 +364,17 @@ impl Scenario {
     /// Never: seeded randomness does not fail.
     #[must_use]
     pub fn server_only(&self, network: impl Network + 'static) -> World {
+        // What happens in one world is not remembered in the next.
+        self.server_with(self.memory.as_ref().map(Memory::copy), network)
+    }
+
+    fn server_with(&self, memory: Option<Memory>, network: impl Network + 'static) -> World {
         let mut world = World::new(network);
         if !self.asking.is_empty() {
             world.owned_by(self.clone());
         }
         let jar = CookieJar::new(self.provider_at(SERVER, 2), Instant::ORIGIN).expect("randomness");
-        let scenario = self.clone();
+        let scenario = Self { memory, ..self.clone() };
         world.listen(SERVER, jar, move |client| scenario.server_config(client));
         world
     }
@@ -324,8 +383,13 @@ impl Scenario {
     #[must_use]
     pub fn start(&self, network: impl Network + 'static) -> World {
         let mut world = self.server_only(network);
-        world.connect(CLIENT, SERVER, &self.client_config(CLIENT), Some("server.test"));
+        self.connect(&mut world, CLIENT);
         world
+    }
+
+    /// Lets a client at this address say its first hello, and offer what it has of an earlier connection.
+    pub fn connect(&self, world: &mut World, from: Address) -> EndId {
+        world.connect_resuming(from, SERVER, &self.client_config(from), Some("server.test"), self.state())
     }
 
     /// A world in which both sides are connected, after a clean handshake.
@@ -459,6 +523,7 @@ pub fn assert_agreement(world: &World, client: EndId) {
     assert_eq!(a.srtp, b.srtp);
     assert_eq!(a.server_name, b.server_name);
     assert_eq!(a.psk_identity, b.psk_identity);
+    assert_eq!(a.resumed, b.resumed);
     for context in [None, Some(&b""[..]), Some(&b"context"[..])] {
         let mut exported = [[0; 40]; 2];
         ours.connection.export(b"EXPERIMENTAL", context, &mut exported[0]).expect("connected");

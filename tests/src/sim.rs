@@ -16,7 +16,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use dtls_core::{
-    ClientConfig, Connection, CookieJar, Error, Event, ExportError, HelloVerdict, Instant, SendError, ServerConfig,
+    ClientConfig, Connection, CookieJar, Error, Event, ExportError, HelloVerdict, Instant, ResumptionState, SendError,
+    ServerConfig,
 };
 use rustls_pki_types::ServerName;
 
@@ -323,10 +324,27 @@ impl World {
 
     /// Starts a client and lets its first flight leave.
     pub fn connect(&mut self, from: Address, to: Address, config: &Arc<ClientConfig>, name: Option<&str>) -> EndId {
+        self.connect_resuming(from, to, config, name, None)
+    }
+
+    /// The same, with what there is of an earlier connection.
+    pub fn connect_resuming(
+        &mut self,
+        from: Address,
+        to: Address,
+        config: &Arc<ClientConfig>,
+        name: Option<&str>,
+        state: Option<&ResumptionState>,
+    ) -> EndId {
         let id = EndId::new(from, to);
         let mtu = config.settings().mtu;
         let name = name.map(|name| ServerName::try_from(name.to_owned()).expect("a server name"));
-        let connection = Connection::connect(Arc::clone(config), name, self.now).expect("a configuration that works");
+        let config = Arc::clone(config);
+        let connection = match state {
+            Some(state) => Connection::connect_resuming(config, name, state, self.now),
+            None => Connection::connect(config, name, self.now),
+        };
+        let connection = connection.expect("a configuration that works");
         self.ends.insert(id, End::new(connection, mtu));
         self.pump(id);
         id
