@@ -10,6 +10,7 @@
 //! | `proofs.rs` | whether a peer holds what it shows |
 //! | `crypto.rs` | cryptography that fails or tells too much |
 //! | `psk.rs` | suites with a pre-shared key |
+//! | `resumption.rs` | tickets, session IDs, and who has them |
 //! | `owners.rs` | nothing: those who decide fail by themselves |
 //! | `cookies.rs` | the cookie exchange, from both sides |
 //! | `timers.rs` | retransmission |
@@ -32,5 +33,6 @@ mod play;
 mod proofs;
 mod psk;
 mod records;
+mod resumption;
 mod states;
 mod timers;

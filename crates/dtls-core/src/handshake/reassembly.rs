@@ -352,6 +352,8 @@ const fn longest_message(typ: HandshakeType) -> u32 {
         HandshakeType::FINISHED => 12,
         // RFC 6347 section 4.2.1: version, and a cookie of at most 255 bytes behind its length.
         HandshakeType::HELLO_VERIFY_REQUEST => 258,
+        // RFC 5077 section 3.3: a lifetime, and a ticket of at most 65535 bytes behind its length.
+        HandshakeType::NEW_SESSION_TICKET => 4 + 2 + 65_535,
         // A pre-shared key's identity or hint has up to 65535 bytes, and a key share may stand behind it.
         HandshakeType::CERTIFICATE
         | HandshakeType::CERTIFICATE_REQUEST

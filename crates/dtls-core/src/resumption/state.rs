@@ -56,6 +56,10 @@ impl ResumptionState {
     /// Changes with every change of the form.
     const VERSION: u8 = 1;
 
+    /// The longest ticket that is kept: the extensions of a hello have room for 65535 bytes in all, and a ticket is sent
+    /// with both hellos of a handshake.
+    pub(crate) const TICKET_MAX: usize = 1 << 14;
+
     pub(crate) fn new(
         given: Given,
         suite: CipherSuiteId,
@@ -179,7 +183,9 @@ impl Decode<'_> for ResumptionState {
         let (how, lifetime_hint) = (reader.u8()?, reader.u32()?);
         let given = match (how, reader.vector_u16()?) {
             (0, id) if (1..=SESSION_ID_LEN).contains(&id.len()) => Given::SessionId(id.to_vec()),
-            (1, ticket) if !ticket.is_empty() => Given::Ticket { lifetime_hint, ticket: ticket.to_vec() },
+            (1, ticket) if (1..=Self::TICKET_MAX).contains(&ticket.len()) => {
+                Given::Ticket { lifetime_hint, ticket: ticket.to_vec() }
+            }
             _ => return Err(DecodeError::ForbiddenValue),
         };
         let server_name = option(reader)?.map(<[u8]>::to_vec);

@@ -261,11 +261,7 @@ impl AwaitFinished {
     }
 
     pub(super) const fn awaits(&self, typ: HandshakeType) -> bool {
-        match typ {
-            HandshakeType::NEW_SESSION_TICKET => self.session.expects_ticket && self.ticket.is_none(),
-            HandshakeType::FINISHED => true,
-            _ => false,
-        }
+        self.session.awaits_at_the_end(self.ticket.is_some(), typ)
     }
 
     pub(super) fn on_new_session_ticket(

@@ -59,11 +59,7 @@ impl AwaitResumedFinished {
     }
 
     pub(super) const fn awaits(&self, typ: HandshakeType) -> bool {
-        match typ {
-            HandshakeType::NEW_SESSION_TICKET => self.session.expects_ticket && self.ticket.is_none(),
-            HandshakeType::FINISHED => true,
-            _ => false,
-        }
+        self.session.awaits_at_the_end(self.ticket.is_some(), typ)
     }
 
     pub(super) fn on_new_session_ticket(
@@ -107,8 +103,17 @@ impl AwaitResumedFinished {
 }
 
 impl Session {
+    /// RFC 5077 section 3.3: a ticket that was promised must come, once, before the server's Finished.
+    pub(super) const fn awaits_at_the_end(&self, has_ticket: bool, typ: HandshakeType) -> bool {
+        match typ {
+            HandshakeType::NEW_SESSION_TICKET => self.expects_ticket && !has_ticket,
+            HandshakeType::FINISHED => !self.expects_ticket || has_ticket,
+            _ => false,
+        }
+    }
+
     /// What the owner may take to resume the session by: nothing if it did not ask for that, if the server gives
-    /// nothing, or if the master secret is not bound to the session's handshake.
+    /// nothing or more than can be said in a hello, or if the master secret is not bound to the session's handshake.
     pub(super) fn resumption(
         &self,
         given: Given,
@@ -117,7 +122,8 @@ impl Session {
         sides: Sides,
     ) -> Option<Box<Resumption>> {
         let (Given::SessionId(content) | Given::Ticket { ticket: content, .. }) = &given;
-        if !self.offer.config.resumable || !info.extended_master_secret || content.is_empty() {
+        let can_be_said = (1..=ResumptionState::TICKET_MAX).contains(&content.len());
+        if !self.offer.config.resumable || !info.extended_master_secret || !can_be_said {
             return None;
         }
         let state = ResumptionState::new(given, info.cipher_suite, master, self.offer.server_name.as_ref(), sides);

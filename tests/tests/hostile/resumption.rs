@@ -1,0 +1,175 @@
+//! Sessions that are resumed: servers that promise tickets and do not keep their word, tickets out of all proportion, and
+//! tickets and IDs in the hands of others.
+
+use dtls_core::crypto::MasterSecret;
+use dtls_core::resumption::StateError;
+use dtls_core::wire::enums::{ContentType, HandshakeType, NamedGroup};
+use dtls_core::{Connection, Error, Event, Instant, ResumptionState};
+use dtls_tests::certificates;
+use dtls_tests::peer::{Peer, UnderTest};
+use dtls_tests::raw;
+use dtls_tests::remembered::{By, Memory};
+use dtls_tests::scenario::{CLIENT, Scenario};
+
+use crate::play::{SERVER_LEAF, SUITE, assert_refused, client};
+
+/// A client that asks for tickets.
+fn resumable() -> Scenario {
+    Scenario::new(1).suite(SUITE).resumable(Memory::new(By::Ticket))
+}
+
+/// A client that has heard a ServerHello with the promise of a ticket and sent its Finished, and the server so far.
+fn promised() -> (UnderTest, Peer) {
+    let mut under_test = client(&resumable());
+    let mut peer = Peer::server(SUITE, 3);
+    peer.meet(&mut under_test);
+    let mut hello = peer.server_hello();
+    hello.extensions.session_ticket = true;
+    let messages = [
+        peer.say(HandshakeType::SERVER_HELLO, &hello),
+        peer.certificate(&certificates::chain(SERVER_LEAF)),
+        peer.server_key_exchange(NamedGroup::X25519, SERVER_LEAF),
+        peer.server_hello_done(),
+    ];
+    let flight_4: Vec<u8> = messages.iter().flat_map(|message| peer.plain(message)).collect();
+    let flight_5 = under_test.give(&flight_4);
+    peer.hear(&flight_5);
+    peer.hear_pending();
+    (under_test, peer)
+}
+
+/// Says a message in fragments that fit in a datagram.
+fn say_in_pieces(peer: &mut Peer, under_test: &mut UnderTest, message: &[u8]) {
+    const LEN: usize = 8000;
+    let (header, body) = message.split_at(12);
+    let (typ, total) = (HandshakeType(header[0]), u32::try_from(body.len()).unwrap());
+    let seq = u16::from_be_bytes([header[4], header[5]]);
+    for (index, piece) in body.chunks(LEN).enumerate() {
+        let offset = u32::try_from(index * LEN).unwrap();
+        let record = peer.plain(&raw::fragment(typ, total, seq, offset, piece));
+        assert_eq!(under_test.give(&record), Vec::<Vec<u8>>::new());
+    }
+}
+
+/// What a client keeps of a session whose server gave it this ticket.
+fn kept(lifetime_hint: u32, ticket: &[u8]) -> Option<(ResumptionState, MasterSecret)> {
+    let (mut under_test, mut peer) = promised();
+    let message = peer.new_session_ticket(lifetime_hint, ticket);
+    say_in_pieces(&mut peer, &mut under_test, &message);
+    let flight_6 = peer.flight_6();
+    under_test.give(&flight_6);
+    assert_eq!(under_test.events, [Event::Connected], "{} bytes", ticket.len());
+    under_test.connection.take_resumption_state().map(|state| (state, peer.master()))
+}
+
+fn begin(state: &ResumptionState) -> UnderTest {
+    let config = resumable().client_config(CLIENT);
+    UnderTest::new(Connection::connect_resuming(config, None, state, Instant::ORIGIN).unwrap())
+}
+
+// --- promises ---
+
+#[test]
+fn a_ticket_that_was_promised_and_does_not_come_before_finished_is_fatal() {
+    let (mut under_test, mut peer) = promised();
+    let answers = peer.flight_6();
+    let answers = under_test.give(&answers);
+    assert_refused(&under_test, &answers, &Error::UnexpectedMessage(HandshakeType::FINISHED));
+
+    // The same in a resumed handshake.
+    let (state, master) = kept(0, b"a ticket").unwrap();
+    let mut under_test = begin(&state);
+    let mut peer = Peer::server(SUITE, 4);
+    resume(&mut peer, &mut under_test, master, true);
+    let answers = peer.flight_6();
+    let answers = under_test.give(&answers);
+    assert_refused(&under_test, &answers, &Error::UnexpectedMessage(HandshakeType::FINISHED));
+}
+
+/// Plays a server that goes on with the session, up to its ServerHello.
+fn resume(peer: &mut Peer, under_test: &mut UnderTest, master: MasterSecret, promises: bool) {
+    use dtls_core::wire::codec::Decode as _;
+    use dtls_core::wire::hello::ClientHello;
+    peer.meet(under_test);
+    let offered = peer.heard[0].1.clone();
+    let mut hello = peer.server_hello();
+    hello.extensions.session_ticket = promises;
+    let session_id = ClientHello::decode_all(&offered).unwrap().session_id.to_vec();
+    let hello = dtls_core::wire::hello::ServerHello { session_id: &session_id, ..hello };
+    let message = peer.say(HandshakeType::SERVER_HELLO, &hello);
+    let record = peer.plain(&message);
+    assert_eq!(under_test.give(&record), Vec::<Vec<u8>>::new());
+    peer.go_on_with(master);
+}
+
+#[test]
+fn a_ticket_that_was_not_promised_or_comes_twice_is_dropped_and_fatal_where_nothing_is_forgiven() {
+    for promises in [false, true] {
+        let strict = resumable().configure(|settings| settings.fault_budget = 0);
+        let (state, master) = kept(0, b"a ticket").unwrap();
+        let config = strict.client_config(CLIENT);
+        let connection = Connection::connect_resuming(config, None, &state, Instant::ORIGIN).unwrap();
+        let mut under_test = UnderTest::new(connection);
+        let mut peer = Peer::server(SUITE, 4);
+        resume(&mut peer, &mut under_test, master, promises);
+        let mut answers = Vec::new();
+        for _ in 0..=usize::from(promises) {
+            let message = peer.new_session_ticket(0, b"another ticket");
+            let record = peer.plain(&message);
+            answers = under_test.give(&record);
+        }
+        assert_refused(&under_test, &answers, &Error::UnexpectedMessage(HandshakeType::NEW_SESSION_TICKET));
+    }
+}
+
+// --- proportions ---
+
+#[test]
+fn a_ticket_of_any_length_does_no_harm_and_one_that_would_not_fit_in_a_hello_is_not_kept() {
+    const LONGEST: usize = 1 << 14;
+    for (len, is_kept) in [(0, false), (1, true), (LONGEST, true), (LONGEST + 1, false), (65_535, false)] {
+        let ticket = vec![7; len];
+        let state = kept(u32::MAX, &ticket);
+        assert_eq!(state.is_some(), is_kept, "{len} bytes");
+        let Some((state, master)) = state else { continue };
+        assert_eq!(state.lifetime_hint().unwrap().as_secs(), u64::from(u32::MAX));
+        // It goes into a hello whole, and the session goes on.
+        let mut under_test = begin(&state);
+        let hello: Vec<u8> = under_test
+            .take()
+            .iter()
+            .flat_map(|datagram| raw::pieces(datagram))
+            .flat_map(|piece| piece.fragments())
+            .flat_map(|(_, body)| body)
+            .collect();
+        assert!(hello.windows(len).any(|window| window == ticket), "{len} bytes");
+        if len == 1 {
+            let mut under_test = begin(&state);
+            let mut peer = Peer::server(SUITE, 4);
+            resume(&mut peer, &mut under_test, master, false);
+            let flight = peer.flight_6();
+            let answer = under_test.give(&flight);
+            assert_eq!(under_test.events, [Event::Connected]);
+            peer.hear(&answer);
+            assert!(peer.has_heard(HandshakeType::FINISHED));
+            let record = peer.sealed(ContentType::APPLICATION_DATA, b"go on");
+            under_test.give(&record);
+            assert_eq!(under_test.data, [b"go on"]);
+        }
+    }
+}
+
+#[test]
+fn a_state_with_a_ticket_that_would_not_fit_in_a_hello_is_none() {
+    let (state, _) = kept(0, &[7; 100]).unwrap();
+    let bytes = state.to_bytes();
+    let at = bytes.windows(100).position(|window| window == [7; 100]).unwrap();
+    let with = |len: usize| {
+        let len_bytes = u16::try_from(len).unwrap().to_be_bytes();
+        [&bytes[..at - 2], &len_bytes, &vec![7; len], &bytes[at + 100..]].concat()
+    };
+    assert_eq!(ResumptionState::from_bytes(&with(1 << 14)).map(drop), Ok(()));
+    for len in [(1 << 14) + 1, 65_535] {
+        assert_eq!(ResumptionState::from_bytes(&with(len)).map(drop), Err(StateError), "{len}");
+    }
+}
