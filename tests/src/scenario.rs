@@ -200,6 +200,16 @@ impl Scenario {
         scenario
     }
 
+    /// The server's clock has gone on by half of the time that sessions live.
+    ///
+    /// # Panics
+    /// If the server remembers nothing.
+    #[must_use]
+    pub fn half_a_life_later(self) -> Self {
+        self.memory.as_ref().expect("a memory").clock.advance(500);
+        self
+    }
+
     /// What clients have of an earlier connection.
     #[must_use]
     pub fn state(&self) -> Option<&ResumptionState> {

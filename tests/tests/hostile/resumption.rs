@@ -122,6 +122,65 @@ fn a_ticket_that_was_not_promised_or_comes_twice_is_dropped_and_fatal_where_noth
     }
 }
 
+// --- forgeries ---
+
+#[test]
+fn a_forged_ticket_that_comes_first_is_told_from_the_real_one_by_finished() {
+    for is_resumed in [false, true] {
+        // Of another length it takes a place of its own; of the same it takes the place, until the server repeats itself.
+        for (forged, is_repeated) in [(&b"forged"[..], false), (b"the attacker's", true)] {
+            let (mut under_test, mut peer) = if is_resumed {
+                let (state, master) = kept(0, b"a ticket").unwrap();
+                let (mut under_test, mut peer) = (begin(&state), Peer::server(SUITE, 4));
+                resume(&mut peer, &mut under_test, master, true);
+                (under_test, peer)
+            } else {
+                promised()
+            };
+            let real = peer.new_session_ticket(60, b"by the server!");
+            let seq = u16::from_be_bytes([real[4], real[5]]);
+            let body = [&[0, 0, 0, 60, 0, u8::try_from(forged.len()).unwrap()], forged].concat();
+            let stranger = raw::handshake(99, &raw::message(HandshakeType::NEW_SESSION_TICKET, seq, &body));
+            under_test.give(&stranger);
+            let record = peer.plain(&real);
+            let flight_6 = [record, peer.flight_6()].concat();
+            under_test.give(&flight_6);
+            assert_eq!(under_test.was_connected(), !is_repeated, "{is_resumed} {:?}", under_test.events);
+            // Junk that would stand in the place of Finished, or behind it, does not matter.
+            let junk = raw::handshake(98, &raw::message(HandshakeType::NEW_SESSION_TICKET, seq + 1, &body));
+            under_test.give(&junk);
+            let record = peer.plain(&real);
+            under_test.give(&record);
+            assert_eq!(under_test.events, [Event::Connected], "{is_resumed}");
+            let bytes = under_test.connection.take_resumption_state().unwrap().to_bytes();
+            assert!(bytes.windows(14).any(|window| window == b"by the server!"));
+        }
+    }
+}
+
+#[test]
+fn tickets_that_no_finished_counts_in_end_the_handshake_when_patience_is_over() {
+    for (budget, forgeries) in [(0, 1), (8, 9)] {
+        let scenario = resumable().configure(move |settings| settings.fault_budget = budget);
+        let (state, master) = kept(0, b"a ticket").unwrap();
+        let config = scenario.client_config(CLIENT);
+        let connection = Connection::connect_resuming(config, None, &state, Instant::ORIGIN).unwrap();
+        let (mut under_test, mut peer) = (UnderTest::new(connection), Peer::server(SUITE, 4));
+        resume(&mut peer, &mut under_test, master, true);
+        let real = peer.new_session_ticket(60, b"by the server!");
+        let flight = peer.flight_6();
+        under_test.give(&flight);
+        let mut answers = Vec::new();
+        for number in 0..forgeries {
+            assert_eq!(under_test.events, [], "{number} of {forgeries}");
+            let mut forged = real.clone();
+            *forged.last_mut().unwrap() ^= 1;
+            answers = under_test.give(&raw::handshake(100 + number, &forged));
+        }
+        assert_refused(&under_test, &answers, &Error::FinishedMismatch);
+    }
+}
+
 // --- proportions ---
 
 #[test]

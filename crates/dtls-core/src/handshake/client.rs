@@ -144,6 +144,15 @@ impl ClientState {
         }
     }
 
+    /// Whether what the server's Finished says counts this ticket in.
+    pub(crate) fn is_counted_in(&self, ticket: &Message, finished: [u8; 12], x: &Exchange) -> bool {
+        match self {
+            Self::AwaitFinished(state) => state.is_counted_in(ticket, finished, x),
+            Self::AwaitResumedFinished(state) => state.is_counted_in(ticket, finished, x),
+            _ => false,
+        }
+    }
+
     /// Uses a message that the state awaits.
     pub(crate) fn on_message(self, parsed: Parsed<'_>, message: &Message, x: &mut Exchange) -> Result<Step, Error> {
         match (self, parsed) {

@@ -134,8 +134,11 @@ impl Handshake {
             if is_hello && !self.state.awaits(typ) {
                 return Ok(Fate::Dropped(Discard::UnusableMessage));
             }
-            // With the key of epoch 1 in place, only Finished is missing, which is protected.
-            if self.state.awaits(HandshakeType::FINISHED) && !self.state.awaits(HandshakeType::NEW_SESSION_TICKET) {
+            // With the key of epoch 1 in place, only Finished is missing, which is protected, and perhaps a ticket before it.
+            let awaits_ticket = self.state.awaits(HandshakeType::NEW_SESSION_TICKET);
+            let is_next = fragment.header.message_seq == self.reassembly.next_seq();
+            let may_be_ticket = typ == HandshakeType::NEW_SESSION_TICKET && is_next;
+            if self.state.awaits(HandshakeType::FINISHED) || awaits_ticket && !may_be_ticket {
                 return if self.forgives_nothing {
                     Err(Error::UnexpectedMessage(typ))
                 } else {
@@ -271,7 +274,15 @@ impl Handshake {
         if epoch == Epoch::ONE && !self.change_cipher_spec_seen {
             return Ok(Advance::Nothing);
         }
+        let is_ticket = typ == HandshakeType::NEW_SESSION_TICKET;
+        let finished = if is_ticket { self.finished_behind(seq) } else { None };
+        if is_ticket && finished.is_none() {
+            return Ok(Advance::Nothing);
+        }
         let Some(message) = self.reassembly.take(seq) else { return Ok(Advance::Nothing) };
+        if finished.is_some_and(|finished| !self.state.is_counted_in(&message, finished, &self.exchange)) {
+            return self.forgive(epoch, Error::FinishedMismatch);
+        }
         let parsed = match Parsed::of(&message, self.state.dialect()) {
             Ok(parsed) => parsed,
             Err(fault) => return self.forgive(epoch, Error::Malformed(typ, fault)),
@@ -282,6 +293,16 @@ impl Handshake {
         let state = core::mem::replace(&mut self.state, State::Over);
         let step = state.on_message(parsed, &message, &mut self.exchange)?;
         Ok(self.take_step(step, flights))
+    }
+
+    /// What the server's Finished says, if it has come behind this message. A ticket is in the clear, and the server is done
+    /// when it leaves: it is used only together with the Finished that counts it in, since otherwise a forged one would end
+    /// the handshake on one side alone.
+    fn finished_behind(&self, seq: MessageSeq) -> Option<[u8; 12]> {
+        let seq = seq.next()?;
+        let is_there = self.reassembly.peek(seq) == Some((HandshakeType::FINISHED, Epoch::ONE));
+        let message = self.reassembly.copy(seq).filter(|_| is_there && self.change_cipher_spec_seen)?;
+        message.body().try_into().ok()
     }
 
     /// Goes where a message or an answer leads; before it, `flights` had been begun.
@@ -433,6 +454,13 @@ impl State {
             Self::Client(state) => state.on_answer(answer, x),
             Self::Server(state) => state.on_answer(answer, x),
             Self::Over => Err(Error::DecisionFailed),
+        }
+    }
+
+    fn is_counted_in(&self, ticket: &Message, finished: [u8; 12], x: &Exchange) -> bool {
+        match self {
+            Self::Client(state) => state.is_counted_in(ticket, finished, x),
+            Self::Server(_) | Self::Over => false,
         }
     }
 

@@ -99,6 +99,12 @@ impl Reassembly {
         Some(Message { typ: candidate.typ, seq, bytes: candidate.into_bytes(seq) })
     }
 
+    /// A copy of a message, if it is complete.
+    pub(crate) fn copy(&self, seq: MessageSeq) -> Option<Message> {
+        let candidate = self.slots.get(self.index(seq)?)?.complete().next()?;
+        Some(Message { typ: candidate.typ, seq, bytes: candidate.to_bytes(seq) })
+    }
+
     /// Goes on with the message behind this one. `None` when the numbers are used up, which no handshake of honest
     /// length reaches.
     pub(crate) fn advance_past(&mut self, seq: MessageSeq) -> Option<()> {
@@ -286,8 +292,15 @@ impl Candidate {
     }
 
     fn into_bytes(self, seq: MessageSeq) -> Vec<u8> {
-        let pages = match self.content {
-            Content::Whole(bytes) => return bytes,
+        match self.content {
+            Content::Whole(bytes) => bytes,
+            Content::Pages { .. } => self.to_bytes(seq),
+        }
+    }
+
+    fn to_bytes(&self, seq: MessageSeq) -> Vec<u8> {
+        let pages = match &self.content {
+            Content::Whole(bytes) => return bytes.clone(),
             Content::Pages { pages, .. } => pages,
         };
         let length = usize::try_from(self.length).unwrap_or(usize::MAX);

@@ -202,7 +202,7 @@ impl Session {
     /// Sends ChangeCipherSpec and Finished, and hands over the keys.
     pub(in crate::handshake) fn finish_flight_5(&self, master: &MasterSecret, x: &mut Exchange) -> Result<(), Error> {
         let suite = &self.choice.suite;
-        x.transcript.drop_messages();
+        self.drop_messages(x);
         x.change_cipher_spec();
         let verify_data = key_schedule::verify_data(Role::Client, suite, master, &x.digest()?);
         x.message(HandshakeType::FINISHED, &Finished { verify_data: &verify_data })?;
@@ -262,6 +262,10 @@ impl AwaitFinished {
 
     pub(super) const fn awaits(&self, typ: HandshakeType) -> bool {
         self.session.awaits_at_the_end(self.ticket.is_some(), typ)
+    }
+
+    pub(super) fn is_counted_in(&self, ticket: &Message, finished: [u8; 12], x: &Exchange) -> bool {
+        self.session.is_counted_in(&self.master, ticket, finished, x)
     }
 
     pub(super) fn on_new_session_ticket(

@@ -46,7 +46,7 @@ impl AwaitResumedFinished {
         if !session.choice.extended_master_secret {
             return Err(Error::ExtendedMasterSecretMissing);
         }
-        x.transcript.drop_messages();
+        session.drop_messages(x);
         let keys = key_schedule::record_keys(Role::Client, suite, &offered.master, &session.randoms);
         let (sealer, opener) = keys.map_err(|_| Error::CryptoFailed)?;
         x.read_key = Some(ReadKey { opener, failures_allowed: suite.limits.open_failures });
@@ -60,6 +60,10 @@ impl AwaitResumedFinished {
 
     pub(super) const fn awaits(&self, typ: HandshakeType) -> bool {
         self.session.awaits_at_the_end(self.ticket.is_some(), typ)
+    }
+
+    pub(super) fn is_counted_in(&self, ticket: &Message, finished: [u8; 12], x: &Exchange) -> bool {
+        self.session.is_counted_in(&self.offered.master, ticket, finished, x)
     }
 
     pub(super) fn on_new_session_ticket(
@@ -110,6 +114,30 @@ impl Session {
             HandshakeType::FINISHED => !self.expects_ticket || has_ticket,
             _ => false,
         }
+    }
+
+    /// Drops the messages of the handshake if no ticket will come, which may have to be tried: see
+    /// [`is_counted_in`](Self::is_counted_in).
+    pub(super) fn drop_messages(&self, x: &mut Exchange) {
+        if !self.expects_ticket {
+            x.transcript.drop_messages();
+        }
+    }
+
+    /// Whether what the server's Finished says counts this ticket in, behind all messages so far.
+    pub(super) fn is_counted_in(
+        &self,
+        master: &MasterSecret,
+        ticket: &Message,
+        finished: [u8; 12],
+        x: &Exchange,
+    ) -> bool {
+        let suite = &self.choice.suite;
+        let mut hash = suite.hash.start();
+        hash.update(x.transcript.messages());
+        hash.update(&ticket.bytes);
+        let expected = key_schedule::verify_data(Role::Server, suite, master, &hash.fork_finish());
+        key_schedule::verify_finished(&expected, &finished).is_ok()
     }
 
     /// What the owner may take to resume the session by: nothing if it did not ask for that, if the server gives
