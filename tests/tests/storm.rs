@@ -1,7 +1,7 @@
 //! Bad weather: losses, copies, disorder and damage all at once, for many seeds.
 //!
-//! Each seed is a world of its own: which suite, which certificates or keys, which MTU, whose owner thinks, how bad. The
-//! weather clears up after 20 seconds, and every handshake must then complete, with equal keys on both sides.
+//! Each seed is a world of its own: which suite, which certificates or keys, which MTU, whose owner thinks, whether clients
+//! come for the first time, how bad. The weather clears up after 20 seconds, and every handshake must then complete, with equal keys on both sides.
 //! `DTLS_STORM=5000` runs so many seeds, `DTLS_STORM_SEED=17` that one alone and prints what happened in it.
 #![allow(
     clippy::unwrap_used,
@@ -18,9 +18,10 @@ use dtls_core::wire::enums::{CipherSuiteId, NamedGroup};
 use dtls_core::{Instant, Role};
 use dtls_tests::certificates::Leaf;
 use dtls_tests::dice::Dice;
-use dtls_tests::scenario::{Proof, SERVER, Scenario, assert_agreement, assert_data_flows};
+use dtls_tests::remembered::By;
+use dtls_tests::scenario::{Proof, Scenario, assert_agreement, assert_data_flows};
 use dtls_tests::sim::network::Storm;
-use dtls_tests::sim::{Address, EndId, World};
+use dtls_tests::sim::{Address, End, EndId, World};
 
 /// How many seeds run unless `DTLS_STORM` says otherwise.
 const SEEDS: u64 = 800;
@@ -37,15 +38,22 @@ fn every_handshake_survives_bad_weather() {
         return;
     }
     let seeds = std::env::var("DTLS_STORM").map_or(SEEDS, |count| count.parse().expect("DTLS_STORM is a number"));
-    let mut deadlines = 0;
+    let (mut deadlines, mut resumed) = (0, 0);
     let once_failed = ONCE_FAILED
         .lines()
         .filter_map(|line| line.split('#').next()?.split_whitespace().next())
         .map(|seed| seed.parse().expect("a number in vectors/seeds/storm.txt"));
     for seed in once_failed.chain(0..seeds) {
-        let run = std::panic::catch_unwind(|| ride_out(seed).deadlines_served());
+        let run = std::panic::catch_unwind(|| {
+            let world = ride_out(seed);
+            let is_resumed = |end: &End| end.connection.info().is_some_and(|info| info.resumed);
+            (world.deadlines_served(), world.ends().filter(|(_, end)| is_resumed(end)).count())
+        });
         match run {
-            Ok(served) => deadlines += served,
+            Ok((served, ends)) => {
+                deadlines += served;
+                resumed += ends;
+            }
             Err(panic) => {
                 eprintln!("seed {seed} failed: run it alone with DTLS_STORM_SEED={seed}");
                 std::panic::resume_unwind(panic);
@@ -54,6 +62,7 @@ fn every_handshake_survives_bad_weather() {
     }
     // The weather must have been bad, or this says nothing.
     assert!(deadlines as u64 > 2 * seeds, "{deadlines} deadlines in {seeds} worlds");
+    assert!(resumed as u64 > seeds / 2, "{resumed} ends went on with a session in {seeds} worlds");
 }
 
 /// One world with one to three clients, from the seed alone.
@@ -81,7 +90,7 @@ fn ride_out(seed: u64) -> World {
     let mut clients = Vec::new();
     for index in 0..=dice.below(3) {
         let address = Address(1000 + u16::try_from(index).unwrap());
-        clients.push(world.connect(address, SERVER, &scenario.client_config(address), Some("server.test")));
+        clients.push(scenario.connect(&mut world, address));
     }
     // Now and then somebody learns of another MTU.
     for _ in 0..dice.below(4) {
@@ -133,7 +142,19 @@ fn scenario(seed: u64, dice: &mut Dice) -> Scenario {
         let who = [&[Role::Client][..], &[Role::Server], &[Role::Client, Role::Server]];
         scenario = scenario.asking(dice.pick::<&[Role]>(&who), Duration::from_secs(5));
     }
-    scenario
+    with_a_past(seed, scenario)
+}
+
+/// Some clients come again. By dice of its own, so that what a seed has meant before it still means.
+fn with_a_past(seed: u64, scenario: Scenario) -> Scenario {
+    let mut dice = Dice::new(!seed);
+    let by = *dice.pick(&By::ALL);
+    match dice.below(10) {
+        0..3 => scenario.resuming(by),
+        3 => scenario.resuming(by).half_a_life_later(),
+        4 => scenario.forgetting(by),
+        _ => scenario,
+    }
 }
 
 fn with_certificates(seed: u64, dice: &mut Dice) -> Scenario {
