@@ -86,6 +86,11 @@ impl ServerResumption {
         self.age(saved).is_some_and(|age| age >= self.lifetime / 2)
     }
 
+    /// How long the session can still be resumed.
+    pub(crate) fn time_left(&self, saved: &Saved) -> Duration {
+        self.age(saved).map_or(Duration::ZERO, |age| self.lifetime.saturating_sub(age))
+    }
+
     /// `None` if it comes from the future.
     fn age(&self, saved: &Saved) -> Option<Duration> {
         self.now()?.checked_sub(saved.created).map(Duration::from_secs)

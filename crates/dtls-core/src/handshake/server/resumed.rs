@@ -13,6 +13,7 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use core::time::Duration;
 
 use super::{Session, agree_on_ids, server_hello};
 use crate::config::ServerConfig;
@@ -103,7 +104,8 @@ fn send_ticket(
     config.provider.random.fill(&mut random).map_err(|_| Error::CryptoFailed)?;
     let seal = |saved: &Saved| resumption.tickets.as_ref()?.seal(&random, &saved.to_bytes());
     let ticket = saved.and_then(seal).filter(|ticket| ticket.len() <= TICKET_MAX).unwrap_or_default();
-    let lifetime_hint = u32::try_from(resumption.lifetime.as_secs()).unwrap_or(u32::MAX);
+    let left = saved.map_or(Duration::ZERO, |saved| resumption.time_left(saved));
+    let lifetime_hint = u32::try_from(left.as_secs()).unwrap_or(u32::MAX);
     x.message(HandshakeType::NEW_SESSION_TICKET, &NewSessionTicket { lifetime_hint, ticket: &ticket })
 }
 

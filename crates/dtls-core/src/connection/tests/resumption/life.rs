@@ -99,6 +99,7 @@ fn a_ticket_is_renewed_when_half_its_time_is_over_or_its_key_is_going_and_lives_
     assert_eq!(hello_of(&world, &given(&world, &first)), hello_of(&world, &first), "it is still good");
     world.clock.0.fetch_add(1, Ordering::Relaxed);
     let second = given(&world, &first);
+    assert_eq!(second.lifetime_hint(), Some(Duration::from_secs(500)), "what is left of its time");
     assert_ne!(hello_of(&world, &second), hello_of(&world, &first));
     world.clock.0.fetch_add(499, Ordering::Relaxed);
     assert!(world.resumes(&second));
