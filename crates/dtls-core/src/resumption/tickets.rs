@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
+use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use crate::crypto::aead::AeadAlgorithm;
@@ -56,7 +57,7 @@ impl Tickets {
     /// Seals under the first of `keys` and opens under any.
     ///
     /// # Errors
-    /// If there is no key, or the provider does not have AES-256-GCM.
+    /// If there is no key, or one that nobody has filled in, or the provider does not have AES-256-GCM.
     pub fn new(provider: &CryptoProvider, keys: Vec<TicketKey>) -> Result<Self, TicketError> {
         let aes_256_gcm = [
             CipherSuiteId::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
@@ -65,7 +66,11 @@ impl Tickets {
         ];
         let aead =
             aes_256_gcm.into_iter().find_map(|id| provider.cipher_suite(id)).ok_or(TicketError::NoAes256Gcm)?.aead;
-        if keys.is_empty() { Err(TicketError::NoKey) } else { Ok(Self { keys, aead, hash: provider.sha256 }) }
+        match keys.as_slice() {
+            [] => Err(TicketError::NoKey),
+            keys if keys.iter().any(TicketKey::is_zero) => Err(TicketError::ZeroKey),
+            _ => Ok(Self { keys, aead, hash: provider.sha256 }),
+        }
     }
 
     fn key_of(&self, key: &TicketKey, random: &[u8]) -> Result<Box<dyn crate::crypto::AeadKey>, CryptoError> {
@@ -77,11 +82,12 @@ impl SealTickets for Tickets {
     fn seal(&self, random: &[u8; 32], session: &[u8]) -> Option<Vec<u8>> {
         let key = self.keys.first()?;
         let head = [&key.name[..], random].concat();
-        let mut ticket = [&head, session, &[0; Self::TAG_LEN]].concat();
+        // In the clear until it is sealed, and for good if that fails.
+        let mut ticket = Zeroizing::new([&head, session, &[0; Self::TAG_LEN]].concat());
         let body = ticket.get_mut(head.len()..)?;
         let (plaintext, tag) = body.split_at_mut_checked(session.len())?;
         self.key_of(key, random).ok()?.seal(&Self::NONCE, &head, plaintext, tag).ok()?;
-        Some(ticket)
+        Some(core::mem::take(&mut *ticket))
     }
 
     fn open(&self, ticket: &[u8]) -> Option<OpenedTicket> {
@@ -132,6 +138,13 @@ impl TicketKey {
     }
 }
 
+impl TicketKey {
+    /// Memory that was never filled is no key: everybody knows it.
+    fn is_zero(&self) -> bool {
+        self.secret.ct_eq(&[0; 32]).into()
+    }
+}
+
 impl fmt::Debug for TicketKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("TicketKey([redacted])")
@@ -144,6 +157,8 @@ impl fmt::Debug for TicketKey {
 pub enum TicketError {
     /// There is no key.
     NoKey,
+    /// A key is all zeros.
+    ZeroKey,
     /// The provider does not have AES-256-GCM.
     NoAes256Gcm,
 }
@@ -152,9 +167,89 @@ impl fmt::Display for TicketError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NoKey => "there is no ticket key; give at least one",
+            Self::ZeroKey => "a ticket key is all zeros; take one of random bytes",
             Self::NoAes256Gcm => "tickets are sealed with AES-256-GCM, which the provider does not have",
         })
     }
 }
 
 impl core::error::Error for TicketError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::testing::providers;
+    use alloc::vec;
+
+    const SESSION: &[u8] = b"a session, whatever it is";
+
+    fn key(n: u8) -> TicketKey {
+        TicketKey::from_bytes(&[n; TicketKey::LEN])
+    }
+
+    fn opened(tickets: &Tickets, ticket: &[u8]) -> Option<(Vec<u8>, bool)> {
+        tickets.open(ticket).map(|opened| (opened.session.to_vec(), opened.is_due))
+    }
+
+    #[test]
+    fn a_ticket_opens_whole_and_unchanged_and_in_no_other_way() {
+        for provider in providers() {
+            let tickets = Tickets::new(&provider, vec![key(1)]).unwrap();
+            let ticket = tickets.seal(&[5; 32], SESSION).unwrap();
+            assert_eq!(opened(&tickets, &ticket), Some((SESSION.to_vec(), false)));
+            assert!(!ticket.windows(9).any(|window| window == &SESSION[..9]), "it is not readable");
+            for len in 0..ticket.len() {
+                assert_eq!(opened(&tickets, &ticket[..len]), None, "{len} bytes of it");
+                assert_eq!(opened(&tickets, &ticket[ticket.len() - len..]), None, "the last {len} bytes");
+            }
+            assert_eq!(opened(&tickets, &[&ticket[..], &[0]].concat()), None);
+            for bit in 0..8 * ticket.len() {
+                let mut changed = ticket.clone();
+                changed[bit / 8] ^= 1 << (bit % 8);
+                assert_eq!(opened(&tickets, &changed), None, "bit {bit}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_two_tickets_have_a_key_and_a_nonce_in_common() {
+        // Of one session, each with randomness of its own: were the keys the same, so would be the ciphertexts.
+        let tickets = Tickets::new(&providers().swap_remove(0), vec![key(1)]).unwrap();
+        let [first, second] = [1, 2].map(|n| tickets.seal(&[n; 32], SESSION).unwrap());
+        assert_eq!(first[..16], second[..16], "the name of the key");
+        let ciphertext = 48..48 + SESSION.len();
+        assert_ne!(first[ciphertext.clone()], second[ciphertext]);
+    }
+
+    #[test]
+    fn keys_come_and_go_and_the_first_of_them_seals() {
+        let provider = providers().swap_remove(0);
+        let with = |names: &[u8]| Tickets::new(&provider, names.iter().map(|n| key(*n)).collect()).unwrap();
+        let of_the_first = with(&[1]).seal(&[5; 32], SESSION).unwrap();
+        let rotated = with(&[2, 1]);
+        assert_eq!(opened(&rotated, &of_the_first), Some((SESSION.to_vec(), true)), "a new one is due");
+        let of_the_second = rotated.seal(&[5; 32], SESSION).unwrap();
+        assert_eq!(opened(&rotated, &of_the_second), Some((SESSION.to_vec(), false)));
+        assert_eq!(opened(&with(&[2]), &of_the_first), None, "its key has gone");
+        assert_eq!(opened(&with(&[1]), &of_the_second), None, "another server's");
+        // The name alone opens nothing.
+        let mut impostor = [9; TicketKey::LEN];
+        impostor[..16].fill(1);
+        let impostor = Tickets::new(&provider, vec![TicketKey::from_bytes(&impostor)]).unwrap();
+        assert_eq!(opened(&impostor, &of_the_first), None);
+    }
+
+    #[test]
+    fn no_key_and_a_key_of_zeros_are_refused() {
+        let provider = providers().swap_remove(0);
+        let new = |keys| Tickets::new(&provider, keys).map(drop);
+        assert_eq!(new(vec![]), Err(TicketError::NoKey));
+        assert_eq!(new(vec![key(1), key(0)]), Err(TicketError::ZeroKey));
+        let mut named = [0; TicketKey::LEN];
+        named[..16].fill(7);
+        assert_eq!(new(vec![TicketKey::from_bytes(&named)]), Err(TicketError::ZeroKey));
+        let [first, second] = [TicketKey::random(&provider), TicketKey::random(&provider)].map(Result::unwrap);
+        assert!(first.name != second.name && *first.secret != *second.secret);
+        assert_eq!(new(vec![first, second]), Ok(()));
+    }
+}

@@ -70,12 +70,39 @@ fn a_ticket_that_was_changed_anywhere_is_no_ticket() {
         ClientHello::decode_all(body).unwrap().extensions.session_ticket.unwrap().to_vec()
     };
     let at = bytes.windows(ticket.len()).position(|window| window == ticket).unwrap();
-    for byte in (0..ticket.len()).step_by(7).chain([0, 15, 16, 47, 48, ticket.len() - 1]) {
+    for byte in 0..ticket.len() {
         let mut changed = bytes.to_vec();
-        changed[at + byte] ^= 1;
+        changed[at + byte] ^= 1 << (byte % 8);
         assert!(!world.resumes(&ResumptionState::from_bytes(&changed).unwrap()), "byte {byte}");
     }
     assert!(world.resumes(&ResumptionState::from_bytes(&bytes).unwrap()));
+}
+
+#[test]
+fn a_ticket_that_was_cut_short_anywhere_becomes_a_full_handshake() {
+    let world = World::mutual(By::Ticket);
+    let state = world.session();
+    let hello = drain(&mut world.client(Some(&state)), START).concat();
+    let answered = |len: usize| {
+        let mut offered = vec![];
+        let hello = changed(&hello, HandshakeType::CLIENT_HELLO, |body| {
+            let mut hello = ClientHello::decode_all(body).unwrap();
+            offered = hello.session_id.to_vec();
+            hello.extensions.session_ticket = hello.extensions.session_ticket.map(|ticket| &ticket[..len]);
+            hello.to_vec()
+        });
+        let mut server = world.server();
+        deliver(vec![hello], &mut server, START);
+        let answer = drain(&mut server, START).concat();
+        let body = &Records::new(&answer).next().unwrap().unwrap().body[FragmentHeader::LEN..];
+        (ServerHello::decode_all(body).unwrap().session_id == offered, server.poll_event())
+    };
+    let body = &Records::new(&hello).next().unwrap().unwrap().body[FragmentHeader::LEN..];
+    let whole = ClientHello::decode_all(body).unwrap().extensions.session_ticket.unwrap().len();
+    for len in 0..whole {
+        assert_eq!(answered(len), (false, None), "{len} bytes");
+    }
+    assert_eq!(answered(whole), (true, None));
 }
 
 #[test]
