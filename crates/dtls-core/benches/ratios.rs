@@ -3,7 +3,7 @@
 //! Absolute times differ from machine to machine and from minute to minute; a ratio of two things measured in turn
 //! does not. Each line is the median over many short, alternating measurements.
 //!
-//! `cargo bench -p dtls-core --bench ratios`
+//! `cargo bench -p dtls-core --bench ratios`, and with AES-CCM `--features ccm`.
 
 #![allow(
     clippy::expect_used,
@@ -35,26 +35,26 @@ fn main() {
         (CipherSuiteId::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, &AES_256_GCM),
         (CipherSuiteId::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, &CHACHA20_POLY1305),
     ] {
-        for len in [64, 256, 1200, 16_384] {
-            records(suite, algorithm, len);
+        for len in LENGTHS {
+            records(suite, len, &mut by_ring(algorithm, len));
         }
     }
+    #[cfg(feature = "ccm")]
+    by_ccm::all();
     println!("\nfull handshake, both sides, beside the sum of its primitives\n");
     handshake(NamedGroup::X25519, &X25519);
     handshake(NamedGroup::SECP256R1, &ECDH_P256);
 }
 
-fn records(suite: CipherSuiteId, algorithm: &'static Algorithm, len: usize) {
-    let (mut client, mut server) = Configs::new(suite, NamedGroup::X25519).connect();
-    let now = Instant::ORIGIN;
-    let payload = vec![0x5a; len];
+const LENGTHS: [usize; 4] = [64, 256, 1200, 16_384];
 
+/// Seals and opens a record's worth by calling ring.
+fn by_ring(algorithm: &'static Algorithm, len: usize) -> impl FnMut() {
     let key = || LessSafeKey::new(UnboundKey::new(algorithm, &vec![7; algorithm.key_len()]).expect("a key"));
     let (sealer, opener) = (key(), key());
     let mut counter = 0_u64;
-    let mut bare = payload.clone();
-    bare.resize(len + 16, 0);
-    let mut direct = || {
+    let mut bare = vec![0x5a; len + 16];
+    move || {
         counter += 1;
         let mut nonce = [0; 12];
         nonce[4..].copy_from_slice(&counter.to_be_bytes());
@@ -66,7 +66,63 @@ fn records(suite: CipherSuiteId, algorithm: &'static Algorithm, len: usize) {
         tag.copy_from_slice(made.as_ref());
         let opened = opener.open_in_place(Nonce::assume_unique_for_key(nonce), Aad::from(aad), &mut bare);
         black_box(opened.expect("opened"));
-    };
+    }
+}
+
+/// The suites whose cryptography is the crate `ccm`, beside that crate.
+#[cfg(feature = "ccm")]
+mod by_ccm {
+    use core::hint::black_box;
+
+    use aes::{Aes128, Aes256};
+    use ccm::aead::inout::InOutBuf;
+    use ccm::aead::{AeadInOut, KeyInit};
+    use ccm::consts::{U8, U12, U16};
+    use dtls_core::wire::enums::CipherSuiteId;
+
+    use super::{LENGTHS, records};
+
+    pub(super) fn all() {
+        for len in LENGTHS {
+            let suite = CipherSuiteId::TLS_ECDHE_ECDSA_WITH_AES_128_CCM;
+            records(suite, len, &mut directly::<ccm::Ccm<Aes128, U16, U12>>(16, 16, len));
+        }
+        for len in LENGTHS {
+            let suite = CipherSuiteId::TLS_ECDHE_ECDSA_WITH_AES_256_CCM;
+            records(suite, len, &mut directly::<ccm::Ccm<Aes256, U16, U12>>(32, 16, len));
+        }
+        for len in LENGTHS {
+            let suite = CipherSuiteId::TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8;
+            records(suite, len, &mut directly::<ccm::Ccm<Aes128, U8, U12>>(16, 8, len));
+        }
+    }
+
+    /// Seals and opens a record's worth.
+    fn directly<K: KeyInit + AeadInOut<NonceSize = U12>>(key_len: usize, tag_len: usize, len: usize) -> impl FnMut() {
+        let key = || K::new_from_slice(&vec![7; key_len]).expect("a key");
+        let (sealer, opener) = (key(), key());
+        let mut counter = 0_u64;
+        let mut bare = vec![0x5a; len + tag_len];
+        move || {
+            counter += 1;
+            let mut nonce = [0; 12];
+            nonce[4..].copy_from_slice(&counter.to_be_bytes());
+            let aad = [0; 13];
+            let (text, tag) = bare.split_at_mut(len);
+            let made =
+                sealer.encrypt_inout_detached((&nonce).into(), &aad, InOutBuf::from(&mut *text)).expect("sealed");
+            tag.copy_from_slice(&made);
+            let tag = (&*tag).try_into().expect("a tag");
+            opener.decrypt_inout_detached((&nonce).into(), &aad, InOutBuf::from(&mut *text), tag).expect("opened");
+            black_box(&bare);
+        }
+    }
+}
+
+fn records(suite: CipherSuiteId, len: usize, direct: &mut dyn FnMut()) {
+    let (mut client, mut server) = Configs::new(suite, NamedGroup::X25519).connect();
+    let now = Instant::ORIGIN;
+    let payload = vec![0x5a; len];
 
     let headroom = client.headroom();
     let mut buffer = vec![0; headroom + len + client.tailroom()];
@@ -77,7 +133,7 @@ fn records(suite: CipherSuiteId, algorithm: &'static Algorithm, len: usize) {
             black_box(payload);
         }
     };
-    report(suite.name().unwrap_or("?"), "in place", len, compare(&mut direct, &mut in_place), aim(len, 1.03));
+    report(suite.name().unwrap_or("?"), "in place", len, compare(direct, &mut in_place), aim(len, 1.03));
 
     let (mut client, mut server) = Configs::new(suite, NamedGroup::X25519).connect();
     let mut out = Vec::with_capacity(len + 64);
@@ -88,7 +144,7 @@ fn records(suite: CipherSuiteId, algorithm: &'static Algorithm, len: usize) {
             black_box(payload);
         }
     };
-    report("", "copied", len, compare(&mut direct, &mut copied), aim(len, 1.06));
+    report("", "copied", len, compare(direct, &mut copied), aim(len, 1.06));
 }
 
 const fn aim(len: usize, at_1200: f64) -> f64 {

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use dtls_core::config::ClientAuthentication;
+#[cfg(feature = "ccm")]
+use dtls_core::crypto::ccm;
 use dtls_core::crypto::{CryptoProvider, Fingerprint, Fingerprints, Identity, ring};
 use dtls_core::wire::enums::{CipherSuiteId, NamedGroup};
 use dtls_core::{ClientConfig, Connection, Instant, ServerConfig};
@@ -17,7 +19,10 @@ pub(crate) struct Configs {
 impl Configs {
     /// A server with an ECDSA P-256 certificate, known to the client by its fingerprint.
     pub(crate) fn new(suite: CipherSuiteId, group: NamedGroup) -> Self {
-        let provider: Arc<CryptoProvider> = Arc::new(ring::provider());
+        let provider = ring::provider();
+        #[cfg(feature = "ccm")]
+        let provider = ccm::with_ccm_8(ccm::with_ccm(provider));
+        let provider: Arc<CryptoProvider> = Arc::new(provider);
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
         let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
         let fingerprint = Fingerprint::of(&provider, made.cert.der());
