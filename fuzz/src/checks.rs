@@ -8,7 +8,8 @@
 //! | `poll_transmit` comes to an end; a datagram is whole records and no longer than the MTU | [`End::poll`] |
 //! | no epoch and number leaves twice; two copies of a message say the same | [`End::check_output`] |
 //! | after `handle_timeout` the next deadline lies later; too early a call changes nothing | [`End::handle_timeout`] |
-//! | `Connected` once, one end, nothing behind it | [`End::drain_events`] |
+//! | `Connected` once, one end, nothing behind it; a question is told once, keys that differ at most once | [`End::drain_events`] |
+//! | while its owner is asked nothing leaves; an answer counts only if it was asked for | [`End::poll_one`], [`End::answer`] |
 //! | `send` succeeds exactly when it may, and otherwise appends nothing | [`End::send`] |
 //! | deadlines, `info` and `max_payload` agree with the state | [`End::check_state`] |
 //! | heap bounded by what was received; all of it given back | [`End::count`], [`End::finish`] |
@@ -19,7 +20,10 @@ use std::sync::Arc;
 use dtls_core::wire::enums::{ContentType, HandshakeType};
 use dtls_core::wire::fragment::Fragments;
 use dtls_core::wire::record::{Epoch, Records};
-use dtls_core::{Connection, CookieJar, Event, HelloVerdict, Instant, Role, SendError, ServerConfig, SessionInfo};
+use dtls_core::{
+    Answer, Connection, CookieJar, Event, HelloVerdict, Instant, NotAsked, Question, Role, SendError, ServerConfig,
+    SessionInfo,
+};
 
 /// One end, checked.
 #[derive(Debug)]
@@ -37,6 +41,10 @@ pub struct End {
     pub agreed: Option<Agreed>,
     mtu: usize,
     connected: bool,
+    /// Whether it has told of the question that it has.
+    has_asked: bool,
+    /// Whether it has told that keys probably differ.
+    keys_differ: bool,
     ended: Option<Event>,
     /// Whether it was closed or aborted on this side.
     closed: bool,
@@ -106,6 +114,8 @@ impl End {
             agreed: None,
             mtu,
             connected: false,
+            has_asked: false,
+            keys_differ: false,
             ended: None,
             closed: false,
             aborted: false,
@@ -144,6 +154,12 @@ impl End {
     #[must_use]
     pub const fn is_over(&self) -> bool {
         self.ended.is_some() || self.closed
+    }
+
+    /// Whether it waits for its owner.
+    #[must_use]
+    pub fn asks(&self) -> bool {
+        self.connection.as_ref().is_some_and(|connection| connection.question().is_some())
     }
 
     /// When it wants to be told the time.
@@ -287,7 +303,9 @@ impl End {
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.clear();
         scratch.extend_from_slice(MARK);
+        let asks = self.asks();
         let there_was_one = self.count(|connection| connection.poll_transmit(now, &mut scratch)).unwrap_or(false);
+        assert!(!asks || !there_was_one, "something leaves while the owner thinks");
         let datagram = scratch.strip_prefix(MARK).expect("what stood in the buffer stands there still").to_vec();
         self.scratch = scratch;
         assert_eq!(there_was_one, !datagram.is_empty(), "whether there was a datagram");
@@ -420,6 +438,25 @@ impl End {
         assert!(self.deadline().is_none_or(|deadline| now < deadline), "the deadline has not moved");
     }
 
+    /// Its owner answers what `make` makes of the question, if there is one and it is not too late; returns whether that
+    /// was an answer.
+    pub fn answer(&mut self, now: Instant, make: impl FnOnce(&Question<'_>) -> Answer) -> Option<bool> {
+        let asks = self.asks();
+        let was_over = self.is_over();
+        // Made inside, so that what the connection keeps of it is counted as the connection's.
+        let taken = self.count(|connection| {
+            let answer = connection.question().map_or(Answer::Failed, |question| make(&question));
+            connection.answer(now, answer) != Err(NotAsked)
+        })?;
+        self.has_asked &= !taken;
+        self.drain_events();
+        self.check_state();
+        assert!(asks || !taken, "an answer that nobody asked for");
+        // The deadline of the handshake has passed, and nobody has told it.
+        let was_late = !taken && !was_over && self.is_over();
+        (asks && !was_late).then_some(taken)
+    }
+
     /// Changes its MTU.
     pub fn set_mtu(&mut self, mtu: usize) {
         self.mtu =
@@ -466,6 +503,7 @@ impl End {
 
     /// Takes all events.
     fn drain_events(&mut self) {
+        self.has_asked &= self.asks();
         while let Some(event) = self.count(Connection::poll_event).flatten() {
             assert!(!self.is_over(), "{event:?} behind the end");
             match event {
@@ -479,9 +517,18 @@ impl End {
                     self.ended = Some(event);
                 }
                 Event::Failed(_) => self.ended = Some(event),
+                Event::Asked => {
+                    assert!(self.asks() && !self.connected, "asked nothing");
+                    assert!(!std::mem::replace(&mut self.has_asked, true), "asked twice");
+                }
+                Event::KeysProbablyDiffer => {
+                    assert!(self.role == Role::Server && !self.connected, "keys that cannot differ");
+                    assert!(!std::mem::replace(&mut self.keys_differ, true), "told twice that keys differ");
+                }
                 other => panic!("{other:?} is new: say here what it means"),
             }
         }
+        assert!(self.has_asked || !self.asks(), "a question that nobody was told of");
     }
 
     /// What it says of itself must fit what it has told.

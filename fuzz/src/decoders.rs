@@ -6,17 +6,22 @@
 use std::fmt::Debug;
 
 use dtls_core::crypto::{CertificateSummary, subject_public_key};
-use dtls_core::wire::certificate::{Certificate, CertificateRequest, CertificateVerify};
+use dtls_core::wire::certificate::{
+    Certificate, CertificateRequest, CertificateStatus, CertificateVerify, RawPublicKey,
+};
 use dtls_core::wire::codec::{Decode, Encode, Reader};
 use dtls_core::wire::extensions::{ClientExtensions, ServerExtensions, UseSrtp};
 use dtls_core::wire::fragment::{FragmentFault, FragmentHeader, Fragments};
 use dtls_core::wire::hello::{ClientHello, ClientHelloPrefix, HelloVerifyRequest, ServerHello};
 use dtls_core::wire::key_exchange::{EcdheClientKeyExchange, EcdheServerKeyExchange, encode_ecdhe_params};
+use dtls_core::wire::psk::{
+    EcdhePskClientKeyExchange, EcdhePskServerKeyExchange, PskClientKeyExchange, PskServerKeyExchange,
+};
 use dtls_core::wire::record::{RecordFault, RecordHeader, Records, split_record, split_record_mut};
 use dtls_core::wire::small::{Alert, ChangeCipherSpec, Finished, HelloRequest, NewSessionTicket, ServerHelloDone};
 
 /// What the first byte selects, in order; its value is taken modulo their number.
-pub const DECODERS: [Decoder; 20] = [
+pub const DECODERS: [Decoder; 26] = [
     Decoder("records", records),
     Decoder("fragments", fragments),
     Decoder("client_hello", client_hello),
@@ -37,6 +42,12 @@ pub const DECODERS: [Decoder; 20] = [
     Decoder("server_extensions", server_extensions),
     Decoder("use_srtp", |bytes| keeps_bytes::<UseSrtp<'_>>(bytes)),
     Decoder("certificate_summary", certificate_summary),
+    Decoder("raw_public_key", |bytes| keeps_bytes::<RawPublicKey<'_>>(bytes)),
+    Decoder("certificate_status", |bytes| keeps_bytes::<CertificateStatus<'_>>(bytes)),
+    Decoder("psk_server_key_exchange", |bytes| keeps_bytes::<PskServerKeyExchange<'_>>(bytes)),
+    Decoder("ecdhe_psk_server_key_exchange", |bytes| keeps_bytes::<EcdhePskServerKeyExchange<'_>>(bytes)),
+    Decoder("psk_client_key_exchange", |bytes| keeps_bytes::<PskClientKeyExchange<'_>>(bytes)),
+    Decoder("ecdhe_psk_client_key_exchange", |bytes| keeps_bytes::<EcdhePskClientKeyExchange<'_>>(bytes)),
 ];
 
 /// What it is called, and what it does with bytes.

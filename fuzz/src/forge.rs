@@ -2,7 +2,9 @@
 
 use dtls_core::Instant;
 use dtls_core::crypto::{CryptoProvider, prf};
-use dtls_core::wire::certificate::{Certificate, CertificateRequest, CertificateVerify};
+use dtls_core::wire::certificate::{
+    Certificate, CertificateRequest, CertificateStatus, CertificateVerify, RawPublicKey,
+};
 use dtls_core::wire::codec::Encode;
 use dtls_core::wire::enums::{
     CertificateType, CipherSuiteId, ClientCertificateType, CompressionMethod, ContentType, EcPointFormat,
@@ -12,12 +14,15 @@ use dtls_core::wire::extensions::{ClientExtensions, ServerExtensions, UseSrtp};
 use dtls_core::wire::fragment::{FragmentHeader, MessageSeq};
 use dtls_core::wire::hello::{ClientHello, HelloVerifyRequest, Random, ServerHello};
 use dtls_core::wire::key_exchange::{EcdheClientKeyExchange, EcdheServerKeyExchange, encode_ecdhe_params};
+use dtls_core::wire::psk::{
+    EcdhePskClientKeyExchange, EcdhePskServerKeyExchange, PskClientKeyExchange, PskServerKeyExchange,
+};
 use dtls_core::wire::record::{Epoch, RecordHeader, RecordNumber};
 use dtls_core::wire::small::{Alert, Finished, NewSessionTicket};
 
 use dtls_core::crypto::SuiteAuthentication;
 
-use crate::null_provider::{TAG_LEN, certificate};
+use crate::null_provider::{TAG_LEN, certificate, public_key};
 use crate::script::{ForgedFragment, ForgedMessage, ForgedRecord, Mangle, Setup};
 
 /// A record as the script says.
@@ -109,7 +114,7 @@ pub fn message(setup: Setup, used: &CryptoProvider, now: Instant, parts: &Forged
     let version = if bit(11) { ProtocolVersion(0xfeff - u16::from(parts.seq)) } else { ProtocolVersion::DTLS_1_2 };
     let mki = if bit(5) { &[1, 2, 3][..] } else { &[] };
 
-    let (typ, body) = match parts.kind % 15 {
+    let (typ, body) = match parts.kind % 20 {
         0 => {
             let cookie = constant_cookie(used, now);
             (
@@ -220,6 +225,32 @@ pub fn message(setup: Setup, used: &CryptoProvider, now: Instant, parts: &Forged
         12 => {
             let (typ, version) = (ContentType::CHANGE_CIPHER_SPEC, ProtocolVersion::DTLS_1_2);
             return wrap(setup, typ, version, parts.epoch, parts.bits, &[1]);
+        }
+        15 => (HandshakeType::CERTIFICATE_STATUS, CertificateStatus { ocsp_response: extra }.to_vec()),
+        16 => {
+            let kind = if bit(0) { SuiteAuthentication::Rsa } else { SuiteAuthentication::Ecdsa };
+            let good = public_key(kind);
+            let key = match (bit(1), bit(2)) {
+                (false, false) => Some(&good[..]),
+                (false, true) => Some(not_empty),
+                _ => None,
+            };
+            (HandshakeType::CERTIFICATE, RawPublicKey { key }.to_vec())
+        }
+        17 => (HandshakeType::SERVER_KEY_EXCHANGE, PskServerKeyExchange { hint: extra }.to_vec()),
+        18 => {
+            let message = EcdhePskServerKeyExchange { hint: extra, group, public_key: &share };
+            (HandshakeType::SERVER_KEY_EXCHANGE, message.to_vec())
+        }
+        19 => {
+            // The identity of the honest peer, or another.
+            let identity = if bit(0) { b"sensor" } else { extra };
+            let message = if bit(1) {
+                EcdhePskClientKeyExchange { identity, public_key: &share }.to_vec()
+            } else {
+                PskClientKeyExchange { identity }.to_vec()
+            };
+            (HandshakeType::CLIENT_KEY_EXCHANGE, message)
         }
         13 => {
             let [description, level] = parts.bits.to_le_bytes();

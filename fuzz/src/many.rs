@@ -101,7 +101,7 @@ impl Script {
 
 impl<'a> Arbitrary<'a> for Script {
     fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
-        let (setup, doors, limits) = (Setup::read(u)?, u.arbitrary()?, u.arbitrary()?);
+        let (setup, doors, limits) = (Setup::read(u)?.of_certificates(), u.arbitrary()?, u.arbitrary()?);
         let mut steps = Vec::new();
         while !u.is_empty() && steps.len() < Self::MAX_STEPS {
             steps.push(Step::read(u)?);

@@ -15,13 +15,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use dtls_core::crypto::{
     AeadAlgorithm, AeadKey, AeadLimits, CertificateError, CipherSuite, CryptoError, CryptoProvider, Digest,
     HashAlgorithm, HashContext, Identity, KeyExchange, KeyExchangeAlgorithm, KeyLoader, KxGroup, NonceConstruction,
-    PeerAuthenticated, PeerVerifier, PreMasterSecret, PresentedPeer, SecureRandom, SignatureVerification, SigningKey,
-    SuiteAuthentication,
+    PeerAuthenticated, PeerCredential, PeerVerifier, PreMasterSecret, PresentedPeer, SecureRandom,
+    SignatureVerification, SigningKey, SuiteAuthentication,
 };
-use dtls_core::wire::enums::{CipherSuiteId, NamedGroup, SignatureScheme};
+use dtls_core::wire::enums::{CertificateType, CipherSuiteId, NamedGroup, SignatureScheme};
 use rustls_pki_types::{
-    AlgorithmIdentifier, CertificateDer, InvalidSignature, PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer,
-    SignatureVerificationAlgorithm, alg_id,
+    AlgorithmIdentifier, CertificateDer, InvalidSignature, PrivateKeyDer, SignatureVerificationAlgorithm, alg_id,
 };
 
 /// How much a hash of this provider tells messages apart.
@@ -36,6 +35,9 @@ pub enum Hashing {
 
 /// The provider. Each has a counter of its own, so that a script gives the same bytes every time.
 ///
+/// Of its suites the first six are for certificates, the last six for pre-shared keys; in each half the second three are of
+/// another kind than the first, and every third is of the same AEAD.
+///
 /// Keys of its AES-256 suites wear out after some dozens of records, so that a script gets there.
 #[must_use]
 pub fn provider(hashing: Hashing) -> Arc<CryptoProvider> {
@@ -47,17 +49,12 @@ pub fn provider(hashing: Hashing) -> Arc<CryptoProvider> {
             (&NullHash { len: 32, hashing: Hashing::Constant }, &NullHash { len: 48, hashing: Hashing::Constant })
         }
     };
-    let suite = |id, kind, hash, aead, nonce, limits| CipherSuite {
-        id,
-        key_exchange: KeyExchangeAlgorithm::Ecdhe(kind),
-        hash,
-        aead,
-        nonce,
-        limits,
-    };
+    let suite =
+        |id, key_exchange, hash, aead, nonce, limits| CipherSuite { id, key_exchange, hash, aead, nonce, limits };
     let (aes_128, aes_256, chacha) = (&NullAead { key_len: 16 }, &NullAead { key_len: 32 }, &NullAead { key_len: 32 });
     let (explicit, implicit) = (NonceConstruction::Explicit, NonceConstruction::Implicit);
-    let (ecdsa, rsa) = (SuiteAuthentication::Ecdsa, SuiteAuthentication::Rsa);
+    let (ecdsa, rsa) = (KeyExchangeAlgorithm::ECDHE_ECDSA, KeyExchangeAlgorithm::ECDHE_RSA);
+    let (psk, ecdhe_psk) = (KeyExchangeAlgorithm::Psk, KeyExchangeAlgorithm::EcdhePsk);
     let (few, many) = (FEW_RECORDS, AeadLimits::CHACHA20_POLY1305);
     Arc::new(CryptoProvider {
         name: "null (no cryptography, for fuzzing only)",
@@ -68,6 +65,19 @@ pub fn provider(hashing: Hashing) -> Arc<CryptoProvider> {
             suite(CipherSuiteId::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, rsa, hash_32, aes_128, explicit, many),
             suite(CipherSuiteId::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, rsa, hash_48, aes_256, explicit, few),
             suite(CipherSuiteId::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256, rsa, hash_32, chacha, implicit, many),
+            suite(CipherSuiteId::TLS_PSK_WITH_AES_128_GCM_SHA256, psk, hash_32, aes_128, explicit, many),
+            suite(CipherSuiteId::TLS_PSK_WITH_AES_256_GCM_SHA384, psk, hash_48, aes_256, explicit, few),
+            suite(CipherSuiteId::TLS_PSK_WITH_CHACHA20_POLY1305_SHA256, psk, hash_32, chacha, implicit, many),
+            suite(CipherSuiteId::TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256, ecdhe_psk, hash_32, aes_128, explicit, many),
+            suite(CipherSuiteId::TLS_ECDHE_PSK_WITH_AES_256_GCM_SHA384, ecdhe_psk, hash_48, aes_256, explicit, few),
+            suite(
+                CipherSuiteId::TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256,
+                ecdhe_psk,
+                hash_32,
+                chacha,
+                implicit,
+                many,
+            ),
         ],
         groups: vec![
             &NullGroup { name: NamedGroup::X25519, len: 32 },
@@ -275,20 +285,26 @@ impl SignatureVerificationAlgorithm for NullVerification {
     }
 }
 
-/// Signs with constant bytes.
+/// Signs with constant bytes, or has its owner sign.
 #[derive(Debug)]
-struct NullSigner(SuiteAuthentication);
+struct NullSigner {
+    kind: SuiteAuthentication,
+    defers: bool,
+}
+
+/// What every signature is.
+pub const SIGNATURE: [u8; 64] = [0x51; 64];
 
 impl SigningKey for NullSigner {
     fn schemes(&self) -> &[SignatureScheme] {
-        match self.0 {
+        match self.kind {
             SuiteAuthentication::Ecdsa => ECDSA_SCHEMES,
             SuiteAuthentication::Rsa => RSA_SCHEMES,
         }
     }
 
     fn kind(&self) -> SuiteAuthentication {
-        self.0
+        self.kind
     }
 
     fn public_key(&self) -> Option<&[u8]> {
@@ -299,8 +315,12 @@ impl SigningKey for NullSigner {
         if !self.schemes().contains(&scheme) {
             return Err(CryptoError);
         }
-        out.extend_from_slice(&[0x51; 64]);
+        out.extend_from_slice(&SIGNATURE);
         Ok(())
+    }
+
+    fn defers(&self) -> bool {
+        self.defers
     }
 }
 
@@ -308,48 +328,55 @@ struct NullLoader;
 
 impl KeyLoader for NullLoader {
     fn load(&self, key: &PrivateKeyDer<'_>) -> Result<Arc<dyn SigningKey>, CryptoError> {
-        Ok(Arc::new(NullSigner(match key {
+        let kind = match key {
             PrivateKeyDer::Pkcs1(_) => SuiteAuthentication::Rsa,
             _ => SuiteAuthentication::Ecdsa,
-        })))
+        };
+        Ok(Arc::new(NullSigner { kind, defers: false }))
     }
 }
 
-/// An identity whose certificate is `padding` bytes longer than it needs to be.
+/// An identity whose certificate is `padding` bytes longer than it needs to be, and whose owner may do the signing.
 ///
 /// # Panics
 /// If the certificate made here is not one: a bug of this file.
 #[must_use]
-pub fn identity(provider: &CryptoProvider, kind: SuiteAuthentication, padding: usize) -> Identity {
-    let key = match kind {
-        SuiteAuthentication::Ecdsa => PrivateKeyDer::from(PrivatePkcs8KeyDer::from(&b"key"[..])),
-        SuiteAuthentication::Rsa => PrivateKeyDer::from(PrivatePkcs1KeyDer::from(&b"key"[..])),
-    };
-    Identity::new(provider, vec![certificate(kind, padding)], key).expect("a readable certificate")
+pub fn identity(kind: SuiteAuthentication, padding: usize, defers: bool) -> Identity {
+    let signer = Arc::new(NullSigner { kind, defers });
+    Identity::with_signer(vec![certificate(kind, padding)], signer).expect("a readable certificate")
+}
+
+/// The key of that certificate without it.
+///
+/// # Panics
+/// If the key made here is not one: a bug of this file.
+#[must_use]
+pub fn bare_identity(kind: SuiteAuthentication, defers: bool) -> Identity {
+    let signer = Arc::new(NullSigner { kind, defers });
+    Identity::raw_public_key_with_signer(public_key(kind).into(), signer).expect("a readable key")
 }
 
 /// A certificate of the least form that has a public key in it.
 #[must_use]
 pub fn certificate(kind: SuiteAuthentication, padding: usize) -> CertificateDer<'static> {
-    let (algorithm, key) = match kind {
-        SuiteAuthentication::Ecdsa => (alg_id::ECDSA_P256, &[4; 65][..]),
-        SuiteAuthentication::Rsa => (alg_id::RSA_ENCRYPTION, &[0x30, 6, 2, 1, 65, 2, 1, 3][..]),
-    };
     let signature_algorithm = der(0x30, &[&alg_id::ECDSA_SHA256]);
     let name = der(0x30, &[&der(0x31, &[&der(0x30, &[&[6, 3, 85, 4, 3], &der(0x0c, &[b"null"])])])]);
     let time = der(0x17, &[b"200101000000Z"]);
     let tbs = der(
         0x30,
-        &[
-            &der(2, &[&[1]]),
-            &signature_algorithm,
-            &name,
-            &der(0x30, &[&time, &time]),
-            &name,
-            &der(0x30, &[&der(0x30, &[&algorithm]), &der(3, &[&[0], key])]),
-        ],
+        &[&der(2, &[&[1]]), &signature_algorithm, &name, &der(0x30, &[&time, &time]), &name, &public_key(kind)],
     );
     der(0x30, &[&tbs, &signature_algorithm, &der(3, &[&[0], &vec![0x99; padding]])]).into()
+}
+
+/// A `SubjectPublicKeyInfo`.
+#[must_use]
+pub fn public_key(kind: SuiteAuthentication) -> Vec<u8> {
+    let (algorithm, key) = match kind {
+        SuiteAuthentication::Ecdsa => (alg_id::ECDSA_P256, &[4; 65][..]),
+        SuiteAuthentication::Rsa => (alg_id::RSA_ENCRYPTION, &[0x30, 6, 2, 1, 65, 2, 1, 3][..]),
+    };
+    der(0x30, &[&der(0x30, &[&algorithm]), &der(3, &[&[0], key])])
 }
 
 /// One DER value: `parts` behind a tag and their length.
@@ -366,21 +393,40 @@ fn der(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
 
 // --- trust and chance ---
 
-/// Accepts every certificate, or none.
+/// Accepts every peer that shows what it should, or none, or leaves it to its owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NullTrust {
-    /// Accepts everybody.
-    Everybody,
-    /// Accepts nobody.
-    Nobody,
+pub struct NullTrust {
+    /// Whether it accepts anybody.
+    pub accepts: bool,
+    /// In which form a peer may show its key.
+    pub form: [CertificateType; 1],
+    /// Whether its owner decides.
+    pub defers: bool,
+    /// Whether servers must show something of OCSP.
+    pub wants_status: bool,
 }
 
 impl PeerVerifier for NullTrust {
-    fn verify(&self, _peer: &PresentedPeer<'_>) -> Result<PeerAuthenticated, CertificateError> {
-        match self {
-            Self::Everybody => Ok(PeerAuthenticated::dangerous_assertion()),
-            Self::Nobody => Err(CertificateError::UnknownIssuer),
-        }
+    fn verify(&self, peer: &PresentedPeer<'_>) -> Result<PeerAuthenticated, CertificateError> {
+        let form = match peer.credential {
+            PeerCredential::Certificates(_) => CertificateType::X509,
+            PeerCredential::RawPublicKey(_) => CertificateType::RAW_PUBLIC_KEY,
+        };
+        assert_eq!([form], self.form, "a form that is not taken came all the same");
+        assert!(self.wants_status || peer.ocsp_response.is_none(), "a response that nobody asked for");
+        if self.accepts { Ok(PeerAuthenticated::dangerous_assertion()) } else { Err(CertificateError::UnknownIssuer) }
+    }
+
+    fn defers(&self, _peer: &PresentedPeer<'_>) -> bool {
+        self.defers
+    }
+
+    fn certificate_types(&self) -> &[CertificateType] {
+        &self.form
+    }
+
+    fn wants_ocsp_response(&self) -> bool {
+        self.wants_status
     }
 }
 

@@ -8,6 +8,7 @@
 //! ```
 
 use arbitrary::{Arbitrary, Result, Unstructured};
+use dtls_core::Role;
 
 /// A script against one end of an association.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,9 +54,10 @@ pub struct Setup {
     pub flags: u8,
     /// The cipher suite that the client prefers and, in bit 7, whether it offers no other.
     pub suite: u8,
-    /// The extended master secret: the client's choice modulo 3, the server's in the rest.
+    /// The extended master secret: the client's choice modulo 3, the server's in the rest modulo 3. What remains says who
+    /// asks its owner: see [`Setup::asks`] and [`Setup::staples`].
     pub extended_master_secret: u8,
-    /// What the server wants of clients, modulo 3.
+    /// What the server wants of clients, modulo 3. What remains is how both ends prove themselves: see [`Proof`].
     pub client_authentication: u8,
     /// Bits of [`offers`].
     pub offers: u8,
@@ -76,6 +78,31 @@ pub enum Subject {
     ServerBehindCookies,
     /// A server on a trusted path.
     ServerOnTrustedPath,
+}
+
+/// How the two ends prove themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// By certificates.
+    Certificates,
+    /// By keys without certificates.
+    RawPublicKeys,
+    /// By a key that both have, where the server has nothing else.
+    PresharedKey,
+    /// The same, where the server has certificates as well.
+    PresharedKeyBesideCertificates,
+}
+
+impl Proof {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 4] =
+        [Self::Certificates, Self::RawPublicKeys, Self::PresharedKey, Self::PresharedKeyBesideCertificates];
+
+    /// Whether it is a key that both have.
+    #[must_use]
+    pub const fn is_preshared(self) -> bool {
+        matches!(self, Self::PresharedKey | Self::PresharedKeyBesideCertificates)
+    }
 }
 
 /// The bits of [`Setup::flags`].
@@ -151,6 +178,39 @@ impl Setup {
             mtu: u.arbitrary()?,
             peer_mtu: u.arbitrary()?,
         })
+    }
+
+    /// The same with certificates, and with owners who decide at once.
+    #[must_use]
+    pub const fn of_certificates(self) -> Self {
+        let (client_authentication, extended_master_secret) =
+            (self.client_authentication % 3, self.extended_master_secret % 9);
+        Self { client_authentication, extended_master_secret, ..self }
+    }
+
+    /// How the two ends prove themselves.
+    #[must_use]
+    pub const fn proof(&self) -> Proof {
+        match self.client_authentication / 3 % 4 {
+            0 => Proof::Certificates,
+            1 => Proof::RawPublicKeys,
+            2 => Proof::PresharedKey,
+            _ => Proof::PresharedKeyBesideCertificates,
+        }
+    }
+
+    /// Whether the end of this role leaves every decision to its owner: bit 0 for the end under test, bit 1 for its peer.
+    #[must_use]
+    pub const fn asks(&self, role: Role) -> bool {
+        let is_client = matches!(role, Role::Client);
+        let is_subject = is_client == matches!(self.subject(), Subject::Client);
+        (self.extended_master_secret / 9) >> (if is_subject { 0 } else { 1 }) & 1 == 1
+    }
+
+    /// Whether the client wants to see what OCSP says, and the server shows something: bit 2.
+    #[must_use]
+    pub const fn staples(&self) -> bool {
+        (self.extended_master_secret / 9) >> 2 & 1 == 1
     }
 
     /// Whether a bit of [`flags`] is set.
@@ -236,6 +296,34 @@ pub enum Step {
     Abort,
     /// The peer closes, and its alert arrives.
     PeerClose,
+    /// The owner of the end under test answers, whether it was asked or not: see [`AnswerKind`].
+    Answer(u8),
+}
+
+/// What an owner answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnswerKind {
+    /// What lets the handshake go on.
+    Right,
+    /// No.
+    No,
+    /// An answer to another question.
+    Misplaced,
+    /// That there will be none.
+    Failed,
+}
+
+impl AnswerKind {
+    /// The kind with this number: mostly the right one.
+    #[must_use]
+    pub const fn of(number: u8) -> Self {
+        match number % 8 {
+            5 => Self::No,
+            6 => Self::Misplaced,
+            7 => Self::Failed,
+            _ => Self::Right,
+        }
+    }
 }
 
 /// The parts of a record.
@@ -407,7 +495,7 @@ impl Step {
             }),
             3 => Self::ForgedMessage(ForgedMessage::read(u)?),
             // The step that leads deepest gets more than its share.
-            4 | 21 | 22 | 23 => Self::PeerFlight(Mangle::read(u)?),
+            4 | 21 | 22 => Self::PeerFlight(Mangle::read(u)?),
             5 => Self::Replay { back: u.arbitrary()?, mangle: Mangle::read(u)? },
             6 => Self::ToPeer { lost: u.arbitrary()?, twice: u.arbitrary::<u8>()? & 1 == 1 },
             7 => Self::Timeout,
@@ -423,7 +511,8 @@ impl Step {
             17 => Self::RoundTripHint(u.arbitrary()?),
             18 => Self::Close,
             19 => Self::Abort,
-            _ => Self::PeerClose,
+            20 => Self::PeerClose,
+            _ => Self::Answer(u.arbitrary()?),
         })
     }
 
@@ -476,6 +565,7 @@ impl Step {
             Self::Close => out.push(18),
             Self::Abort => out.push(19),
             Self::PeerClose => out.push(20),
+            Self::Answer(kind) => out.extend([23, *kind]),
         }
     }
 }

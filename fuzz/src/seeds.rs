@@ -10,7 +10,7 @@ use crate::decoders::{DECODERS, Decoder};
 use crate::forge;
 use crate::many::{self, doors};
 use crate::null_provider::{Hashing, certificate, provider};
-use crate::script::{ForgedFragment, ForgedMessage, ForgedRecord, Mangle, Script, Setup, Step, flags, offers};
+use crate::script::{ForgedFragment, ForgedMessage, ForgedRecord, Mangle, Proof, Script, Setup, Step, flags, offers};
 
 /// A file name and its content.
 pub type Seed = (String, Vec<u8>);
@@ -38,6 +38,10 @@ pub fn decoders() -> Vec<Seed> {
         ("certificate_verify", 8),
         ("finished", 9),
         ("new_session_ticket", 11),
+        ("certificate_status", 15),
+        ("raw_public_key", 16),
+        ("psk_server_key_exchange", 17),
+        ("ecdhe_psk_server_key_exchange", 18),
     ];
     for (decoder, kind) in messages {
         for (variant, bits) in [0x0000, 0x0066, 0x03bd].into_iter().enumerate() {
@@ -56,6 +60,10 @@ pub fn decoders() -> Vec<Seed> {
                 _ => {}
             }
         }
+    }
+    for (variant, bits) in [0, 1].into_iter().enumerate() {
+        add("psk_client_key_exchange", variant, &forged_message(19, bits, b"h2")[25..]);
+        add("ecdhe_psk_client_key_exchange", variant, &forged_message(19, bits | 2, b"h2")[25..]);
     }
     add("alert", 0, &[2, 40]);
     add("change_cipher_spec", 0, &[1]);
@@ -107,6 +115,23 @@ pub fn connection() -> Vec<Seed> {
                 _ => {}
             }
         }
+        for (name, setup) in other_kinds(plain) {
+            let asking = Setup { extended_master_secret: setup.extended_master_secret + 9 * 3, ..setup };
+            let (mut add, mut clean) = (Vec::new(), Vec::new());
+            for _ in 0..6 {
+                clean.extend([Step::Answer(0), Step::Answer(0), Step::Answer(0), Step::PeerFlight(Mangle::Nothing)]);
+            }
+            clean.push(send());
+            add.push(("clean", setup, [flights(4), vec![send()]].concat()));
+            add.push(("lossy", setup, lossy()));
+            add.push(("asked-clean", asking, clean));
+            add.push(("asked-lossy", asking, [lossy(), vec![Step::Answer(0), Step::Timeout], lossy()].concat()));
+            add.push(("asked-in-vain", asking, thoughtless()));
+            add.push(("asked-too-late", asking, too_late()));
+            for (what, setup, steps) in add {
+                seeds.push((format!("{role}-{name}-{what}"), Script { setup, steps }.to_bytes()));
+            }
+        }
         let constant = Setup { flags: flags::CONSTANT_HASH | authenticated.flags, ..authenticated };
         seeds.push((format!("{role}-forged-handshake"), forged_handshake(role, constant).to_bytes()));
         let short_lived = Setup { suite: 1 | 0x80, offers: offers::ONE_GROUP, ..plain };
@@ -114,6 +139,43 @@ pub fn connection() -> Vec<Seed> {
         seeds.push((format!("{role}-worn-out"), Script { setup: short_lived, steps }.to_bytes()));
     }
     seeds
+}
+
+/// Handshakes in which certificates are not all there is.
+fn other_kinds(plain: Setup) -> [(&'static str, Setup); 5] {
+    let of = |proof: Proof, suite| {
+        let number = Proof::ALL.iter().position(|known| *known == proof).expect("one of all");
+        let client_authentication = 3 * u8::try_from(number).unwrap();
+        Setup { client_authentication, suite, flags: flags::SERVER_NAME, ..plain }
+    };
+    let mutual = |setup: Setup| Setup {
+        client_authentication: setup.client_authentication + 2,
+        flags: flags::CLIENT_IDENTITY,
+        ..setup
+    };
+    let raw = mutual(of(Proof::RawPublicKeys, 0));
+    let stapled = Setup { extended_master_secret: 9 * 4, ..mutual(of(Proof::Certificates, 0)) };
+    [
+        ("raw", raw),
+        ("stapled", stapled),
+        ("psk", of(Proof::PresharedKey, 0)),
+        ("ecdhe-psk", of(Proof::PresharedKey, 5)),
+        ("psk-beside", of(Proof::PresharedKeyBesideCertificates, 1)),
+    ]
+}
+
+/// Answers to nothing, to something else, no, and none at all.
+fn thoughtless() -> Vec<Step> {
+    let steps = [Step::Answer(0), Step::Answer(6), Step::PeerFlight(Mangle::Nothing), Step::Timeout, Step::Answer(6)];
+    [&steps[..], &steps, &[Step::Answer(5), Step::Answer(7)], &steps, &[Step::Answer(7)]].concat()
+}
+
+/// An answer, and one to nothing, when the time of the handshake is up.
+fn too_late() -> Vec<Step> {
+    let minutes = vec![Step::Advance(u16::MAX); 3];
+    let asked =
+        [Step::Answer(0), Step::PeerFlight(Mangle::Nothing), Step::Answer(0), Step::PeerFlight(Mangle::Nothing)];
+    [&asked[..], &minutes, &[Step::Answer(0), Step::Answer(0)], &asked].concat()
 }
 
 fn flights(count: usize) -> Vec<Step> {

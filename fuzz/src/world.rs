@@ -15,16 +15,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dtls_core::config::{ClientAuthentication, Exporters, ExtendedMasterSecret, RenegotiationInfo, Settings};
-use dtls_core::crypto::{CipherSuite, CryptoProvider, PeerVerifier, SuiteAuthentication};
-use dtls_core::wire::enums::{NamedGroup, SrtpProfile};
-use dtls_core::{ClientConfig, Connection, CookieJar, Instant, Role, ServerConfig};
+use dtls_core::config::{
+    ChooseIdentity, ClientAuthentication, Exporters, ExtendedMasterSecret, RenegotiationInfo, Selected, Settings,
+};
+use dtls_core::crypto::{
+    CertificateError, CipherSuite, CryptoProvider, Identity, PeerVerifier, PresharedKey, PskClient, PskIdentity,
+    PskServer, SuiteAuthentication,
+};
+use dtls_core::wire::certificate::CertificateRequest;
+use dtls_core::wire::enums::{CertificateType, NamedGroup, SrtpProfile};
+use dtls_core::{Answer, AskOwner, ClientConfig, Connection, CookieJar, Instant, Question, Role, ServerConfig};
 use rustls_pki_types::ServerName;
 
 use crate::checks::End;
 use crate::forge;
-use crate::null_provider::{Hashing, NullTrust, identity, provider};
-use crate::script::{Mangle, Script, Setup, Step, Subject, flags, offers};
+use crate::null_provider::{Hashing, NullTrust, SIGNATURE, bare_identity, identity, provider};
+use crate::script::{AnswerKind, Mangle, Proof, Script, Setup, Step, Subject, flags, offers};
 
 /// Runs one script.
 pub fn run(script: &Script) {
@@ -156,6 +162,34 @@ impl World {
                 self.peer.close();
                 self.deliver_from_peer(Mangle::Nothing);
             }
+            Step::Answer(kind) => self.answer(AnswerKind::of(*kind)),
+        }
+    }
+
+    /// The owner of the end under test answers.
+    fn answer(&mut self, kind: AnswerKind) {
+        let (setup, provider) = (self.setup, Arc::clone(&self.provider));
+        let role = if setup.subject() == Subject::Client { Role::Client } else { Role::Server };
+        let taken = self.subject.answer(self.now, |question| match kind {
+            AnswerKind::Right => right_answer(setup, &provider, role, question),
+            AnswerKind::No => no(question),
+            AnswerKind::Misplaced => misplaced(question),
+            AnswerKind::Failed => Answer::Failed,
+        });
+        assert!(taken.is_none_or(|taken| taken == (kind != AnswerKind::Misplaced)), "{kind:?} was taken: {taken:?}");
+        self.honest &= taken != Some(true) || kind == AnswerKind::Right;
+    }
+
+    /// The peer's owner decides at once, and rightly.
+    fn answer_peer(&mut self) {
+        let (setup, provider) = (self.setup, Arc::clone(&self.provider));
+        let role = if setup.subject() == Subject::Client { Role::Server } else { Role::Client };
+        let mut asked = 0;
+        while self.peer.asks() {
+            let right = |question: &Question<'_>| right_answer(setup, &provider, role, question);
+            assert_ne!(self.peer.answer(self.now, right), Some(false));
+            asked += 1;
+            assert!(asked <= 4, "more questions than there are");
         }
     }
 
@@ -185,6 +219,7 @@ impl World {
     }
 
     fn deliver_from_peer(&mut self, mangle: Mangle) {
+        self.answer_peer();
         self.peer.poll(self.now);
         let datagrams = std::mem::take(&mut self.peer.outbox);
         self.history.extend(datagrams.iter().cloned());
@@ -237,9 +272,12 @@ impl World {
             return;
         }
         for _ in 0..40 {
-            self.exchange(Mangle::Nothing);
-            self.exchange(Mangle::Nothing);
-            self.exchange(Mangle::Nothing);
+            for _ in 0..3 {
+                for _ in 0..4 {
+                    self.answer(AnswerKind::Right);
+                }
+                self.exchange(Mangle::Nothing);
+            }
             if self.subject.is_connected() && self.peer.is_connected() {
                 break;
             }
@@ -283,6 +321,8 @@ impl World {
         assert_eq!(ours.alpn, theirs.alpn);
         assert_eq!(ours.srtp, theirs.srtp);
         assert_eq!(ours.server_name, theirs.server_name);
+        assert_eq!(ours.psk_identity, theirs.psk_identity);
+        assert_eq!(ours.psk_identity.is_some(), self.setup.proof().is_preshared());
         assert_eq!(subject.exported, peer.exported);
     }
 }
@@ -306,21 +346,25 @@ impl Setup {
         if self.peer_mtu == 0 { 1200 } else { (64 * usize::from(self.peer_mtu)).max(256) }
     }
 
-    /// Every suite of the provider, the one that this setup prefers first.
+    /// The suites of one half of the null provider, the one that this setup prefers first; then the other half.
     #[must_use]
     pub fn suites(&self, provider: &CryptoProvider) -> Vec<CipherSuite> {
         let mut suites = provider.cipher_suites.clone();
-        let preferred = usize::from(self.suite & 0x7f) % suites.len();
-        suites.rotate_left(preferred);
+        let half = suites.len() / 2;
+        if self.proof().is_preshared() {
+            suites.rotate_left(half);
+        }
+        suites[..half].rotate_left(usize::from(self.suite & 0x7f) % half);
         suites
     }
 
-    /// Where in the null provider's list the suite stands that an honest handshake settles on.
+    /// Where in its half of the null provider's list the suite stands that an honest handshake settles on.
     #[must_use]
     pub const fn suite_in_use(&self) -> usize {
         let preferred = (self.suite & 0x7f) as usize % 6;
         // Behind the suites for RSA keys, which come last, the list begins again.
-        if preferred >= 3 && !self.has(flags::RSA) { 0 } else { preferred }
+        let needs_rsa = preferred >= 3 && !self.proof().is_preshared();
+        if needs_rsa && !self.has(flags::RSA) { 0 } else { preferred }
     }
 
     /// Whether a key of that suite wears out within a script: those of AES-256.
@@ -332,14 +376,15 @@ impl Setup {
     fn is_compatible(&self) -> bool {
         let [client, server] = [self.extended_master_secret % 3, self.extended_master_secret / 3 % 3];
         let master_secrets_fit = !matches!((client, server), (0, 2) | (2, 0));
-        let client_is_known = self.client_authentication % 3 != 2 || self.has(flags::CLIENT_IDENTITY);
+        let is_preshared = self.proof().is_preshared();
+        let client_is_known = is_preshared || self.client_authentication % 3 != 2 || self.has(flags::CLIENT_IDENTITY);
         let both_name_protocols = self.offers(offers::CLIENT_ALPN) && self.offers(offers::SERVER_ALPN);
         let only_rsa = self.suite & 0x80 != 0 && usize::from(self.suite & 0x7f) % 6 >= 3;
         master_secrets_fit
             && client_is_known
             && !self.has(flags::TRUST_NOBODY)
             && !(both_name_protocols && self.offers(offers::OTHER_ALPN))
-            && (!only_rsa || self.has(flags::RSA))
+            && (!only_rsa || is_preshared || self.has(flags::RSA))
     }
 
     /// What both ends have in common.
@@ -368,18 +413,145 @@ impl Setup {
         }
     }
 
-    fn trust(&self, role: Role) -> Arc<dyn PeerVerifier> {
+    /// Whom the end of this role trusts.
+    fn trust(&self, role: Role) -> NullTrust {
         let is_subject = (role == Role::Client) == (self.subject() == Subject::Client);
-        Arc::new(if is_subject && self.has(flags::TRUST_NOBODY) { NullTrust::Nobody } else { NullTrust::Everybody })
+        NullTrust {
+            accepts: !(is_subject && self.has(flags::TRUST_NOBODY)),
+            form: [self.form()],
+            defers: self.asks(role),
+            wants_status: role == Role::Client && self.staples(),
+        }
+    }
+
+    /// In which form keys are shown.
+    const fn form(&self) -> CertificateType {
+        match self.proof() {
+            Proof::RawPublicKeys => CertificateType::RAW_PUBLIC_KEY,
+            _ => CertificateType::X509,
+        }
+    }
+
+    fn identity(&self, role: Role, kind: SuiteAuthentication, padding: usize) -> Identity {
+        let identity = match self.proof() {
+            Proof::RawPublicKeys => bare_identity(kind, self.asks(role)),
+            _ => identity(kind, padding, self.asks(role)),
+        };
+        if self.staples() { identity.with_ocsp_response(b"good".to_vec()) } else { identity }
+    }
+
+    /// The end of this role, as one that has a pre-shared key or knows who has.
+    fn keys(&self, role: Role) -> Keys {
+        Keys { knows: self.trust(role).accepts, defers: self.asks(role) }
     }
 }
 
+/// A pre-shared key at either end.
+#[derive(Clone, Copy, Debug)]
+struct Keys {
+    knows: bool,
+    defers: bool,
+}
+
+fn psk() -> PskIdentity {
+    PskIdentity::new(b"sensor".to_vec(), vec![7; 16]).expect("a key")
+}
+
+impl PskClient for Keys {
+    fn identity(&self, _hint: Option<&[u8]>) -> Option<PskIdentity> {
+        self.knows.then(psk)
+    }
+
+    fn defers(&self, _hint: Option<&[u8]>) -> bool {
+        self.defers
+    }
+}
+
+impl PskServer for Keys {
+    fn key(&self, identity: &[u8]) -> Option<Arc<PresharedKey>> {
+        (self.knows && identity == b"sensor").then(|| Arc::new(PresharedKey::new(vec![7; 16]).expect("a key")))
+    }
+
+    fn defers(&self, _identity: &[u8]) -> bool {
+        self.defers
+    }
+}
+
+/// Leaves it to the owner which key of this form a client shows.
+#[derive(Debug)]
+struct AskWhich([CertificateType; 1]);
+
+impl ChooseIdentity for AskWhich {
+    fn choose(&self, _request: &CertificateRequest<'_>) -> Option<Identity> {
+        None
+    }
+
+    fn certificate_types(&self) -> &[CertificateType] {
+        &self.0
+    }
+
+    fn defers(&self, _request: &CertificateRequest<'_>) -> bool {
+        true
+    }
+}
+
+// --- answers ---
+
+/// What an owner says that decides as the setup has it.
+fn right_answer(setup: Setup, provider: &Arc<CryptoProvider>, role: Role, question: &Question<'_>) -> Answer {
+    let (server_padding, client_padding) = (64 * usize::from(setup.padding[0]), 64 * usize::from(setup.padding[1]));
+    match question {
+        Question::Config(_) => {
+            let mtu = if setup.subject() == Subject::Client { setup.peer_mtu() } else { setup.subject_mtu() };
+            let config = server_config_that(setup, provider, server_padding, mtu, false);
+            Answer::Config(Some(Selected { config: Arc::new(config), by_name: false }))
+        }
+        Question::Peer(peer) => Answer::Peer(setup.trust(role).verify(peer)),
+        Question::Identity(_) => Answer::Identity(
+            setup
+                .has(flags::CLIENT_IDENTITY)
+                .then(|| setup.identity(Role::Client, SuiteAuthentication::Ecdsa, client_padding)),
+        ),
+        Question::Signature { .. } => Answer::Signature(SIGNATURE.to_vec()),
+        Question::PresharedKey { identity } => Answer::PresharedKey(setup.keys(role).key(identity)),
+        Question::PskIdentity { hint } => Answer::PskIdentity(setup.keys(role).identity(*hint)),
+        other => panic!("{other:?} is new: answer it"),
+    }
+}
+
+/// The same in the negative.
+fn no(question: &Question<'_>) -> Answer {
+    match question {
+        Question::Config(_) => Answer::Config(None),
+        Question::Peer(_) => Answer::Peer(Err(CertificateError::Rejected)),
+        Question::Identity(_) => Answer::Identity(None),
+        Question::Signature { .. } => Answer::Signature(Vec::new()),
+        Question::PresharedKey { .. } => Answer::PresharedKey(None),
+        _ => Answer::PskIdentity(None),
+    }
+}
+
+/// An answer to something else.
+fn misplaced(question: &Question<'_>) -> Answer {
+    match question {
+        Question::Signature { .. } => Answer::Identity(None),
+        _ => Answer::Signature(SIGNATURE.to_vec()),
+    }
+}
+
+// --- both configurations ---
+
 pub(crate) fn client_config(setup: Setup, provider: &Arc<CryptoProvider>, padding: usize, mtu: usize) -> ClientConfig {
-    let builder = ClientConfig::builder(Arc::clone(provider)).trust(setup.trust(Role::Client));
-    let builder = if setup.has(flags::CLIENT_IDENTITY) {
-        builder.identity(identity(provider, SuiteAuthentication::Ecdsa, padding))
+    let builder = ClientConfig::builder(Arc::clone(provider));
+    let trust = Arc::new(setup.trust(Role::Client));
+    let builder = if setup.proof().is_preshared() {
+        builder.preshared_key(Arc::new(setup.keys(Role::Client)))
+    } else if setup.asks(Role::Client) {
+        builder.trust(trust).choose_identity(Arc::new(AskWhich([setup.form()])))
+    } else if setup.has(flags::CLIENT_IDENTITY) {
+        builder.trust(trust).identity(setup.identity(Role::Client, SuiteAuthentication::Ecdsa, padding))
     } else {
-        builder.without_identity()
+        builder.trust(trust).without_identity()
     };
     let configured = builder.configure(|settings| {
         setup.configure(settings, Role::Client, mtu);
@@ -402,17 +574,40 @@ pub(crate) fn client_config(setup: Setup, provider: &Arc<CryptoProvider>, paddin
 }
 
 pub(crate) fn server_config(setup: Setup, provider: &Arc<CryptoProvider>, padding: usize, mtu: usize) -> ServerConfig {
+    server_config_that(setup, provider, padding, mtu, setup.asks(Role::Server))
+}
+
+/// The same; it may leave to its owner which configuration serves a client.
+fn server_config_that(
+    setup: Setup,
+    provider: &Arc<CryptoProvider>,
+    padding: usize,
+    mtu: usize,
+    selects: bool,
+) -> ServerConfig {
     let builder = ServerConfig::builder(Arc::clone(provider));
-    let mut builder = builder.identity(identity(provider, SuiteAuthentication::Ecdsa, padding));
-    if setup.has(flags::RSA) {
-        builder = builder.identity(identity(provider, SuiteAuthentication::Rsa, padding));
+    let identity = |kind| setup.identity(Role::Server, kind, padding);
+    let keys = Arc::new(setup.keys(Role::Server));
+    let mut builder = match setup.proof() {
+        Proof::PresharedKey => builder.preshared_keys(keys),
+        Proof::PresharedKeyBesideCertificates => {
+            builder.identity(identity(SuiteAuthentication::Ecdsa)).preshared_keys(keys)
+        }
+        Proof::Certificates | Proof::RawPublicKeys => builder.identity(identity(SuiteAuthentication::Ecdsa)),
+    };
+    let has_identity = setup.proof() != Proof::PresharedKey;
+    if has_identity && setup.has(flags::RSA) {
+        builder = builder.identity(identity(SuiteAuthentication::Rsa));
     }
-    let trust = setup.trust(Role::Server);
+    if selects {
+        builder = builder.select(Arc::new(AskOwner));
+    }
+    let trust = Arc::new(setup.trust(Role::Server));
     let configured = builder
         .client_authentication(match setup.client_authentication % 3 {
-            0 => ClientAuthentication::None,
-            1 => ClientAuthentication::Request(trust),
-            _ => ClientAuthentication::Require(trust),
+            1 if has_identity => ClientAuthentication::Request(trust),
+            2 if has_identity => ClientAuthentication::Require(trust),
+            _ => ClientAuthentication::None,
         })
         .configure(|settings| {
             setup.configure(settings, Role::Server, mtu);
@@ -423,6 +618,9 @@ pub(crate) fn server_config(setup: Setup, provider: &Arc<CryptoProvider>, paddin
             if setup.offers(offers::SERVER_SRTP) {
                 settings.srtp_profiles = vec![SrtpProfile::AES128_CM_HMAC_SHA1_80, SrtpProfile::AEAD_AES_256_GCM];
                 settings.srtp_mki = if setup.offers(offers::SERVER_MKI) { vec![1, 2, 3] } else { Vec::new() };
+            }
+            if setup.has(flags::SERVER_NAME) && setup.proof().is_preshared() {
+                settings.psk_hint = b"which one?".to_vec();
             }
             if setup.offers(offers::ONE_GROUP) {
                 settings.groups = vec![NamedGroup::SECP384R1];
