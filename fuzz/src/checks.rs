@@ -19,11 +19,13 @@ use std::sync::Arc;
 
 use dtls_core::wire::enums::{ContentType, HandshakeType};
 use dtls_core::wire::fragment::Fragments;
-use dtls_core::wire::record::{Epoch, Records};
+use dtls_core::wire::record::{Epoch, RecordHeader, Records, split_cid_record, split_record};
 use dtls_core::{
     Answer, Connection, CookieJar, Event, HelloVerdict, Instant, NotAsked, Question, Role, SendError, ServerConfig,
     SessionInfo,
 };
+
+use crate::null_provider::ID_LEN;
 
 /// One end, checked.
 #[derive(Debug)]
@@ -80,6 +82,18 @@ pub struct Agreed {
     pub info: SessionInfo,
     /// Exported keying material; `None` if the configuration does not let it out.
     pub exported: Option<[u8; 32]>,
+}
+
+impl Agreed {
+    /// How long the connection ID is in what this end sends; 0 if there is none.
+    fn peers_id_len(&self) -> usize {
+        self.info.connection_ids.as_ref().map_or(0, |ids| ids.remote.len())
+    }
+
+    /// How long the connection ID is in what this end receives; 0 if there is none.
+    fn own_id_len(&self) -> usize {
+        self.info.connection_ids.as_ref().map_or(0, |ids| ids.local.len())
+    }
 }
 
 /// A message as far as it has left.
@@ -193,8 +207,8 @@ impl End {
             self.knock(now, datagram);
             return Vec::new();
         }
-        let spans = spans(datagram);
-        let before = if spans.is_empty() { self.state_in_words() } else { None };
+        let has_records = [0, ID_LEN].into_iter().any(|id_len| !spans(datagram, id_len).is_empty());
+        let before = if !has_records { self.state_in_words() } else { None };
         let was_over = self.is_over();
         let mut buffer = datagram.to_vec();
         let mut from = 0;
@@ -202,6 +216,7 @@ impl End {
         loop {
             let found = self.receive_rest(now, &mut buffer[from..]);
             self.drain_events();
+            let spans = spans(datagram, self.agreed.as_ref().map_or(ID_LEN, Agreed::own_id_len));
             for (place, len) in &found {
                 let span = spans.iter().find(|span| span.start <= from + place && from + place <= span.end);
                 let span = span.expect("application data lies in a record of the datagram");
@@ -284,15 +299,26 @@ struct Span {
     number: u64,
 }
 
-fn spans(datagram: &[u8]) -> Vec<Span> {
-    let mut start = 0;
+/// The records of a datagram for an end whose connection ID has `id_len` bytes.
+fn spans(datagram: &[u8], id_len: usize) -> Vec<Span> {
     let mut spans = Vec::new();
-    for record in Records::new(datagram).map_while(Result::ok) {
-        let end = start + 13 + record.body.len();
-        spans.push(Span { start: start + 13, end, epoch: record.header.epoch, number: record.header.number.get() });
-        start = end;
+    let mut rest = datagram;
+    while let Some((header, body, behind)) = split(rest, id_len) {
+        let end = datagram.len() - behind.len();
+        spans.push(Span { start: end - body.len(), end, epoch: header.epoch, number: header.number.get() });
+        rest = behind;
     }
     spans
+}
+
+/// The first record of a datagram, its body, and what follows.
+fn split(datagram: &[u8], id_len: usize) -> Option<(RecordHeader, &[u8], &[u8])> {
+    if datagram.first() != Some(&ContentType::TLS12_CID.0) {
+        return split_record(datagram).ok();
+    }
+    // Without an ID of its own an end has no use for such a record, and cannot tell where it ends.
+    let record = split_cid_record(datagram, id_len).ok().filter(|_| id_len > 0)?;
+    Some((record.header, record.body, record.rest))
 }
 
 // --- sending ---
@@ -356,7 +382,7 @@ impl End {
                 assert!(len <= max && max > 0, "sent {len} bytes where {max} are the most");
                 assert_eq!(out.get(headroom..headroom + len), Some(&payload[..]));
                 self.check_output(&out);
-                assert_eq!(Records::new(&out).count(), 1);
+                assert_eq!(self.records(&out).len(), 1);
                 if len >= 8 {
                     self.payloads.insert(number, payload);
                 }
@@ -375,20 +401,39 @@ impl End {
     /// What may leave.
     fn check_output(&mut self, datagram: &[u8]) {
         assert!(datagram.len() <= self.mtu, "{} bytes where the MTU is {}", datagram.len(), self.mtu);
-        for record in Records::new(datagram) {
-            let record = record.expect("a datagram is whole records");
-            let (epoch, number) = (record.header.epoch, record.header.number.get());
+        for (header, body) in self.records(datagram) {
+            let (epoch, number) = (header.epoch, header.number.get());
             assert!(epoch <= Epoch::ONE, "an epoch that does not exist");
             assert!(self.numbers.insert((epoch.0, number)), "number {number} of {epoch:?} left again");
-            match record.header.content_type {
-                ContentType::HANDSHAKE if epoch == Epoch::ZERO => self.check_fragments(record.body),
-                ContentType::CHANGE_CIPHER_SPEC => assert_eq!((epoch, record.body), (Epoch::ZERO, &[1][..])),
-                ContentType::ALERT if epoch == Epoch::ZERO => assert_eq!(record.body.len(), 2),
+            match header.content_type {
+                ContentType::HANDSHAKE if epoch == Epoch::ZERO => self.check_fragments(body),
+                ContentType::CHANGE_CIPHER_SPEC => assert_eq!((epoch, body), (Epoch::ZERO, &[1][..])),
+                ContentType::ALERT if epoch == Epoch::ZERO => assert_eq!(body.len(), 2),
+                ContentType::TLS12_CID => assert_eq!(epoch, Epoch::ONE),
                 ContentType::APPLICATION_DATA => assert_eq!(epoch, Epoch::ONE),
                 ContentType::HANDSHAKE | ContentType::ALERT => {}
                 other => panic!("sent a record of type {other}"),
             }
         }
+    }
+
+    /// The records of a datagram that leaves. One with the peer's connection ID is the last: whatever is protected leaves
+    /// alone or behind all that is not.
+    fn records<'d>(&self, mut datagram: &'d [u8]) -> Vec<(RecordHeader, &'d [u8])> {
+        let mut records = Vec::new();
+        while !datagram.is_empty() {
+            let (header, body, rest) = match &self.agreed {
+                Some(agreed) => split(datagram, agreed.peers_id_len()),
+                // It may be the ID of a forged hello, of any length.
+                None => {
+                    (0..=255).find_map(|len| split(datagram, len).filter(|(_, _, rest)| len == 0 || rest.is_empty()))
+                }
+            }
+            .expect("a datagram is whole records");
+            records.push((header, body));
+            datagram = rest;
+        }
+        records
     }
 
     fn check_fragments(&mut self, body: &[u8]) {

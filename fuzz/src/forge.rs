@@ -22,8 +22,8 @@ use dtls_core::wire::small::{Alert, Finished, NewSessionTicket};
 
 use dtls_core::crypto::SuiteAuthentication;
 
-use crate::null_provider::{TAG_LEN, certificate, public_key};
-use crate::script::{ForgedFragment, ForgedMessage, ForgedRecord, Mangle, Setup};
+use crate::null_provider::{ID_OF_CLIENT, ID_OF_SERVER, TAG_LEN, certificate, public_key};
+use crate::script::{ForgedFragment, ForgedMessage, ForgedRecord, Mangle, Setup, Subject};
 
 /// A record as the script says.
 #[must_use]
@@ -66,6 +66,7 @@ fn wrap(
     number: u16,
     payload: &[u8],
 ) -> Vec<u8> {
+    let has_id = epoch & 4 != 0;
     let (epoch, tag) = match epoch % 4 {
         0 => (Epoch::ZERO, None),
         1 => (Epoch::ONE, Some([1; TAG_LEN])),
@@ -82,6 +83,9 @@ fn wrap(
         let explicit_nonce = if setup.suite_in_use() % 3 == 2 { 0 } else { 8 };
         body.extend_from_slice(&[0; 8][..explicit_nonce]);
         body.extend_from_slice(payload);
+        if has_id {
+            body.extend([content_type.0, 0, 0]);
+        }
         body.extend_from_slice(&tag);
     } else {
         body.extend_from_slice(payload);
@@ -89,8 +93,11 @@ fn wrap(
     body.truncate(usize::from(u16::MAX));
     let length = u16::try_from(body.len()).unwrap();
     let number = RecordNumber::new(number).unwrap();
-    let header = RecordHeader { content_type, version, epoch, number, length };
-    [&header.to_bytes()[..], &body].concat()
+    let content_type = if has_id { ContentType::TLS12_CID } else { content_type };
+    let header = RecordHeader { content_type, version, epoch, number, length }.to_bytes();
+    let (start, length) = header.split_at(RecordHeader::CID_AT);
+    let id = if setup.subject() == Subject::Client { ID_OF_CLIENT } else { ID_OF_SERVER };
+    [start, if has_id { &id } else { &[] }, length, &body].concat()
 }
 
 /// A well-formed message; see the code for what the bits mean.

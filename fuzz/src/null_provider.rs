@@ -12,6 +12,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use dtls_core::config::MakeConnectionId;
 use dtls_core::crypto::{
     AeadAlgorithm, AeadKey, AeadLimits, CertificateError, CipherSuite, CryptoError, CryptoProvider, Digest,
     HashAlgorithm, HashContext, Identity, KeyExchange, KeyExchangeAlgorithm, KeyLoader, KxGroup, NonceConstruction,
@@ -389,6 +390,30 @@ fn der(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
         _ => vec![0x82, l1, l0],
     };
     [&[tag][..], &length, &content].concat()
+}
+
+// --- connection IDs ---
+
+/// How many bytes an ID has.
+pub const ID_LEN: usize = 5;
+/// The ID that a client wants to see.
+pub const ID_OF_CLIENT: [u8; ID_LEN] = *b"cl\0\0\0";
+/// The ID that a server wants to see. Its last bytes could be a length.
+pub const ID_OF_SERVER: [u8; ID_LEN] = *b"srv\0\0";
+
+/// Makes the same ID every time.
+#[derive(Debug)]
+pub struct NullId(pub [u8; ID_LEN]);
+
+impl MakeConnectionId for NullId {
+    fn id_len(&self) -> u8 {
+        u8::try_from(ID_LEN).unwrap()
+    }
+
+    fn make(&self, _random: &dyn SecureRandom, id: &mut [u8]) -> Result<(), CryptoError> {
+        id.copy_from_slice(&self.0);
+        Ok(())
+    }
 }
 
 // --- trust and chance ---

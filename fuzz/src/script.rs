@@ -57,7 +57,8 @@ pub struct Setup {
     /// The extended master secret: the client's choice modulo 3, the server's in the rest modulo 3. What remains says who
     /// asks its owner: see [`Setup::asks`] and [`Setup::staples`].
     pub extended_master_secret: u8,
-    /// What the server wants of clients, modulo 3. What remains is how both ends prove themselves: see [`Proof`].
+    /// What the server wants of clients, modulo 3. What remains is how both ends prove themselves, modulo 4: see [`Proof`];
+    /// and what remains of that, who wants connection IDs: see [`Setup::ids`].
     pub client_authentication: u8,
     /// Bits of [`offers`].
     pub offers: u8,
@@ -103,6 +104,17 @@ impl Proof {
     pub const fn is_preshared(self) -> bool {
         matches!(self, Self::PresharedKey | Self::PresharedKeyBesideCertificates)
     }
+}
+
+/// What an end makes of connection IDs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ids {
+    /// Nothing.
+    Off,
+    /// It sends those of its peer.
+    PeersOnly,
+    /// It wants some as well.
+    Ours,
 }
 
 /// The bits of [`Setup::flags`].
@@ -196,6 +208,19 @@ impl Setup {
             1 => Proof::RawPublicKeys,
             2 => Proof::PresharedKey,
             _ => Proof::PresharedKeyBesideCertificates,
+        }
+    }
+
+    /// What the end of this role makes of connection IDs: the end under test in what is left modulo 3, its peer in the rest.
+    #[must_use]
+    pub const fn ids(&self, role: Role) -> Ids {
+        let numbers = self.client_authentication / 12;
+        let is_client = matches!(role, Role::Client);
+        let is_subject = is_client == matches!(self.subject(), Subject::Client);
+        match (if is_subject { numbers } else { numbers / 3 }) % 3 {
+            0 => Ids::Off,
+            1 => Ids::PeersOnly,
+            _ => Ids::Ours,
         }
     }
 
@@ -333,7 +358,7 @@ pub struct ForgedRecord {
     pub typ: u8,
     /// The version, modulo 4: DTLS 1.2, 1.2, 1.0, something else.
     pub version: u8,
-    /// The epoch, modulo 4: 0, 1, 1 with a wrong tag, 2.
+    /// The epoch, modulo 4: 0, 1, 1 with a wrong tag, 2. Bit 2 puts the connection ID of the end under test in front.
     pub epoch: u8,
     /// The number: itself if small, near 2^48 if large.
     pub number: u16,

@@ -133,7 +133,12 @@ pub fn connection() -> Vec<Seed> {
             }
         }
         let constant = Setup { flags: flags::CONSTANT_HASH | authenticated.flags, ..authenticated };
-        seeds.push((format!("{role}-forged-handshake"), forged_handshake(role, constant).to_bytes()));
+        seeds.push((format!("{role}-forged-handshake"), forged_handshake(role, constant, false).to_bytes()));
+        // What says in a forged hello that there is an ID selects another suite, too: here one for RSA again, with a nonce in records.
+        let suite = if role == "client" { constant.suite } else { 1 };
+        let with_ids = Setup { client_authentication: 12 * 2 + constant.client_authentication, suite, ..constant };
+        let script = forged_handshake(role, with_ids, true);
+        seeds.push((format!("{role}-ids-forged-handshake"), script.to_bytes()));
         let short_lived = Setup { suite: 1 | 0x80, offers: offers::ONE_GROUP, ..plain };
         let steps = [flights(4), vec![Step::Send { len: 900, in_place: true }; 6], flights(1)].concat();
         seeds.push((format!("{role}-worn-out"), Script { setup: short_lived, steps }.to_bytes()));
@@ -142,7 +147,7 @@ pub fn connection() -> Vec<Seed> {
 }
 
 /// Handshakes in which certificates are not all there is.
-fn other_kinds(plain: Setup) -> [(&'static str, Setup); 5] {
+fn other_kinds(plain: Setup) -> [(&'static str, Setup); 7] {
     let of = |proof: Proof, suite| {
         let number = Proof::ALL.iter().position(|known| *known == proof).expect("one of all");
         let client_authentication = 3 * u8::try_from(number).unwrap();
@@ -161,6 +166,8 @@ fn other_kinds(plain: Setup) -> [(&'static str, Setup); 5] {
         ("psk", of(Proof::PresharedKey, 0)),
         ("ecdhe-psk", of(Proof::PresharedKey, 5)),
         ("psk-beside", of(Proof::PresharedKeyBesideCertificates, 1)),
+        ("ids", Setup { client_authentication: 12 * (2 + 3 * 2), ..plain }),
+        ("ids-one-way", Setup { client_authentication: 12 * (2 + 3), ..of(Proof::Certificates, 2) }),
     ]
 }
 
@@ -269,35 +276,38 @@ fn every_attack(add: &mut impl FnMut(&str, Vec<Step>)) {
 }
 
 /// The whole handshake without an honest peer, possible because all hashes are the same.
-fn forged_handshake(role: &str, setup: Setup) -> Script {
+///
+/// If `ids`, the end under test learns that its peer knows connection IDs and wants none, and the records have its own.
+fn forged_handshake(role: &str, setup: Setup, ids: bool) -> Script {
     let message =
         |epoch, kind, seq, bits| Step::ForgedMessage(ForgedMessage { epoch, kind, seq, bits, extra: Vec::new() });
     let x25519 = 0;
     let rsa_pss = 1 << 8;
-    let data = ForgedRecord { typ: 0, version: 0, epoch: 1, number: 77, body: b"forged data".to_vec() };
+    let protected = if ids { 1 | 4 } else { 1 };
+    let data = ForgedRecord { typ: 0, version: 0, epoch: protected, number: 77, body: b"forged data".to_vec() };
     let mut steps = match role {
         "client" => vec![
             Step::Poll,
-            message(0, 1, 0, 0),
+            message(0, 1, 0, if ids { 1 << 2 | 1 << 9 } else { 0 }),
             message(0, 3, 1, 1),
             message(0, 4, 2, x25519 | rsa_pss),
             message(0, 5, 3, 0),
             message(0, 6, 4, 0),
             Step::Poll,
             message(0, 12, 0, 0),
-            message(1, 9, 5, 0),
+            message(protected, 9, 5, 0),
         ],
         _ => vec![
-            message(0, 0, 0, 1 | rsa_pss),
+            message(0, 0, 0, 1 | rsa_pss | if ids { 1 << 13 } else { 0 }),
             Step::Poll,
             message(0, 3, 1, 0),
             message(0, 7, 2, x25519),
             message(0, 8, 3, 0),
             message(0, 12, 0, 0),
-            message(1, 9, 4, 0),
+            message(protected, 9, 4, 0),
         ],
     };
-    steps.extend([Step::Poll, Step::ForgedRecord(data), send(), message(1, 13, 0, 0x0100)]);
+    steps.extend([Step::Poll, Step::ForgedRecord(data), send(), message(protected, 13, 0, 0x0100)]);
     Script { setup, steps }
 }
 

@@ -16,7 +16,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dtls_core::config::{
-    ChooseIdentity, ClientAuthentication, Exporters, ExtendedMasterSecret, RenegotiationInfo, Selected, Settings,
+    ChooseIdentity, ClientAuthentication, ConnectionIdUse, Exporters, ExtendedMasterSecret, RenegotiationInfo,
+    Selected, Settings,
 };
 use dtls_core::crypto::{
     CertificateError, CipherSuite, CryptoProvider, Identity, PeerVerifier, PresharedKey, PskClient, PskIdentity,
@@ -24,13 +25,17 @@ use dtls_core::crypto::{
 };
 use dtls_core::wire::certificate::CertificateRequest;
 use dtls_core::wire::enums::{CertificateType, NamedGroup, SrtpProfile};
-use dtls_core::{Answer, AskOwner, ClientConfig, Connection, CookieJar, Instant, Question, Role, ServerConfig};
+use dtls_core::{
+    Answer, AskOwner, ClientConfig, Connection, CookieJar, Instant, Question, Role, ServerConfig, SessionInfo,
+};
 use rustls_pki_types::ServerName;
 
 use crate::checks::End;
 use crate::forge;
-use crate::null_provider::{Hashing, NullTrust, SIGNATURE, bare_identity, identity, provider};
-use crate::script::{AnswerKind, Mangle, Proof, Script, Setup, Step, Subject, flags, offers};
+use crate::null_provider::{
+    Hashing, ID_OF_CLIENT, ID_OF_SERVER, NullId, NullTrust, SIGNATURE, bare_identity, identity, provider,
+};
+use crate::script::{AnswerKind, Ids, Mangle, Proof, Script, Setup, Step, Subject, flags, offers};
 
 /// Runs one script.
 pub fn run(script: &Script) {
@@ -323,6 +328,10 @@ impl World {
         assert_eq!(ours.server_name, theirs.server_name);
         assert_eq!(ours.psk_identity, theirs.psk_identity);
         assert_eq!(ours.psk_identity.is_some(), self.setup.proof().is_preshared());
+        let of = |info: &SessionInfo| info.connection_ids.as_deref().map(|ids| [ids.local.clone(), ids.remote.clone()]);
+        assert_eq!(of(ours).map(|[ours, theirs]| [theirs, ours]), of(theirs));
+        let (subject_wants, peer_wants) = (self.setup.ids(ours.role), self.setup.ids(theirs.role));
+        assert_eq!(of(ours).is_some(), subject_wants != Ids::Off && peer_wants != Ids::Off);
         assert_eq!(subject.exported, peer.exported);
     }
 }
@@ -407,6 +416,12 @@ impl Setup {
             _ => Exporters::NeedExtendedMasterSecret,
         };
         settings.mtu = mtu;
+        let id = if role == Role::Client { ID_OF_CLIENT } else { ID_OF_SERVER };
+        settings.connection_id = match self.ids(role) {
+            Ids::Off => ConnectionIdUse::Off,
+            Ids::PeersOnly => ConnectionIdUse::PeersOnly,
+            Ids::Ours => ConnectionIdUse::Ours(Arc::new(NullId(id))),
+        };
         let is_subject = (role == Role::Client) == (self.subject() == Subject::Client);
         if is_subject && self.has(flags::NO_FAULTS) {
             settings.fault_budget = 0;
