@@ -165,7 +165,10 @@ impl Connection {
         match &mut self.phase {
             Phase::Handshaking(phase) => match phase.handshake.on_fragment(epoch, fragment) {
                 Ok(Fate::Kept) => self.advance(now),
-                Ok(Fate::Repeat) => self.stats.retransmits = self.stats.retransmits.saturating_add(1),
+                Ok(Fate::Repeat) => {
+                    self.mtu.on_repetition_by_peer(phase.handshake.exchange.retransmit.expiries());
+                    self.stats.retransmits = self.stats.retransmits.saturating_add(1);
+                }
                 Ok(Fate::Dropped(cause)) => self.stats.count_discard(cause),
                 Err(error) => self.fail(error),
             },

@@ -58,12 +58,13 @@ impl Connection {
     }
 
     /// The longest payload that [`send`](Self::send) takes: what fits in one datagram of the present MTU with the
-    /// suite in force. 0 until connected. Where large datagrams of the handshake were lost again and again, the present
-    /// MTU is smaller than the configured one; [`set_mtu`](Self::set_mtu) sets it anew.
+    /// suite in force. 0 until connected. Where large datagrams of the handshake were lost again and again, by what the
+    /// peer asked for once more, the present MTU is smaller than the configured one; [`set_mtu`](Self::set_mtu) sets it
+    /// anew.
     #[must_use]
     pub fn max_payload(&self) -> usize {
         match self.phase {
-            Phase::Established(_) => self.outbound.room(Epoch::ONE, self.mtu.get(&self.outbound), 0),
+            Phase::Established(_) => self.outbound.room(Epoch::ONE, self.mtu.of_application_data(&self.outbound), 0),
             _ => 0,
         }
     }
@@ -131,7 +132,7 @@ impl Connection {
 
     /// Fills one datagram with what is next of the flight under way.
     fn write_flight(&mut self, now: Instant, out: &mut Vec<u8>) -> Result<(), SealFault> {
-        let mtu = self.mtu.get(&self.outbound);
+        let mtu = self.mtu.of_flights(&self.outbound);
         match &mut self.phase {
             Phase::Handshaking(phase) => {
                 let exchange = &mut phase.handshake.exchange;
@@ -165,7 +166,7 @@ impl Connection {
         let mut datagram = self.alert.take().map_or_else(Vec::new, QueuedAlert::into_flight);
         // The last flight goes first if it has not left: without it the peer has no use for the alert. The two together
         // are shorter than the smallest MTU, if padding leaves room for both.
-        let mtu = self.mtu.get(&self.outbound);
+        let mtu = self.mtu.of_flights(&self.outbound);
         let bytes = alert.to_bytes();
         let beside_alert = mtu.saturating_sub(self.outbound.overhead(epoch) + bytes.len());
         if let Phase::Established(established) = &mut self.phase {
@@ -220,12 +221,22 @@ fn write_pieces(flight: &mut Flight, outbound: &mut Outbound, mtu: usize, out: &
 }
 
 /// The largest datagram to send.
+///
+/// RFC 6347 section 4.1.1.1 has flights cut smaller where they are not answered. But silence has two causes: datagrams that
+/// were too large, and a peer that has them all and takes its time, for its owner to decide say. Who has not got our
+/// flight repeats its own (section 4.2.4), and who has got it does not. So the flights of this handshake stay small
+/// either way, and application data only if the peer has repeated itself after our timer expired: nothing answers
+/// application data, so what is too large for the path would be lost for good.
 #[derive(Debug)]
 pub(super) struct Mtu {
+    configured: u16,
+    /// That of flights.
     effective: u16,
     /// The largest datagram of the flight since it was begun or repeated: only what is larger than the next step can
     /// have been lost for its size.
     largest_sent: u16,
+    /// Whether the peer has shown that it lacks a flight of ours that was repeated.
+    peer_lacked_flight: bool,
 }
 
 impl Mtu {
@@ -234,13 +245,18 @@ impl Mtu {
     const STEPS: [u16; 3] = [1232, 548, 256];
 
     pub(super) fn new(configured: usize) -> Self {
-        let effective = u16::try_from(configured.clamp(MTU_MIN, MTU_MAX)).unwrap_or(u16::MAX);
-        Self { effective, largest_sent: 0 }
+        let configured = u16::try_from(configured.clamp(MTU_MIN, MTU_MAX)).unwrap_or(u16::MAX);
+        Self { configured, effective: configured, largest_sent: 0, peer_lacked_flight: false }
+    }
+
+    fn of_flights(&self, outbound: &Outbound) -> usize {
+        usize::from(self.effective).max(outbound.least_mtu())
     }
 
     #[inline]
-    fn get(&self, outbound: &Outbound) -> usize {
-        usize::from(self.effective).max(outbound.least_mtu())
+    fn of_application_data(&self, outbound: &Outbound) -> usize {
+        let mtu = if self.peer_lacked_flight { self.effective } else { self.configured };
+        usize::from(mtu).max(outbound.least_mtu())
     }
 
     fn on_transmit(&mut self, len: usize) {
@@ -255,6 +271,11 @@ impl Mtu {
             self.effective = smaller.unwrap_or(self.effective).min(self.effective);
         }
         self.largest_sent = 0;
+    }
+
+    /// The peer has repeated the flight that ours answers. Before the timer has expired, that may have crossed ours.
+    pub(super) fn on_repetition_by_peer(&mut self, expiries: u32) {
+        self.peer_lacked_flight |= expiries > 0;
     }
 }
 

@@ -52,6 +52,13 @@ impl Scene {
         }
     }
 
+    fn peer(&mut self) -> &mut Connection {
+        match self.asks {
+            Role::Client => &mut self.server,
+            Role::Server => &mut self.client,
+        }
+    }
+
     /// Lets the handshake run to the question.
     fn reach_question(&mut self) {
         exchange(&mut self.client, &mut self.server, START);
@@ -370,10 +377,7 @@ fn what_the_peer_repeats_and_anyone_forges_meanwhile_does_no_harm() {
         let mut now = START;
         // The peer's timer repeats its flight, more than once.
         for _ in 0..3 {
-            let peer = match scene.asks {
-                Role::Client => &mut scene.server,
-                Role::Server => &mut scene.client,
-            };
+            let peer = scene.peer();
             now = peer.poll_timeout().unwrap();
             peer.handle_timeout(now);
             let repeated = drain(peer, now);
@@ -390,6 +394,28 @@ fn what_the_peer_repeats_and_anyone_forges_meanwhile_does_no_harm() {
         scene.asker().handle_timeout(now);
         exchange(&mut scene.client, &mut scene.server, now);
         assert_eq!(scene.asker().poll_event(), Some(Event::Connected));
+    }
+}
+
+#[test]
+fn a_decision_that_takes_long_makes_no_datagram_of_application_data_smaller() {
+    for mut scene in scenes() {
+        scene.reach_question();
+        let mut now = START;
+        for _ in 0..4 {
+            let peer = scene.peer();
+            now = peer.poll_timeout().unwrap();
+            peer.handle_timeout(now);
+            deliver(drain(peer, now), scene.asker(), now);
+        }
+        scene.answer_now(now);
+        exchange(&mut scene.client, &mut scene.server, now);
+        for end in [&mut scene.client, &mut scene.server] {
+            assert_eq!(end.poll_event(), Some(Event::Connected));
+            let present = end.max_payload();
+            end.set_mtu(Settings::new(&provider()).mtu);
+            assert_eq!(present, end.max_payload());
+        }
     }
 }
 
