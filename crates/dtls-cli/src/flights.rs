@@ -111,7 +111,7 @@ impl Narrator {
     }
 
     fn tell_record(&mut self, record: &Record<'_>, passing: &mut Passing) {
-        let Record { header, body } = record;
+        let Record { header, body, .. } = record;
         let last = if self.from == Role::Client { 5 } else { 6 };
         match (header.content_type, header.epoch) {
             (ContentType::HANDSHAKE, Epoch::ZERO) => {

@@ -4,11 +4,13 @@
 //!   > record handshake epoch=0 seq=1 len=141                                       > sent, < received
 //!   >   ClientHello seq=1 offset=0 length=129 of 129 version=DTLSv1.2 cookie=32 suites=6 extensions=..
 //!   < record handshake epoch=1 seq=0 len=40 protected                              no key here, so no more to say
+//!   < record tls12_cid epoch=1 seq=1 cid=5e1f.. len=41 protected                   `?` where no hello said how long
 //! ```
 //!
 //! A tap sees datagrams as they are on the wire. Whoever wants to look inside protected records takes `--keylog` and a
 //! protocol analyser.
 
+mod ids;
 mod key_exchange;
 mod lines;
 
@@ -23,6 +25,7 @@ use std::thread::{self, JoinHandle};
 use dtls_std::Tap;
 
 use crate::output::note;
+use crate::trace::ids::Ids;
 use crate::trace::lines::{Direction, lines};
 use crate::weather::{Fate, Weather};
 
@@ -30,6 +33,7 @@ use crate::weather::{Fate, Weather};
 pub(crate) struct Trace {
     weather: Weather,
     peers: Peers,
+    ids: Ids,
     printer: Printer,
 }
 
@@ -49,7 +53,7 @@ impl Trace {
     }
 
     fn to(out: impl Write + Send + 'static, weather: Weather, peers: Peers) -> Self {
-        Self { weather, peers, printer: Printer::start(out) }
+        Self { weather, peers, ids: Ids::default(), printer: Printer::start(out) }
     }
 
     fn print(&mut self, lines: &[String], peer: SocketAddr) {
@@ -63,12 +67,13 @@ impl Trace {
 
 impl Tap for Trace {
     fn received(&mut self, from: SocketAddr, datagram: &[u8]) {
-        self.print(&lines(Direction::Received, datagram), from);
+        let lines = lines(Direction::Received, self.ids.received(from, datagram));
+        self.print(&lines, from);
     }
 
     fn send(&mut self, socket: &UdpSocket, to: SocketAddr, datagram: &[u8]) -> io::Result<()> {
         let fate = self.weather.carry(socket, to, datagram)?;
-        let mut lines = lines(Direction::Sent, datagram);
+        let mut lines = lines(Direction::Sent, self.ids.sent(to, datagram));
         match fate {
             Fate::Lost => lines.push(format!("> lost: the datagram of {} bytes above", datagram.len())),
             Fate::Sent => {}

@@ -9,7 +9,7 @@ use dtls_core::wire::codec::{Decode, DecodeError, Reader};
 use dtls_core::wire::enums::{ContentType, ExtensionType, HandshakeType, ProtocolVersion};
 use dtls_core::wire::fragment::{Fragment, Fragments};
 use dtls_core::wire::hello::{ClientHello, ClientHelloPrefix, HelloVerifyRequest, ServerHello};
-use dtls_core::wire::record::{Epoch, Record, RecordHeader, Records};
+use dtls_core::wire::record::{Epoch, Record, RecordFault, RecordHeader, Records};
 use dtls_core::wire::small::{Alert, ChangeCipherSpec};
 
 use super::key_exchange;
@@ -32,20 +32,23 @@ impl Direction {
     }
 }
 
-/// The lines for one datagram: at most [`LINES_MAX`], and one that says how many more there are.
-pub(super) fn lines(direction: Direction, datagram: &[u8]) -> Vec<String> {
+/// The lines for the records of one datagram: at most [`LINES_MAX`], and one that says how many more there are.
+pub(super) fn lines(direction: Direction, records: Records<'_>) -> Vec<String> {
     let mark = direction.mark();
     let mut lines = Lines::default();
-    for record in Records::new(datagram) {
+    for record in records {
         match record {
             Ok(record) => describe_record(mark, &record, &mut lines),
+            Err(RecordFault::CidOfUnknownLength) => {
+                lines.push(|| format!("{mark} record {} cid=? protected", ContentType::TLS12_CID));
+            }
             Err(fault) => lines.push(|| format!("{mark} junk: {fault}")),
         }
     }
-    if datagram.is_empty() {
-        lines.push(|| format!("{mark} an empty datagram"));
-    }
     let Lines { mut told, more } = lines;
+    if told.is_empty() {
+        told.push(format!("{mark} an empty datagram"));
+    }
     if more > 0 {
         told.push(format!("{mark} … and {more} more"));
     }
@@ -76,8 +79,8 @@ impl Lines {
 }
 
 fn describe_record(mark: char, record: &Record<'_>, lines: &mut Lines) {
-    let Record { header, body } = record;
-    lines.push(|| describe_header(mark, header));
+    let Record { header, cid, body } = record;
+    lines.push(|| describe_header(mark, header, cid));
     if header.epoch != Epoch::ZERO {
         return;
     }
@@ -103,9 +106,13 @@ fn describe_record(mark: char, record: &Record<'_>, lines: &mut Lines) {
     }
 }
 
-fn describe_header(mark: char, header: &RecordHeader) -> String {
+fn describe_header(mark: char, header: &RecordHeader, cid: &[u8]) -> String {
     let (content_type, epoch, seq, len) = (header.content_type, header.epoch.0, header.number.get(), header.length);
-    let mut line = format!("{mark} record {content_type} epoch={epoch} seq={seq} len={len}");
+    let mut line = format!("{mark} record {content_type} epoch={epoch} seq={seq}");
+    if !cid.is_empty() {
+        let _ = write!(line, " cid={}", hex::encode(cid));
+    }
+    let _ = write!(line, " len={len}");
     if ![ProtocolVersion::DTLS_1_2, ProtocolVersion::DTLS_1_0].contains(&header.version) {
         let _ = write!(line, " version={}", header.version);
     }
@@ -195,6 +202,9 @@ fn client_hello_facts(body: &[u8]) -> Result<String, DecodeError> {
     if let Some(types) = extensions.server_certificate_types {
         let _ = write!(facts, " server_certificate_types={}", list(types.iter()));
     }
+    if let Some(cid) = extensions.connection_id {
+        let _ = write!(facts, " cid={}", cid_fact(cid));
+    }
     Ok(facts)
 }
 
@@ -221,7 +231,15 @@ fn server_hello_facts(body: &[u8]) -> Result<String, DecodeError> {
     if let Some(typ) = hello.extensions.server_certificate_type {
         let _ = write!(facts, " server_certificate_type={typ}");
     }
+    if let Some(cid) = hello.extensions.connection_id {
+        let _ = write!(facts, " cid={}", cid_fact(cid));
+    }
     Ok(facts)
+}
+
+/// What its sender wants in what it receives; a dash if nothing.
+fn cid_fact(cid: &[u8]) -> String {
+    if cid.is_empty() { "-".to_owned() } else { hex::encode(cid) }
 }
 
 /// The types of the extensions of a ServerHello, known or not.
@@ -263,6 +281,11 @@ mod tests {
     use dtls_core::wire::fragment::{FragmentHeader, MessageSeq};
     use dtls_core::wire::hello::Random;
     use dtls_core::wire::record::RecordNumber;
+
+    /// Of a datagram for a receiver without a connection ID.
+    fn lines(direction: Direction, datagram: &[u8]) -> Vec<String> {
+        super::lines(direction, Records::new(datagram))
+    }
 
     fn record(content_type: ContentType, epoch: u16, number: u64, body: &[u8]) -> Vec<u8> {
         let header = RecordHeader {
@@ -496,6 +519,50 @@ mod tests {
             "< record application_data epoch=1 seq=1 len=29 protected",
         ];
         assert_eq!(lines(Direction::Received, &datagram), expected);
+    }
+
+    #[test]
+    fn records_with_an_id_are_told_with_it_where_its_length_is_known() {
+        let mut with_cid = record(ContentType::TLS12_CID, 1, 7, &[9; 40]);
+        with_cid.splice(RecordHeader::CID_AT..RecordHeader::CID_AT, [0xab; 3]);
+        let datagram = [record(ContentType::CHANGE_CIPHER_SPEC, 0, 4, &[1]), with_cid.clone(), with_cid].concat();
+        let change = "< record change_cipher_spec epoch=0 seq=4 len=1";
+        let known = "< record tls12_cid epoch=1 seq=7 cid=ababab len=40 protected";
+        let told = super::lines(Direction::Received, Records::with_cid_len(&datagram, 3));
+        assert_eq!(told, [change, known, known]);
+        let told = lines(Direction::Received, &datagram);
+        assert_eq!(told, [change, "< record tls12_cid cid=? protected"], "nobody knows where the next one begins");
+    }
+
+    #[test]
+    fn hellos_are_told_with_the_id_that_their_sender_wants() {
+        for (cid, fact) in
+            [(&[1, 0xff][..], " extensions=connection_id cid=01ff"), (&[], " extensions=connection_id cid=-")]
+        {
+            let hello = ServerHello {
+                version: ProtocolVersion::DTLS_1_2,
+                random: Random([7; 32]),
+                session_id: &[],
+                cipher_suite: CipherSuiteId::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+                compression_method: CompressionMethod::NULL,
+                extensions: ServerExtensions { connection_id: Some(cid), ..Default::default() },
+            };
+            let server_hello = message(HandshakeType::SERVER_HELLO, 0, &hello.to_vec());
+            let hello = ClientHello {
+                version: ProtocolVersion::DTLS_1_2,
+                random: Random([7; 32]),
+                session_id: &[],
+                cookie: &[],
+                cipher_suites: vec![CipherSuiteId(0x0a0a)],
+                compression_methods: vec![CompressionMethod::NULL],
+                extensions: ClientExtensions { connection_id: Some(cid), ..Default::default() },
+            };
+            let client_hello = message(HandshakeType::CLIENT_HELLO, 0, &hello.to_vec());
+            for hello in [client_hello, server_hello] {
+                let told = &lines(Direction::Sent, &record(ContentType::HANDSHAKE, 0, 0, &hello))[1];
+                assert!(told.ends_with(fact), "{told}");
+            }
+        }
     }
 
     #[test]

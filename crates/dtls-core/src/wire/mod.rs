@@ -31,6 +31,7 @@ pub mod extensions;
 pub mod fragment;
 pub mod hello;
 pub mod key_exchange;
+pub mod onlooker;
 pub mod psk;
 pub mod record;
 pub mod small;

@@ -145,8 +145,10 @@ impl RecordNumber {
 /// One record of a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record<'a> {
-    /// What stands in front.
+    /// What stands in front, but for the ID.
     pub header: RecordHeader,
+    /// The connection ID in the header, if the record is of type tls12_cid; otherwise without bytes.
+    pub cid: &'a [u8],
     /// As many bytes as `header.length` says.
     pub body: &'a [u8],
 }
@@ -158,13 +160,32 @@ pub struct Record<'a> {
 #[derive(Clone, Debug)]
 pub struct Records<'a> {
     rest: &'a [u8],
+    cid_len: Option<usize>,
 }
 
 impl<'a> Records<'a> {
-    /// Starts at the first byte of `datagram`.
+    /// Starts at the first byte of `datagram`, whose receiver has no connection ID, or one of which nothing is known:
+    /// records of type tls12_cid are a fault.
     #[must_use]
     pub const fn new(datagram: &'a [u8]) -> Self {
-        Self { rest: datagram }
+        Self { rest: datagram, cid_len: None }
+    }
+
+    /// Starts at the first byte of `datagram`, for a receiver whose own connection IDs have `cid_len` bytes. With 0 it
+    /// has none, and records of type tls12_cid are a fault (RFC 9146 section 3).
+    #[must_use]
+    pub const fn with_cid_len(datagram: &'a [u8], cid_len: usize) -> Self {
+        Self { rest: datagram, cid_len: if cid_len == 0 { None } else { Some(cid_len) } }
+    }
+
+    fn split(&self) -> Result<(Record<'a>, &'a [u8]), RecordFault> {
+        if self.rest.first() == Some(&ContentType::TLS12_CID.0) {
+            let cid_len = self.cid_len.ok_or(RecordFault::CidOfUnknownLength)?;
+            let CidRecord { header, cid, body, rest } = split_cid_record(self.rest, cid_len)?;
+            return Ok((Record { header, cid, body }, rest));
+        }
+        let (header, body, rest) = split_record(self.rest)?;
+        Ok((Record { header, cid: &[], body }, rest))
     }
 }
 
@@ -175,10 +196,10 @@ impl<'a> Iterator for Records<'a> {
         if self.rest.is_empty() {
             return None;
         }
-        match split_record(self.rest) {
-            Ok((header, body, rest)) => {
+        match self.split() {
+            Ok((record, rest)) => {
                 self.rest = rest;
-                Some(Ok(Record { header, body }))
+                Some(Ok(record))
             }
             Err(fault) => {
                 self.rest = &[];
@@ -253,6 +274,8 @@ pub enum RecordFault {
     HeaderTruncated,
     /// The header promises more bytes than the datagram has; a record may not go on in the next one.
     BodyTruncated,
+    /// A record has a connection ID, and nobody knows how long it is.
+    CidOfUnknownLength,
 }
 
 impl fmt::Display for RecordFault {
@@ -260,6 +283,7 @@ impl fmt::Display for RecordFault {
         f.write_str(match self {
             Self::HeaderTruncated => "the datagram ends within a record header",
             Self::BodyTruncated => "the datagram ends within a record body",
+            Self::CidOfUnknownLength => "a record has a connection ID of unknown length",
         })
     }
 }
@@ -373,6 +397,30 @@ mod tests {
             "junk behind the last record"
         );
         assert_eq!(bodies(&[]), []);
+    }
+
+    #[test]
+    fn records_with_and_without_an_id_share_a_datagram_where_its_length_is_known() {
+        let with_cid = |cid: &[u8], body: &[u8]| {
+            let mut bytes = record(body);
+            bytes[0] = ContentType::TLS12_CID.0;
+            bytes.splice(RecordHeader::CID_AT..RecordHeader::CID_AT, cid.iter().copied());
+            bytes
+        };
+        let datagram = [record(&[1]), with_cid(&[7; 3], &[2, 2]), record(&[]), with_cid(&[8; 3], &[3])].concat();
+        let mut records = Records::with_cid_len(&datagram, 3).map(Result::unwrap);
+        let mut next = || records.next().map(|record| (record.header.content_type, record.cid, record.body));
+        let (plain, cid) = (ContentType::HANDSHAKE, ContentType::TLS12_CID);
+        assert_eq!(next(), Some((plain, &[][..], &[1][..])));
+        assert_eq!(next(), Some((cid, &[7; 3][..], &[2, 2][..])));
+        assert_eq!(next(), Some((plain, &[][..], &[][..])));
+        assert_eq!(next(), Some((cid, &[8; 3][..], &[3][..])));
+        assert_eq!(next(), None);
+        for mut unknown in [Records::new(&datagram), Records::with_cid_len(&datagram, 0)] {
+            assert_eq!(unknown.next().unwrap().unwrap().body, [1]);
+            assert_eq!(unknown.next(), Some(Err(RecordFault::CidOfUnknownLength)));
+            assert_eq!(unknown.next(), None);
+        }
     }
 
     #[test]

@@ -154,7 +154,7 @@ fn a_finished_that_comes_alone_is_the_newcomers() {
     let mut rebooted = network.reboot_and_say_hello(Host(1));
     let flight_5 = network.next_of(&mut rebooted).unwrap();
     for record in Records::new(&flight_5) {
-        let Record { header, body } = record.unwrap();
+        let Record { header, body, .. } = record.unwrap();
         network.deliver(Host(1), SERVER, [&header.to_bytes()[..], body].concat());
     }
     network.drain_server_to(&mut rebooted);
