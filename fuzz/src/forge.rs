@@ -153,6 +153,7 @@ pub fn message(setup: Setup, used: &CryptoProvider, now: Instant, parts: &Forged
                         record_size_limit: bit(8).then_some(64 + u16::from(parts.seq)),
                         session_ticket: bit(3).then_some(extra),
                         connection_id: bit(13).then_some(extra),
+                        rrc: bit(14),
                         renegotiation_info: (!bit(4)).then_some(&[]),
                     },
                 }
@@ -180,6 +181,7 @@ pub fn message(setup: Setup, used: &CryptoProvider, now: Instant, parts: &Forged
                     record_size_limit: bit(13).then_some(64 + u16::from(parts.seq)),
                     session_ticket: bit(8),
                     connection_id: (bit(2) && bit(9)).then_some(extra),
+                    rrc: bit(9),
                     renegotiation_info: (!bit(4)).then_some(if bit(9) { extra } else { &[] }),
                     unmodelled: None,
                 },

@@ -23,7 +23,9 @@ pub use server::{
     ClientAuthentication, ReadyServer, SelectConfig, Selected, ServerConfig, ServerConfigBuilder, ServerNames,
     WantsServerIdentity,
 };
-pub use settings::{Exporters, ExtendedMasterSecret, KeyLog, PskMismatch, RenegotiationInfo, Settings, UnknownPsk};
+pub use settings::{
+    Exporters, ExtendedMasterSecret, KeyLog, PathChecks, PskMismatch, RenegotiationInfo, Settings, UnknownPsk,
+};
 pub(crate) use settings::{MTU_MAX, MTU_MIN};
 
 fn check_identities(settings: &Settings, identities: &[Identity]) -> Result<(), ConfigError> {

@@ -10,6 +10,7 @@
 //! ```
 
 mod established;
+mod paths;
 mod receiving;
 mod sending;
 
@@ -38,6 +39,7 @@ use crate::wire::fragment::MessageSeq;
 use crate::wire::record::RecordNumber;
 use crate::wire::small::Alert;
 use established::Established;
+pub use paths::{Path, PathAnswer};
 pub use receiving::Received;
 pub use sending::SendError;
 use sending::{Mtu, QueuedAlert};

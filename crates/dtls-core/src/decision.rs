@@ -306,6 +306,7 @@ mod tests {
             record_size_limit: Some(64),
             session_ticket: Some(b"ticket"),
             connection_id: Some(b"cid"),
+            rrc: true,
             renegotiation_info: Some(b""),
         };
         for extensions in [full, ClientExtensions::default()] {

@@ -41,6 +41,9 @@ pub enum Discard {
     UnusableMessage,
     /// An alert or a ChangeCipherSpec that is malformed, or that anyone could have forged at this point.
     UntrustedSignal,
+    /// A message of a path check is malformed or of an unknown type, answers no challenge of ours, or answers one again;
+    /// or more challenges came than are answered at a time.
+    UnusablePathMessage,
     /// Application data before the handshake has proved who sends it.
     EarlyApplicationData,
     /// The connection is closed.
@@ -49,7 +52,7 @@ pub enum Discard {
 
 impl Discard {
     /// Every cause, in the order in which statistics list them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Truncated,
         Self::WrongVersion,
         Self::UnexpectedContentType,
@@ -65,6 +68,7 @@ impl Discard {
         Self::RepeatedMessage,
         Self::UnusableMessage,
         Self::UntrustedSignal,
+        Self::UnusablePathMessage,
         Self::EarlyApplicationData,
         Self::Closed,
     ];
@@ -88,6 +92,7 @@ impl Discard {
             Self::RepeatedMessage => "repeated message",
             Self::UnusableMessage => "unusable message",
             Self::UntrustedSignal => "untrusted signal",
+            Self::UnusablePathMessage => "unusable path message",
             Self::EarlyApplicationData => "early application data",
             Self::Closed => "closed",
         }

@@ -81,6 +81,8 @@ pub struct SessionInfo {
     pub peer_raw_public_key: Option<SubjectPublicKeyInfoDer<'static>>,
     /// What is in the records of either direction, if connection IDs were negotiated (RFC 9146).
     pub connection_ids: Option<Box<ConnectionIds>>,
+    /// Whether either end may check that the other receives at an address (RFC 9853). Never without connection IDs.
+    pub path_checks: bool,
 }
 
 impl SessionInfo {

@@ -87,7 +87,7 @@ mod time;
 pub mod wire;
 
 pub use config::{ClientConfig, ConfigError, ServerConfig, Settings};
-pub use connection::{Connection, Received, SendError};
+pub use connection::{Connection, Path, PathAnswer, Received, SendError};
 pub use cookie::{CookieJar, HelloVerdict, VerifiedHello};
 pub use decision::{Answer, AskOwner, NotAsked, OwnedQuestion, Question};
 pub use discard::Discard;

@@ -50,7 +50,11 @@ pub struct Settings {
     /// configurations has the IDs of the one that a connection is begun with, where the one that serves the client does
     /// not turn them off. Default: not negotiated.
     pub connection_id: ConnectionIdUse,
-    /// How records are padded for peers that have given us a connection ID; others are not. Default: not at all.
+    /// Whether a peer with connection IDs may check that we receive where we send from, and we the same of it (RFC 9853).
+    /// Default: with every connection that has IDs, in either direction.
+    pub path_checks: PathChecks,
+    /// How records are padded for peers that have given us a connection ID; others are not. Nor are those that check a
+    /// path, which must not be longer than what an address may be sent that has shown nothing. Default: not at all.
     pub padding: Padding,
     /// For servers with pre-shared keys: what tells clients which of their keys to use, at most 65535 bytes (RFC 4279
     /// section 2). Default: empty, none.
@@ -97,6 +101,7 @@ impl Settings {
             record_size_limit: None,
             max_fragment_length: None,
             connection_id: ConnectionIdUse::Off,
+            path_checks: PathChecks::WithConnectionIds,
             padding: Padding::None,
             psk_hint: Vec::new(),
             unknown_psk: UnknownPsk::LikeWrongKey,
@@ -174,6 +179,15 @@ const ALPN_MAX: usize = 1 << 15;
 pub(crate) const MTU_MIN: usize = 256;
 // The longest UDP payload there is room for in the length field.
 pub(crate) const MTU_MAX: usize = 65_535;
+
+/// Whether paths are checked (RFC 9853): one end asks, the other answers. What is done with an answer is up to who asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PathChecks {
+    /// Where connection IDs are agreed on and the peer knows of checks.
+    WithConnectionIds,
+    /// Never.
+    Off,
+}
 
 /// What a client hears whose identity a server with pre-shared keys does not know (RFC 4279 section 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

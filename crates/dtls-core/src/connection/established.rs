@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use core::time::Duration;
 
+use super::paths::Paths;
 use crate::crypto::secrets::MasterSecret;
 use crate::event::{Role, SessionInfo};
 use crate::handshake::Resumption;
@@ -20,6 +21,8 @@ pub(super) struct Established {
     pub(super) refused_renegotiation: bool,
     /// What is left for another connection to resume the session by.
     pub(super) resumption: Option<Box<Resumption>>,
+    /// If both ends may check paths.
+    pub(super) paths: Option<Box<Paths>>,
 }
 
 impl Established {
@@ -31,7 +34,8 @@ impl Established {
             Some(Resumption::Cached(..)) => size_of::<Resumption>(),
             None => 0,
         };
-        size_of::<Self>() + MasterSecret::LEN + self.info.held() + linger + resumption
+        let paths = self.paths.as_ref().map_or(0, |_| Paths::HELD_MAX);
+        size_of::<Self>() + MasterSecret::LEN + self.info.held() + linger + resumption + paths
     }
 
     /// What an authenticated handshake fragment is good for once the handshake is over.

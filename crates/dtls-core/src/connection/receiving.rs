@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 
 use super::established::{Established, Linger, Reaction};
+use super::paths::Paths;
 use super::{Connection, Handshaking, Once, Phase};
 use crate::config::PskMismatch;
 use crate::discard::Discard;
@@ -120,6 +121,7 @@ impl Connection {
             ContentType::HANDSHAKE => self.on_handshake_record(now, epoch, payload),
             ContentType::CHANGE_CIPHER_SPEC => self.on_change_cipher_spec(now, epoch, payload),
             ContentType::ALERT => self.on_alert(now, epoch, payload),
+            ContentType::RETURN_ROUTABILITY_CHECK => self.on_path_message(epoch, payload),
             _ => self.stats.count_discard(Discard::UnexpectedContentType),
         }
         None
@@ -239,6 +241,8 @@ impl Connection {
         let asked_by = phase.handshake.last_used_seq();
         let Completed { mut info, exporter, sends_last, resumption } = completed;
         info.connection_ids = phase.handshake.exchange.connection_ids.take();
+        let paths = phase.handshake.exchange.path_checks.take().map(|provider| Box::new(Paths::new(provider)));
+        info.path_checks = paths.is_some();
         let linger = sends_last.then(|| {
             Box::new(Linger {
                 flight: phase.handshake.exchange.flight,
@@ -248,7 +252,7 @@ impl Connection {
                 answers_left: Linger::ANSWERS,
             })
         });
-        let established = Established { info, exporter, linger, refused_renegotiation: false, resumption };
+        let established = Established { info, exporter, linger, refused_renegotiation: false, resumption, paths };
         self.phase = Phase::Established(Box::new(established));
         self.events.connected = true;
         // What did not decrypt was forged.

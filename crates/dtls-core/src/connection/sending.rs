@@ -81,25 +81,37 @@ impl Connection {
         if payload_len > max { Err(SendError::TooLong { max }) } else { Ok(max) }
     }
 
-    fn sent_application_data(&mut self, written: Result<(), SealFault>, len: usize) -> Result<(), SendError> {
+    pub(super) fn sent_application_data(
+        &mut self,
+        written: Result<(), SealFault>,
+        len: usize,
+    ) -> Result<(), SendError> {
+        if written.is_ok() {
+            self.stats.application_records_sent = self.stats.application_records_sent.saturating_add(1);
+            self.count_sent(len);
+            return Ok(());
+        }
+        self.check_sealed(written)
+    }
+
+    /// Says to the owner why a record was not written, and ends the connection where no other will be.
+    pub(super) fn check_sealed(&mut self, written: Result<(), SealFault>) -> Result<(), SendError> {
         match written {
-            Ok(()) => {
-                self.stats.application_records_sent = self.stats.application_records_sent.saturating_add(1);
-                self.count_sent(len);
-                Ok(())
-            }
+            Ok(()) => Ok(()),
             Err(SealFault::Exhausted) => {
                 self.fail(Error::NumbersExhausted);
                 Err(SendError::Exhausted)
             }
             Err(SealFault::BufferTooSmall) => Err(SendError::BufferTooSmall),
             Err(SealFault::TooLong) => Err(SendError::TooLong { max: self.max_payload() }),
+            Err(SealFault::NoSuchLength) => Err(SendError::NoSuchLength),
+            Err(SealFault::NotWrapped) => Err(SendError::NotNegotiated),
             Err(SealFault::NoKey) => Err(SendError::NotConnected),
             Err(SealFault::Crypto) => Err(SendError::CryptoFailed),
         }
     }
 
-    /// Appends the next datagram of the handshake, or an alert, to `out`: exactly one. Returns whether there was one.
+    /// Appends the next datagram of the handshake, an alert, or the answer to a check of the path, to `out`: exactly one. Returns whether there was one.
     ///
     /// Call it until it returns `false` after every call that takes `&mut self` and after [`connect`](Self::connect)
     /// and [`accept`](Self::accept); the timer for a repetition starts when the last datagram of a flight has been
@@ -109,6 +121,8 @@ impl Connection {
         let start = out.len();
         if let Some(alert) = self.alert.take() {
             out.extend_from_slice(&alert.datagram);
+        } else if self.poll_path_reply(out) {
+            return true;
         } else if let Err(fault) = self.write_flight(now, out) {
             out.truncate(start);
             self.fail(match fault {
@@ -151,7 +165,7 @@ impl Connection {
         }
     }
 
-    fn count_sent(&mut self, len: usize) {
+    pub(super) fn count_sent(&mut self, len: usize) {
         if len > 0 {
             self.stats.datagrams_sent = self.stats.datagrams_sent.saturating_add(1);
             self.stats.bytes_sent = self.stats.bytes_sent.saturating_add(u64::try_from(len).unwrap_or(u64::MAX));
@@ -263,6 +277,11 @@ impl Mtu {
         self.largest_sent = self.largest_sent.max(u16::try_from(len).unwrap_or(u16::MAX));
     }
 
+    /// A datagram of `len` bytes has arrived.
+    pub(super) fn on_probe_answered(&mut self, len: u16) {
+        self.effective = self.effective.max(len);
+    }
+
     /// RFC 6347 section 4.1.1.1: after repeated loss the datagrams may have been too large. Every second expiry of
     /// the timer takes the next step down that would have made a difference.
     pub(super) fn on_loss(&mut self, expiries: u32) {
@@ -296,6 +315,10 @@ pub enum SendError {
     BufferTooSmall,
     /// The record numbers or the key are used up; the connection is over (RFC 6347 section 4.1). Connect anew.
     Exhausted,
+    /// The peer has not agreed to what this takes: checks of paths, or connection IDs.
+    NotNegotiated,
+    /// There is no record that makes a datagram of this length.
+    NoSuchLength,
     /// The cryptography provider failed.
     CryptoFailed,
 }
@@ -308,6 +331,8 @@ impl fmt::Display for SendError {
             Self::TooLong { max } => write!(f, "the payload is longer than the {max} bytes that fit in a datagram"),
             Self::BufferTooSmall => f.write_str("the buffer has no room for the record"),
             Self::Exhausted => f.write_str("the connection has sealed all it may; connect anew"),
+            Self::NotNegotiated => f.write_str("the peer has not agreed to what this takes"),
+            Self::NoSuchLength => f.write_str("no record makes a datagram of this length"),
             Self::CryptoFailed => f.write_str("the cryptography provider failed"),
         }
     }

@@ -277,6 +277,7 @@ impl Offer {
                     .resumable
                     .then(|| self.resume.as_ref().map_or(&[][..], |offered| &offered.ticket)),
                 connection_id: self.connection_id.as_ref().map(ConnectionId::as_bytes),
+                rrc: negotiate::checks_paths(settings, self.connection_id.is_some()),
                 renegotiation_info: Some(&[]),
             },
         }
@@ -368,6 +369,8 @@ impl AwaitServerHello {
         x.records = choice.records;
         let (settings, remote) = (&offer.config.settings, hello.extensions.connection_id);
         x.connection_ids = negotiate::connection_ids(settings, offer.connection_id.as_ref(), remote);
+        let checks_paths = hello.extensions.rrc && negotiate::checks_paths(settings, x.connection_ids.is_some());
+        x.path_checks = checks_paths.then(|| Arc::clone(&offer.config.provider));
         x.padding = settings.padding.clone();
         let randoms = Randoms { client: offer.random, server: hello.random };
         let session_id = hello.session_id.to_vec();
@@ -429,6 +432,7 @@ impl Session {
             peer_certificates: Vec::new(),
             peer_raw_public_key: None,
             connection_ids: None,
+            path_checks: false,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What every state of a handshake works with: the transcript, the flight that is being sent, and the keys it makes.
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use core::time::Duration;
 
 use super::Resumption;
@@ -9,6 +10,7 @@ use super::negotiate::RecordLimits;
 use super::retransmit::{Expect, Retransmit};
 use super::transcript::Transcript;
 use crate::config::Padding;
+use crate::crypto::CryptoProvider;
 use crate::crypto::aead::{RecordOpener, RecordSealer};
 use crate::crypto::hash::Digest;
 use crate::error::Error;
@@ -31,6 +33,8 @@ pub(crate) struct Exchange {
     pub(crate) own_cid: Option<ConnectionId>,
     /// The connection IDs of both directions, once both hellos have agreed on them.
     pub(crate) connection_ids: Option<Box<ConnectionIds>>,
+    /// What makes cookies for checks of paths, once both hellos have agreed on such checks.
+    pub(crate) path_checks: Option<Arc<CryptoProvider>>,
     /// How records with the peer's connection ID are padded.
     pub(crate) padding: Padding,
     /// The session of a server's cache that is being resumed.
@@ -56,6 +60,7 @@ impl Exchange {
             records: RecordLimits::NONE,
             own_cid: None,
             connection_ids: None,
+            path_checks: None,
             padding: Padding::None,
             resuming: None,
             write_key: None,

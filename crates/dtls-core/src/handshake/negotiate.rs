@@ -7,7 +7,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::credentials::{self, CertificateTypes};
-use crate::config::{ClientConfig, ExtendedMasterSecret, RenegotiationInfo, ServerConfig, Settings};
+use crate::config::{ClientConfig, ExtendedMasterSecret, PathChecks, RenegotiationInfo, ServerConfig, Settings};
 use crate::crypto::sign::Identity;
 use crate::crypto::suite::{CipherSuite, SuiteAuthentication};
 use crate::crypto::x509::SubjectPublicKey;
@@ -39,6 +39,8 @@ pub(crate) struct ServerChoice {
     pub(crate) srtp: Option<NegotiatedSrtp>,
     pub(crate) records: RecordLimits,
     pub(crate) connection_ids: Option<Box<ConnectionIds>>,
+    /// Whether the client is told that paths may be checked.
+    pub(crate) path_checks: bool,
     /// Whether the client can be answered with renegotiation_info.
     pub(crate) knows_renegotiation_info: bool,
     /// Whether the name that the client asks for has guided the choice, which the answer then says (RFC 6066 section 3).
@@ -121,6 +123,7 @@ fn choose_terms(
         srtp: extensions.use_srtp.as_ref().and_then(|offer| choose_srtp(settings, offer)),
         records: RecordLimits::of_server(settings, extensions),
         connection_ids: None,
+        path_checks: false,
         knows_renegotiation_info: extensions.renegotiation_info.is_some()
             || hello.cipher_suites.contains(&CipherSuiteId::TLS_EMPTY_RENEGOTIATION_INFO_SCSV),
         by_name: false,
@@ -288,6 +291,11 @@ pub(crate) fn connection_ids(
     Some(Box::new(ConnectionIds { local: local.clone(), remote: ConnectionId::new(remote)? }))
 }
 
+/// Whether checks of paths are offered, or taken up, beside IDs that are (RFC 9853 section 3).
+pub(crate) fn checks_paths(settings: &Settings, has_ids: bool) -> bool {
+    has_ids && settings.path_checks == PathChecks::WithConnectionIds
+}
+
 // --- the client checks what was chosen ---
 
 /// What a ServerHello settled.
@@ -381,6 +389,7 @@ fn first_unoffered(hello: &ServerHello<'_>, config: &ClientConfig, server_name_s
         (ExtensionType::STATUS_REQUEST, extensions.status_request && !config.wants_ocsp_response()),
         (ExtensionType::SESSION_TICKET, extensions.session_ticket && !config.resumable),
         (ExtensionType::CONNECTION_ID, extensions.connection_id.is_some() && !settings.connection_id.is_on()),
+        (ExtensionType::RRC, extensions.rrc && !checks_paths(settings, settings.connection_id.is_on())),
     ];
     let modelled = answered.into_iter().find_map(|(extension, unoffered)| unoffered.then_some(extension));
     modelled.or(extensions.unmodelled)

@@ -250,8 +250,8 @@ fn serve(selected: Selected, hello: &ClientHello<'_>, message: &Message, x: &mut
     if let Some(resumable) = resumed::find(hello, &config) {
         return resumed::resume(config, resumable, hello, message, x);
     }
-    let connection_ids = agree_on_ids(hello, &config, x);
-    let choice = ServerChoice { by_name, connection_ids, ..negotiate::choose(hello, &config)? };
+    let (connection_ids, path_checks) = agree_on_ids(hello, &config, x);
+    let choice = ServerChoice { by_name, connection_ids, path_checks, ..negotiate::choose(hello, &config)? };
     let mut server = Random([0; 32]);
     config.provider.random.fill(&mut server.0).map_err(|_| Error::CryptoFailed)?;
     let randoms = Randoms { client: hello.random, server };
@@ -269,11 +269,18 @@ fn serve(selected: Selected, hello: &ClientHello<'_>, message: &Message, x: &mut
 }
 
 /// RFC 9146 section 3: afresh in every handshake, also where a session is resumed.
-fn agree_on_ids(hello: &ClientHello<'_>, config: &ServerConfig, x: &mut Exchange) -> Option<Box<ConnectionIds>> {
+/// RFC 9853 section 3: checks of paths come with IDs and not without.
+fn agree_on_ids(
+    hello: &ClientHello<'_>,
+    config: &ServerConfig,
+    x: &mut Exchange,
+) -> (Option<Box<ConnectionIds>>, bool) {
     let remote = hello.extensions.connection_id;
     x.connection_ids = negotiate::connection_ids(&config.settings, x.own_cid.as_ref(), remote);
+    let path_checks = hello.extensions.rrc && negotiate::checks_paths(&config.settings, x.connection_ids.is_some());
+    x.path_checks = path_checks.then(|| Arc::clone(&config.provider));
     x.padding = config.settings.padding.clone();
-    x.connection_ids.clone()
+    (x.connection_ids.clone(), path_checks)
 }
 
 // --- flight 4 ---
@@ -308,6 +315,7 @@ fn begin_flight_4(
         peer_certificates: Vec::new(),
         peer_raw_public_key: None,
         connection_ids: None,
+        path_checks: false,
     };
     let client_certificate_type = choice.client_certificate_type;
     let suite = choice.suite;
@@ -431,6 +439,7 @@ fn server_hello<'a>(
             record_size_limit: limits_records.then_some(choice.records.received),
             session_ticket: matches!(leaves, Leaves::Ticket),
             connection_id: choice.connection_ids.as_ref().map(|ids| ids.local.as_bytes()),
+            rrc: choice.path_checks,
             renegotiation_info: choice.knows_renegotiation_info.then_some(&[]),
             unmodelled: None,
         },

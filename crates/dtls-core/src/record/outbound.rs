@@ -167,6 +167,25 @@ impl Outbound {
         Ok(0..record_len)
     }
 
+    /// Appends one record of epoch 1 that has exactly `record_len` bytes, by as many zeros as that takes.
+    pub(crate) fn write_to_len(
+        &mut self,
+        content_type: ContentType,
+        payload: &[u8],
+        record_len: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<(), SealFault> {
+        let (overhead, longest) = self.overhead_and_longest(Epoch::ONE);
+        let write_epoch = self.protected.as_mut().ok_or(SealFault::NoKey)?;
+        if write_epoch.wrapping.is_none() {
+            return Err(SealFault::NotWrapped);
+        }
+        let padded_len = record_len.checked_sub(overhead).filter(|len| *len <= longest);
+        let zeros = padded_len.and_then(|len| len.checked_sub(payload.len())).ok_or(SealFault::NoSuchLength)?;
+        let layout = write_epoch.layout(payload.len(), zeros)?;
+        write_epoch.write_by(&layout, content_type, &[payload], out)
+    }
+
     fn write_plaintext(
         &mut self,
         content_type: ContentType,
@@ -282,7 +301,17 @@ impl WriteEpoch {
         room: usize,
         out: &mut Vec<u8>,
     ) -> Result<(), SealFault> {
-        let layout = self.layout(content_type, len, room)?;
+        let layout = self.layout(len, self.zeros(content_type, len, room)?)?;
+        self.write_by(&layout, content_type, payload, out)
+    }
+
+    fn write_by(
+        &mut self,
+        layout: &Layout,
+        content_type: ContentType,
+        payload: &[&[u8]],
+        out: &mut Vec<u8>,
+    ) -> Result<(), SealFault> {
         let start = out.len();
         out.reserve(layout.record_len);
         out.resize(start + layout.content.start, 0);
@@ -290,7 +319,7 @@ impl WriteEpoch {
             out.extend_from_slice(part);
         }
         out.resize(start + layout.record_len, 0);
-        let sealed = self.wrap(content_type, &layout, out.get_mut(start..).ok_or(SealFault::Crypto)?);
+        let sealed = self.wrap(content_type, layout, out.get_mut(start..).ok_or(SealFault::Crypto)?);
         if sealed.is_err() {
             out.truncate(start);
         }
@@ -305,20 +334,25 @@ impl WriteEpoch {
         payload_len: usize,
         room: usize,
     ) -> Result<Range<usize>, SealFault> {
-        let layout = self.layout(content_type, payload_len, room)?;
+        let layout = self.layout(payload_len, self.zeros(content_type, payload_len, room)?)?;
         let record = buffer.get_mut(..layout.record_len).ok_or(SealFault::BufferTooSmall)?;
         self.wrap(content_type, &layout, record)?;
         Ok(0..layout.record_len)
     }
 
-    fn layout(&self, content_type: ContentType, len: usize, room: usize) -> Result<Layout, SealFault> {
+    /// As many zeros as the configuration wants where there is room for `room` bytes of content and zeros.
+    fn zeros(&self, content_type: ContentType, len: usize, room: usize) -> Result<usize, SealFault> {
+        let wrapping = self.wrapping.as_ref().ok_or(SealFault::NoKey)?;
+        let room = room.min(MAX_PLAINTEXT - 1).saturating_sub(len);
+        Ok(wrapping.padding.zeros(content_type, len, room))
+    }
+
+    fn layout(&self, len: usize, zeros: usize) -> Result<Layout, SealFault> {
         let wrapping = self.wrapping.as_ref().ok_or(SealFault::NoKey)?;
         // RFC 9146 section 5: content, type and zeros are 2^14 bytes at most.
-        if len >= MAX_PLAINTEXT {
+        if len + zeros >= MAX_PLAINTEXT {
             return Err(SealFault::TooLong);
         }
-        let room = room.min(MAX_PLAINTEXT - 1).saturating_sub(len);
-        let zeros = wrapping.padding.zeros(content_type, len, room);
         let body_at = RecordHeader::LEN + wrapping.cid.len();
         let content_at = body_at + self.sealer.explicit_nonce_len();
         let tag_at = content_at + len + 1 + zeros;
@@ -368,6 +402,10 @@ pub(crate) enum SealFault {
     NoKey,
     /// The payload is longer than a record may carry.
     TooLong,
+    /// No record has this length.
+    NoSuchLength,
+    /// The record has no connection ID, so nothing can be put behind what it carries.
+    NotWrapped,
     /// The caller's buffer has no room for the record.
     BufferTooSmall,
     /// The record numbers, or what may be sealed under one key, are used up.

@@ -65,6 +65,20 @@ registry! {
         APPLICATION_DATA = 23 "application_data",
         /// RFC 9146 section 4: what it carries is said inside.
         TLS12_CID = 25 "tls12_cid",
+        /// RFC 9853 section 4.
+        RETURN_ROUTABILITY_CHECK = 27 "return_routability_check",
+    }
+}
+
+registry! {
+    /// What a message of a return routability check says (RFC 9853 section 4).
+    RrcMessageType(u8) {
+        /// Whoever receives this is to send its cookie back.
+        PATH_CHALLENGE = 0 "path_challenge",
+        /// It was received where it was expected.
+        PATH_RESPONSE = 1 "path_response",
+        /// It was received on a path that the sender has left.
+        PATH_DROP = 2 "path_drop",
     }
 }
 
@@ -284,6 +298,8 @@ registry! {
         SESSION_TICKET = 35 "session_ticket",
         /// RFC 9146 section 3.
         CONNECTION_ID = 54 "connection_id",
+        /// RFC 9853 section 3.
+        RRC = 61 "rrc",
         /// RFC 5746 section 3.2.
         RENEGOTIATION_INFO = 0xff01 "renegotiation_info",
     }

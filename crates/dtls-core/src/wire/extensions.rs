@@ -62,6 +62,8 @@ pub struct ClientExtensions<'a> {
     /// The connection ID that the client wants to receive, up to 255 bytes; nothing within `Some` if it wants none and
     /// only writes the server's (RFC 9146 section 3).
     pub connection_id: Option<&'a [u8]>,
+    /// Whether the client can check paths (RFC 9853 section 3).
+    pub rrc: bool,
     /// `renegotiated_connection`; nothing within `Some` in a first handshake (RFC 5746 section 3.2).
     pub renegotiation_info: Option<&'a [u8]>,
 }
@@ -113,6 +115,9 @@ impl Encode for ClientExtensions<'_> {
             if let Some(cid) = self.connection_id {
                 put_extension(out, ExtensionType::CONNECTION_ID, |out| put_connection_id(out, cid));
             }
+            if self.rrc {
+                put_extension(out, ExtensionType::RRC, |_| {});
+            }
             if let Some(connection) = self.renegotiation_info {
                 put_extension(out, ExtensionType::RENEGOTIATION_INFO, |out| put_renegotiation_info(out, connection));
             }
@@ -154,6 +159,7 @@ impl<'a> Decode<'a> for ClientExtensions<'a> {
                 ExtensionType::RECORD_SIZE_LIMIT => extensions.record_size_limit = Some(record_size_limit(data)?),
                 ExtensionType::SESSION_TICKET => extensions.session_ticket = Some(data.rest()),
                 ExtensionType::CONNECTION_ID => extensions.connection_id = Some(data.vector_u8()?),
+                ExtensionType::RRC => extensions.rrc = true,
                 ExtensionType::RENEGOTIATION_INFO => extensions.renegotiation_info = Some(data.vector_u8()?),
                 _ => skip(data),
             }
@@ -193,6 +199,8 @@ pub struct ServerExtensions<'a> {
     /// The connection ID that the server wants to receive, up to 255 bytes; nothing within `Some` if it wants none
     /// (RFC 9146 section 3).
     pub connection_id: Option<&'a [u8]>,
+    /// Whether both ends may check paths (RFC 9853 section 3).
+    pub rrc: bool,
     /// `renegotiated_connection`; nothing within `Some` in a first handshake (RFC 5746 section 3.2).
     pub renegotiation_info: Option<&'a [u8]>,
     /// The first extension that has no field here, so that a client can refuse what it did not ask for
@@ -242,6 +250,9 @@ impl Encode for ServerExtensions<'_> {
             if let Some(cid) = self.connection_id {
                 put_extension(out, ExtensionType::CONNECTION_ID, |out| put_connection_id(out, cid));
             }
+            if self.rrc {
+                put_extension(out, ExtensionType::RRC, |_| {});
+            }
             if let Some(connection) = self.renegotiation_info {
                 put_extension(out, ExtensionType::RENEGOTIATION_INFO, |out| put_renegotiation_info(out, connection));
             }
@@ -280,6 +291,7 @@ impl<'a> Decode<'a> for ServerExtensions<'a> {
                 ExtensionType::RECORD_SIZE_LIMIT => extensions.record_size_limit = Some(record_size_limit(data)?),
                 ExtensionType::SESSION_TICKET => extensions.session_ticket = true,
                 ExtensionType::CONNECTION_ID => extensions.connection_id = Some(data.vector_u8()?),
+                ExtensionType::RRC => extensions.rrc = true,
                 ExtensionType::RENEGOTIATION_INFO => extensions.renegotiation_info = Some(data.vector_u8()?),
                 ExtensionType::SUPPORTED_GROUPS => skip(data),
                 _ => {

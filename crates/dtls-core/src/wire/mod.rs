@@ -32,6 +32,7 @@ pub mod fragment;
 pub mod hello;
 pub mod key_exchange;
 pub mod onlooker;
+pub mod path;
 pub mod psk;
 pub mod record;
 pub mod small;
@@ -83,6 +84,7 @@ mod tests {
     use super::fragment::Fragments;
     use super::hello::{ClientHello, ClientHelloPrefix, HelloVerifyRequest, ServerHello};
     use super::key_exchange::{EcdheClientKeyExchange, EcdheServerKeyExchange};
+    use super::path::PathMessage;
     use super::record::Records;
     use super::small::{Alert, ChangeCipherSpec, Finished, HelloRequest, NewSessionTicket, ServerHelloDone};
     use proptest::prelude::*;
@@ -112,6 +114,7 @@ mod tests {
             read_and_write::<ChangeCipherSpec>(&bytes, true);
             read_and_write::<ServerHelloDone>(&bytes, true);
             read_and_write::<HelloRequest>(&bytes, true);
+            read_and_write::<PathMessage<'_>>(&bytes, true);
             let _ = ClientHelloPrefix::decode(&mut Reader::new(&bytes));
             prop_assert!(Records::new(&bytes).count() <= bytes.len() / 13 + 1);
             prop_assert!(Fragments::new(&bytes).count() <= bytes.len() / 12 + 1);

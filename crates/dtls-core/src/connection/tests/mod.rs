@@ -7,6 +7,8 @@ mod events;
 mod exporters;
 mod forged;
 mod limits;
+mod mtu;
+mod path_checks;
 mod peer;
 mod psk;
 mod resumption;

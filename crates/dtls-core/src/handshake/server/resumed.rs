@@ -154,8 +154,8 @@ pub(super) fn resume(
     x: &mut Exchange,
 ) -> Result<Step, Error> {
     let Resumable { saved, suite, checked, leaves, session_id } = resumable;
-    let connection_ids = agree_on_ids(hello, &config, x);
-    let choice = ServerChoice { connection_ids, ..negotiate::resume(hello, &config, suite)? };
+    let (connection_ids, path_checks) = agree_on_ids(hello, &config, x);
+    let choice = ServerChoice { connection_ids, path_checks, ..negotiate::resume(hello, &config, suite)? };
     let mut server = Random([0; 32]);
     config.provider.random.fill(&mut server.0).map_err(|_| Error::CryptoFailed)?;
     let randoms = Randoms { client: hello.random, server };
@@ -204,6 +204,7 @@ pub(super) fn resume(
         peer_certificates: alloc::vec::Vec::new(),
         peer_raw_public_key: None,
         connection_ids: None,
+        path_checks: false,
     };
     saved.client.tell(&mut info);
     Ok(Step::Await(AwaitResumedFinished { config, suite, randoms, info, master: saved.master, checked }.into()))

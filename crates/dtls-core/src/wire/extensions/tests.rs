@@ -42,6 +42,7 @@ fn full_client() -> ClientExtensions<'static> {
         record_size_limit: Some(500),
         session_ticket: Some(&[3, 4, 5]),
         connection_id: Some(&[6, 7]),
+        rrc: true,
         renegotiation_info: Some(&[]),
     }
 }
@@ -60,6 +61,7 @@ fn full_server() -> ServerExtensions<'static> {
         record_size_limit: Some(64),
         session_ticket: true,
         connection_id: Some(&[]),
+        rrc: true,
         renegotiation_info: Some(&[]),
         unmodelled: None,
     }
@@ -92,6 +94,7 @@ fn client_extensions_are_written_in_the_order_of_their_types() {
         (ExtensionType(28), &[1, 244]),
         (ExtensionType(35), &[3, 4, 5]),
         (ExtensionType(54), &[2, 6, 7]),
+        (ExtensionType(61), &[]),
         (ExtensionType(0xff01), &[0]),
     ]);
     assert_eq!(full_client().to_vec(), expected);
@@ -113,6 +116,7 @@ fn server_extensions_are_written_in_the_order_of_their_types() {
         (ExtensionType(28), &[0, 64]),
         (ExtensionType(35), &[]),
         (ExtensionType(54), &[0]),
+        (ExtensionType(61), &[]),
         (ExtensionType(0xff01), &[0]),
     ]);
     assert_eq!(full_server().to_vec(), expected);
@@ -427,6 +431,7 @@ proptest! {
         record_size_limit in option::of(64_u16..),
         session_ticket in option::of(vec_of(any::<u8>(), 0..300)),
         connection_id in option::of(vec_of(any::<u8>(), 0..=255)),
+        rrc: bool,
         renegotiation_info in option::of(vec_of(any::<u8>(), 0..=255)),
         status_request: bool,
         client_certificate_types in option::of(vec_of(any::<u8>().prop_map(CertificateType), 1..=255)),
@@ -447,6 +452,7 @@ proptest! {
             record_size_limit,
             session_ticket: session_ticket.as_deref(),
             connection_id: connection_id.as_deref(),
+            rrc,
             renegotiation_info: renegotiation_info.as_deref(),
         };
         let bytes = extensions.to_vec();
@@ -466,6 +472,7 @@ proptest! {
         record_size_limit in option::of(64_u16..),
         session_ticket: bool,
         connection_id in option::of(vec_of(any::<u8>(), 0..=255)),
+        rrc: bool,
         renegotiation_info in option::of(vec_of(any::<u8>(), 0..=255)),
         status_request: bool,
         client_certificate_type in option::of(any::<u8>().prop_map(CertificateType)),
@@ -484,6 +491,7 @@ proptest! {
             record_size_limit,
             session_ticket,
             connection_id: connection_id.as_deref(),
+            rrc,
             renegotiation_info: renegotiation_info.as_deref(),
             unmodelled: None,
         };

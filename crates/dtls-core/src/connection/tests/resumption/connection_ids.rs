@@ -1,7 +1,8 @@
-//! Connection IDs of a session that goes on in another connection: RFC 9146 section 3.
+//! Connection IDs of a session that goes on in another connection, and checks of its paths: RFC 9146 section 3, RFC 9853
+//! section 3.
 
 use super::*;
-use crate::config::{ConnectionIdUse, RandomConnectionId};
+use crate::config::{ConnectionIdUse, PathChecks, RandomConnectionId};
 
 fn ids<const LEN: u8>(settings: &mut Settings) {
     settings.connection_id = ConnectionIdUse::Ours(Arc::new(RandomConnectionId::new(LEN)));
@@ -46,5 +47,25 @@ fn a_finished_with_an_id_may_overtake_the_hello_of_a_resumed_session() {
         assert_eq!(client.poll_event(), Some(Event::Connected), "{by:?}");
         deliver(drain(&mut client, START), &mut server, START);
         assert_eq!(server.poll_event(), Some(Event::Connected));
+    }
+}
+
+#[test]
+fn checks_of_paths_are_agreed_on_afresh_when_a_session_is_resumed() {
+    fn without_checks(settings: &mut Settings) {
+        ids::<4>(settings);
+        settings.path_checks = PathChecks::Off;
+    }
+    for by in BOTH {
+        let cases: [[fn(&mut Settings); 2]; 2] = [[without_checks, ids::<4>], [ids::<4>, without_checks]];
+        for ([first, then], agreed) in cases.into_iter().zip([true, false]) {
+            let mut world = World { client_settings: first, server_settings: first, ..World::new(by) };
+            let state = world.session();
+            (world.client_settings, world.server_settings) = (then, then);
+            let (client, server) = world.connect(Some(&state));
+            let (ours, theirs) = (client.info().unwrap(), server.info().unwrap());
+            assert!(ours.resumed && theirs.resumed, "{by:?}");
+            assert_eq!((ours.path_checks, theirs.path_checks), (agreed, agreed));
+        }
     }
 }
