@@ -50,6 +50,26 @@ fn main() {
     });
     println!("an idle server: {} bytes   aim <= 1536", inline + idle_server);
     println!("an idle client: {} bytes   aim <= 1536", inline + idle_client);
+    at_rest(&configs);
+}
+
+/// A connection that has been put aside, and what putting it aside and taking it up again costs.
+fn at_rest(configs: &Configs) {
+    let (mut client, _) = configs.connect();
+    drop(client.take_peer_certificates());
+    while client.poll_event().is_some() {}
+    let before = dhat::HeapStats::get();
+    let saved = client.save(Instant::ORIGIN).expect("a connection in good order");
+    let inline = size_of_val(&saved);
+    let heap = before.curr_bytes - dhat::HeapStats::get().curr_bytes;
+    let memory = saved.memory();
+    println!(
+        "a client at rest: {memory} bytes, {inline} of them inline; {heap} of the heap are given back   aim <= 256"
+    );
+    let restored = saved.restore(Instant::ORIGIN).expect("a connection");
+    let blocks = dhat::HeapStats::get().total_blocks - before.total_blocks;
+    println!("to rest and back: {blocks} allocations");
+    drop(restored);
 }
 
 /// The heap that is held by the one connection that `keep` returns.

@@ -6,6 +6,7 @@
 
 mod client;
 mod connection_id;
+mod role;
 mod server;
 mod settings;
 
@@ -19,6 +20,7 @@ pub use crate::record::{ChoosePadding, Padding};
 use crate::wire::enums::{CipherSuiteId, NamedGroup, SignatureScheme, SrtpProfile};
 pub use client::{ChooseIdentity, ClientConfig, ClientConfigBuilder, ReadyClient, WantsIdentity, WantsTrust};
 pub use connection_id::{ConnectionIdUse, MakeConnectionId, RandomConnectionId};
+pub use role::RoleConfig;
 pub use server::{
     ClientAuthentication, ReadyServer, SelectConfig, Selected, ServerConfig, ServerConfigBuilder, ServerNames,
     WantsServerIdentity,

@@ -12,7 +12,9 @@
 mod established;
 mod paths;
 mod receiving;
+mod saving;
 mod sending;
+mod snapshot;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -41,6 +43,7 @@ use crate::wire::small::Alert;
 use established::Established;
 pub use paths::{Path, PathAnswer};
 pub use receiving::Received;
+pub use saving::{CannotSave, RestoreError, SavedConnection, SavingKey};
 pub use sending::SendError;
 use sending::{Mtu, QueuedAlert};
 
@@ -533,12 +536,13 @@ impl Connection {
     /// # Errors
     /// See [`ExportError`].
     pub fn export(&self, label: &[u8], context: Option<&[u8]>, out: &mut [u8]) -> Result<(), ExportError> {
-        let Established { info, exporter, .. } = self.agreed().ok_or(ExportError::NotConnected)?;
+        let Established { config, info, secrets, .. } = self.agreed().ok_or(ExportError::NotConnected)?;
         check_label(label)?;
-        if !info.extended_master_secret && exporter.policy == Exporters::NeedExtendedMasterSecret {
+        if !info.extended_master_secret && config.settings().exporters == Exporters::NeedExtendedMasterSecret {
             return Err(ExportError::NoExtendedMasterSecret);
         }
-        exporter.export(label, context, out).ok_or(ExportError::ContextTooLong)
+        let suite = config.suite(info.cipher_suite).ok_or(ExportError::NotConnected)?;
+        secrets.export(suite, label, context, out).ok_or(ExportError::ContextTooLong)
     }
 
     /// The keys for the SRTP profile that was negotiated (RFC 5764 section 4.2).

@@ -8,6 +8,7 @@ use rustls_pki_types::{CertificateDer, SubjectPublicKeyInfoDer};
 
 use crate::discard::Discard;
 use crate::error::Error;
+use crate::wire::codec::{Decode, DecodeError, Encode, Reader, put_vector};
 use crate::wire::connection_id::ConnectionId;
 use crate::wire::enums::{CipherSuiteId, NamedGroup, ProtocolVersion, SignatureScheme, SrtpProfile};
 
@@ -161,6 +162,91 @@ impl Stats {
         let counter = Discard::ALL.iter().zip(&mut self.discards).find(|(known, _)| **known == cause);
         if let Some((_, count)) = counter {
             *count = count.saturating_add(1);
+        }
+    }
+}
+
+/// Counters that are not zero, behind a bit for each that says whether it is there.
+///
+/// ```text
+///   present(4) { length(1) big-endian number } ...
+/// ```
+impl Encode for Stats {
+    fn encode(&self, out: &mut Vec<u8>) {
+        let counters = self.counters();
+        let present = counters.iter().enumerate().filter(|(_, count)| **count != 0);
+        let bits = present.clone().fold(0_u32, |bits, (at, _)| bits | 1 << at);
+        out.extend_from_slice(&bits.to_be_bytes());
+        for (_, count) in present {
+            let zeros = usize::try_from(count.leading_zeros() / 8).unwrap_or_default();
+            put_vector::<1>(out, |out| out.extend(count.to_be_bytes().iter().skip(zeros)));
+        }
+    }
+}
+
+impl Decode<'_> for Stats {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let bits = reader.u32()?;
+        let mut counters = [0; Self::COUNTERS];
+        for (at, count) in counters.iter_mut().enumerate() {
+            if bits & 1 << at == 0 {
+                continue;
+            }
+            let bytes = reader.vector_u8()?;
+            if bytes.len() > 8 {
+                return Err(DecodeError::VectorLength);
+            }
+            *count = bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
+        }
+        Ok(Self::from_counters(&counters))
+    }
+}
+
+impl Stats {
+    const COUNTERS: usize = 8 + Discard::ALL.len();
+
+    fn counters(&self) -> [u64; Self::COUNTERS] {
+        // A handshake of no time has been one all the same.
+        let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX).saturating_add(1);
+        let first = [
+            self.datagrams_sent,
+            self.datagrams_received,
+            self.bytes_sent,
+            self.bytes_received,
+            self.application_records_sent,
+            self.application_records_received,
+            self.retransmits.into(),
+            self.handshake_time.map_or(0, nanos),
+        ];
+        let mut counters = [0; Self::COUNTERS];
+        let all = first.into_iter().chain(self.discards.iter().map(|count| u64::from(*count)));
+        counters.iter_mut().zip(all).for_each(|(to, from)| *to = from);
+        counters
+    }
+
+    fn from_counters(counters: &[u64; Self::COUNTERS]) -> Self {
+        let [
+            datagrams_sent,
+            datagrams_received,
+            bytes_sent,
+            bytes_received,
+            application_records_sent,
+            application_records_received,
+            retransmits,
+            nanos,
+            rest @ ..,
+        ] = *counters;
+        let small = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+        Self {
+            datagrams_sent,
+            datagrams_received,
+            bytes_sent,
+            bytes_received,
+            application_records_sent,
+            application_records_received,
+            retransmits: small(retransmits),
+            handshake_time: nanos.checked_sub(1).map(Duration::from_nanos),
+            discards: rest.map(small),
         }
     }
 }

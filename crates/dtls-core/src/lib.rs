@@ -87,7 +87,9 @@ mod time;
 pub mod wire;
 
 pub use config::{ClientConfig, ConfigError, ServerConfig, Settings};
-pub use connection::{Connection, Path, PathAnswer, Received, SendError};
+pub use connection::{
+    CannotSave, Connection, Path, PathAnswer, Received, RestoreError, SavedConnection, SavingKey, SendError,
+};
 pub use cookie::{CookieJar, HelloVerdict, VerifiedHello};
 pub use decision::{Answer, AskOwner, NotAsked, OwnedQuestion, Question};
 pub use discard::Discard;

@@ -4,19 +4,21 @@ use alloc::boxed::Box;
 use core::time::Duration;
 
 use super::paths::Paths;
+use crate::config::RoleConfig;
 use crate::crypto::secrets::MasterSecret;
 use crate::event::{Role, SessionInfo};
 use crate::handshake::Resumption;
 use crate::handshake::flight::Flight;
-use crate::handshake::key_schedule::ExporterSecret;
+use crate::handshake::key_schedule::SessionSecrets;
 use crate::time::Instant;
 use crate::wire::enums::HandshakeType;
 use crate::wire::fragment::{Fragment, MessageSeq};
 
 /// What remains when the handshake is done.
 pub(super) struct Established {
+    pub(super) config: RoleConfig,
     pub(super) info: SessionInfo,
-    pub(super) exporter: ExporterSecret,
+    pub(super) secrets: SessionSecrets,
     pub(super) linger: Option<Box<Linger>>,
     pub(super) refused_renegotiation: bool,
     /// What is left for another connection to resume the session by.

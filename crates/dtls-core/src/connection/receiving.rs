@@ -239,7 +239,7 @@ impl Connection {
         self.inbound.close_plaintext();
         self.stats.handshake_time = Some(now - phase.began);
         let asked_by = phase.handshake.last_used_seq();
-        let Completed { mut info, exporter, sends_last, resumption } = completed;
+        let Completed { config, mut info, secrets, sends_last, resumption } = completed;
         info.connection_ids = phase.handshake.exchange.connection_ids.take();
         let paths = phase.handshake.exchange.path_checks.take().map(|provider| Box::new(Paths::new(provider)));
         info.path_checks = paths.is_some();
@@ -252,7 +252,8 @@ impl Connection {
                 answers_left: Linger::ANSWERS,
             })
         });
-        let established = Established { info, exporter, linger, refused_renegotiation: false, resumption, paths };
+        let established =
+            Established { config, info, secrets, linger, refused_renegotiation: false, resumption, paths };
         self.phase = Phase::Established(Box::new(established));
         self.events.connected = true;
         // What did not decrypt was forged.

@@ -241,16 +241,16 @@ fn write_pieces(flight: &mut Flight, outbound: &mut Outbound, mtu: usize, out: &
 /// flight repeats its own (section 4.2.4), and who has got it does not. So the flights of this handshake stay small
 /// either way, and application data only if the peer has repeated itself after our timer expired: nothing answers
 /// application data, so what is too large for the path would be lost for good.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Mtu {
-    configured: u16,
+    pub(super) configured: u16,
     /// That of flights.
-    effective: u16,
+    pub(super) effective: u16,
     /// The largest datagram of the flight since it was begun or repeated: only what is larger than the next step can
     /// have been lost for its size.
     largest_sent: u16,
     /// Whether the peer has shown that it lacks a flight of ours that was repeated.
-    peer_lacked_flight: bool,
+    pub(super) peer_lacked_flight: bool,
 }
 
 impl Mtu {
@@ -261,6 +261,12 @@ impl Mtu {
     pub(super) fn new(configured: usize) -> Self {
         let configured = u16::try_from(configured.clamp(MTU_MIN, MTU_MAX)).unwrap_or(u16::MAX);
         Self { configured, effective: configured, largest_sent: 0, peer_lacked_flight: false }
+    }
+
+    /// What [`Mtu::configured`] and the other two were when the connection was saved.
+    pub(super) fn restored(configured: u16, effective: u16, peer_lacked_flight: bool) -> Self {
+        let [configured, effective] = [configured, effective].map(|mtu| Self::new(mtu.into()).configured);
+        Self { configured, effective, largest_sent: 0, peer_lacked_flight }
     }
 
     fn of_flights(&self, outbound: &Outbound) -> usize {
@@ -280,6 +286,7 @@ impl Mtu {
     /// A datagram of `len` bytes has arrived.
     pub(super) fn on_probe_answered(&mut self, len: u16) {
         self.effective = self.effective.max(len);
+        self.configured = self.configured.max(len);
     }
 
     /// RFC 6347 section 4.1.1.1: after repeated loss the datagrams may have been too large. Every second expiry of

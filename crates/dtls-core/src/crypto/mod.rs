@@ -34,6 +34,7 @@ pub mod pinned;
 pub mod psk;
 #[cfg(feature = "ring")]
 pub mod ring;
+pub(crate) mod sealing;
 pub mod secrets;
 pub mod sign;
 pub mod suite;

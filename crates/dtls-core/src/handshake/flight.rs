@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
 
-use crate::wire::codec::{Abridged, Encode};
+use crate::wire::codec::{Abridged, Decode, DecodeError, Encode, Reader};
 use crate::wire::enums::HandshakeType;
 use crate::wire::fragment::{FragmentHeader, MessageSeq};
 use crate::wire::record::Epoch;
@@ -95,6 +95,54 @@ impl Flight {
             self.sent += len;
         }
         Some(Piece::Fragment { header: header.to_bytes(), body: unsent.get(..len).unwrap_or_default() })
+    }
+}
+
+/// All of it, to be kept; it counts as sent when it is read again.
+///
+/// ```text
+///   items(1) { 0 | 1 epoch(1) message_header(12) body } ...            0 is a ChangeCipherSpec
+/// ```
+impl Encode for Flight {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.push(u8::try_from(self.items.len()).unwrap_or(u8::MAX));
+        for item in &self.items {
+            match &item.content {
+                ItemContent::ChangeCipherSpec => out.push(0),
+                ItemContent::Message { header, body } => {
+                    out.extend_from_slice(&[1, u8::from(item.epoch != Epoch::ZERO)]);
+                    out.extend_from_slice(&header.to_bytes());
+                    out.extend_from_slice(self.bodies.get(body.clone()).unwrap_or_default());
+                }
+            }
+        }
+    }
+}
+
+impl Decode<'_> for Flight {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let mut flight = Self::default();
+        for _ in 0..reader.u8()? {
+            if reader.u8()? == 0 {
+                flight.push_change_cipher_spec();
+                continue;
+            }
+            let epoch = if reader.u8()? == 0 { Epoch::ZERO } else { Epoch::ONE };
+            let header = FragmentHeader::decode(reader)?;
+            let body = reader.take(usize::try_from(header.length).map_err(|_| DecodeError::Truncated)?)?;
+            flight.push_message(epoch, header.typ, header.message_seq, &Raw(body));
+        }
+        flight.item = flight.items.len();
+        Ok(flight)
+    }
+}
+
+/// Bytes as they are.
+struct Raw<'a>(&'a [u8]);
+
+impl Encode for Raw<'_> {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.0);
     }
 }
 

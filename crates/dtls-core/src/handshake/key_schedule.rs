@@ -2,10 +2,9 @@
 
 use subtle::ConstantTimeEq;
 
-use crate::config::Exporters;
 use crate::crypto::CryptoError;
 use crate::crypto::aead::{RecordOpener, RecordSealer};
-use crate::crypto::hash::{Digest, HashAlgorithm, prf};
+use crate::crypto::hash::{Digest, prf};
 use crate::crypto::secrets::{KeyBlock, MasterSecret, PreMasterSecret};
 use crate::crypto::suite::CipherSuite;
 use crate::error::Error;
@@ -52,24 +51,28 @@ pub(crate) fn record_keys(
     Ok((RecordSealer::new(suite, write.0, write.1)?, RecordOpener::new(suite, read.0, read.1)?))
 }
 
-/// What keying material for other protocols comes from (RFC 5705 section 4).
+/// What is left of a handshake that keys come from: those of the records, and those for other protocols.
 #[derive(Debug)]
-pub(crate) struct ExporterSecret {
+pub(crate) struct SessionSecrets {
     pub(crate) master: MasterSecret,
     pub(crate) randoms: Randoms,
-    pub(crate) hash: &'static dyn HashAlgorithm,
-    /// What the settings say of a master secret that is not bound to the handshake.
-    pub(crate) policy: Exporters,
 }
 
-impl ExporterSecret {
-    /// Fills `out`. A context of 2^16 bytes or more has no encoding: `None`.
-    pub(crate) fn export(&self, label: &[u8], context: Option<&[u8]>, out: &mut [u8]) -> Option<()> {
-        let Self { master, randoms, hash, .. } = self;
+impl SessionSecrets {
+    /// Fills `out` with keying material for another protocol (RFC 5705 section 4). A context of 2^16 bytes or more has no
+    /// encoding: `None`.
+    pub(crate) fn export(
+        &self,
+        suite: &CipherSuite,
+        label: &[u8],
+        context: Option<&[u8]>,
+        out: &mut [u8],
+    ) -> Option<()> {
+        let Self { master, randoms } = self;
         let len = u16::try_from(context.map_or(0, <[u8]>::len)).ok()?.to_be_bytes();
         let seed: [&[u8]; 4] = [&randoms.client.0, &randoms.server.0, &len, context.unwrap_or_default()];
         let seed = if context.is_some() { &seed[..] } else { &seed[..2] };
-        prf(*hash, master.as_bytes(), label, seed, out);
+        prf(suite.hash, master.as_bytes(), label, seed, out);
         Some(())
     }
 }

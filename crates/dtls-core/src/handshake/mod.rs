@@ -30,7 +30,7 @@ use alloc::sync::Arc;
 use core::fmt;
 use core::time::Duration;
 
-use crate::config::PskMismatch;
+use crate::config::{PskMismatch, RoleConfig};
 use crate::crypto::verify::{HandshakeSignatureValid, PeerAuthenticated};
 use crate::decision::{Answer, Question};
 use crate::discard::Discard;
@@ -45,7 +45,7 @@ use crate::wire::hello::HelloVerifyRequest;
 use crate::wire::record::Epoch;
 use client::ClientState;
 use exchange::Exchange;
-use key_schedule::{ExporterSecret, FinishedVerified};
+use key_schedule::{FinishedVerified, SessionSecrets};
 use parsed::{Dialect, Parsed};
 use reassembly::{Message, Reassembly};
 use server::ServerState;
@@ -497,8 +497,9 @@ pub(crate) enum PeerProof {
 /// What a handshake leaves behind. It cannot be made without the proofs.
 #[derive(Debug)]
 pub(crate) struct Completed {
+    pub(crate) config: RoleConfig,
     pub(crate) info: SessionInfo,
-    pub(crate) exporter: ExporterSecret,
+    pub(crate) secrets: SessionSecrets,
     /// Whether the last flight is ours, which the peer may ask for again.
     pub(crate) sends_last: bool,
     /// What is left for another connection to resume the session by.
@@ -507,14 +508,15 @@ pub(crate) struct Completed {
 
 impl Completed {
     const fn new(
+        config: RoleConfig,
         info: SessionInfo,
-        exporter: ExporterSecret,
+        secrets: SessionSecrets,
         sends_last: bool,
         resumption: Option<Box<Resumption>>,
         _who: PeerProof,
         _finished: FinishedVerified,
     ) -> Self {
-        Self { info, exporter, sends_last, resumption }
+        Self { config, info, secrets, sends_last, resumption }
     }
 }
 

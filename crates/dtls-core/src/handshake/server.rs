@@ -26,7 +26,7 @@ use core::ops::RangeInclusive;
 use super::client::signature_error;
 use super::credentials::{self, Shown};
 use super::exchange::{Exchange, ReadKey, WriteKey};
-use super::key_schedule::{self, ExporterSecret, Randoms};
+use super::key_schedule::{self, Randoms, SessionSecrets};
 use super::negotiate::{self, ServerChoice, ServerProof};
 use super::parsed::{Dialect, Parsed};
 use super::reassembly::Message;
@@ -645,9 +645,9 @@ impl AwaitFinished {
         x.transcript.add(&message.bytes);
         x.write_key = Some(write_key);
         let resumption = send_flight_6(&session, &master, x)?;
-        let Session { config, suite, randoms, info, .. } = session;
-        let exporter = ExporterSecret { master, randoms, hash: suite.hash, policy: config.settings.exporters };
-        Ok(Step::Complete(Completed::new(info, exporter, true, resumption, proof, finished)))
+        let Session { config, randoms, info, .. } = session;
+        let secrets = SessionSecrets { master, randoms };
+        Ok(Step::Complete(Completed::new(config.into(), info, secrets, true, resumption, proof, finished)))
     }
 }
 

@@ -56,6 +56,22 @@ impl Inbound {
         }
     }
 
+    /// Goes on in epoch 1 from where another reader stopped.
+    pub(crate) fn restored(opener: RecordOpener, progress: ReadProgress, cid: Option<ConnectionId>) -> Self {
+        let ReadProgress { window, failures_allowed, limits } = progress;
+        let read_epoch = ReadEpoch { opener, window, failures_allowed, limits };
+        Self { reading: Reading::Protected(read_epoch), cid: cid.filter(|cid| !cid.is_empty()) }
+    }
+
+    /// What has been received in epoch 1 so far.
+    pub(crate) fn progress(&self) -> Option<ReadProgress> {
+        self.read_epoch().map(|read_epoch| ReadProgress {
+            window: read_epoch.window,
+            failures_allowed: read_epoch.failures_allowed,
+            limits: read_epoch.limits,
+        })
+    }
+
     /// Ends epoch 0.
     pub(crate) fn close_plaintext(&mut self) {
         let nothing = Reading::Plaintext { held: Vec::new() };
@@ -197,6 +213,22 @@ pub(crate) struct ReadLimits {
     pub(crate) content: u16,
     /// The longest content with type and zeros, in records with a connection ID.
     pub(crate) inner: u16,
+}
+
+/// What has been received under the key of epoch 1, and may be, without the key.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ReadProgress {
+    pub(crate) window: ReplayWindow,
+    pub(crate) failures_allowed: u64,
+    pub(crate) limits: ReadLimits,
+}
+
+impl ReadProgress {
+    /// One more than the highest number received.
+    pub(crate) const fn next(&self) -> u64 {
+        let [next, ..] = self.window.to_words();
+        next
+    }
 }
 
 /// The key of epoch 1 and what has been received under it.

@@ -13,6 +13,7 @@ mod outbound;
 mod padding;
 mod replay;
 
-pub(crate) use inbound::{HeldRecord, Identified, Inbound, Opened, ReadLimits};
-pub(crate) use outbound::{Outbound, SealFault, Wrapping};
+pub(crate) use inbound::{HeldRecord, Identified, Inbound, Opened, ReadLimits, ReadProgress};
+pub(crate) use outbound::{Outbound, SealFault, Wrapping, WriteProgress};
 pub use padding::{ChoosePadding, Padding};
+pub(crate) use replay::ReplayWindow;

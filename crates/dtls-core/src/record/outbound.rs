@@ -45,6 +45,24 @@ impl Outbound {
         self.protected = Some(WriteEpoch { sealer, counter: Counter(0), blocks_allowed, longest, wrapping });
     }
 
+    /// Goes on from where another writer stopped.
+    pub(crate) fn restored(sealer: RecordSealer, progress: WriteProgress, wrapping: Option<Box<Wrapping>>) -> Self {
+        let WriteProgress { next_plaintext, longest_plaintext, next, blocks_allowed, longest } = progress;
+        let protected = WriteEpoch { sealer, counter: Counter(next), blocks_allowed, longest, wrapping };
+        Self { plaintext: Counter(next_plaintext), longest_plaintext, protected: Some(protected) }
+    }
+
+    /// What has been sent in either epoch so far, once there is a key.
+    pub(crate) fn progress(&self) -> Option<WriteProgress> {
+        self.protected.as_ref().map(|write_epoch| WriteProgress {
+            next_plaintext: self.plaintext.0,
+            longest_plaintext: self.longest_plaintext,
+            next: write_epoch.counter.0,
+            blocks_allowed: write_epoch.blocks_allowed,
+            longest: write_epoch.longest,
+        })
+    }
+
     /// The peer takes no more than this in a record in the clear (RFC 6066 section 4).
     pub(crate) const fn limit_plaintext(&mut self, longest: u16) {
         self.longest_plaintext = longest;
@@ -223,6 +241,16 @@ impl Outbound {
             write_epoch.counter = Counter(number.get());
         }
     }
+}
+
+/// What has been sent, and may be, without the key. Numbers beyond the last one there is leave nothing to send.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WriteProgress {
+    pub(crate) next_plaintext: u64,
+    pub(crate) longest_plaintext: u16,
+    pub(crate) next: u64,
+    pub(crate) blocks_allowed: u64,
+    pub(crate) longest: u16,
 }
 
 /// The number of the next record of an epoch.

@@ -7,8 +7,8 @@ use crate::wire::record::RecordNumber;
 /// A ring of bits indexed by the record number, so moving the window forward clears bits and never shifts them.
 /// `check` may be asked about any record; `accept` only about one that has been authenticated, or a forger could move
 /// the window.
-#[derive(Debug)]
-pub(super) struct ReplayWindow {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ReplayWindow {
     /// One more than the highest number accepted; 0 as long as none was.
     end: u64,
     seen: [u64; Self::WORDS],
@@ -21,6 +21,17 @@ impl ReplayWindow {
 
     pub(super) const fn new() -> Self {
         Self { end: 0, seen: [0; Self::WORDS] }
+    }
+
+    /// The window in words: one more than the highest number accepted, which is at most 2^48, and the bits of those seen.
+    pub(crate) const fn to_words(self) -> [u64; 1 + Self::WORDS] {
+        let [a, b, c, d] = self.seen;
+        [self.end, a, b, c, d]
+    }
+
+    /// The window that [`to_words`](Self::to_words) gave.
+    pub(crate) const fn from_words([end, a, b, c, d]: [u64; 1 + Self::WORDS]) -> Self {
+        Self { end, seen: [a, b, c, d] }
     }
 
     /// Whether nothing has been accepted yet.

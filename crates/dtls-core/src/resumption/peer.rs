@@ -111,20 +111,3 @@ impl Decode<'_> for KnownPeer {
         })
     }
 }
-
-/// Writes what may be missing behind a byte that says whether it is there.
-pub(super) fn put_option(out: &mut Vec<u8>, value: Option<&[u8]>) {
-    out.push(u8::from(value.is_some()));
-    if let Some(value) = value {
-        put_vector::<2>(out, |out| out.extend_from_slice(value));
-    }
-}
-
-/// Reads what [`put_option`] wrote.
-pub(super) fn option<'a>(reader: &mut Reader<'a>) -> Result<Option<&'a [u8]>, DecodeError> {
-    match reader.u8()? {
-        0 => Ok(None),
-        1 => reader.vector_u16().map(Some),
-        _ => Err(DecodeError::ForbiddenValue),
-    }
-}

@@ -5,14 +5,14 @@ use alloc::vec::Vec;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-use super::peer::{KnownPeer, option, put_option};
+use super::peer::KnownPeer;
 use super::{ServerResumption, SessionChecked};
 use crate::config::{ClientAuthentication, ExtendedMasterSecret, ServerConfig};
 use crate::crypto::secrets::MasterSecret;
 use crate::crypto::suite::CipherSuite;
 use crate::crypto::verify::PeerRole;
 use crate::event::SessionInfo;
-use crate::wire::codec::{Decode, DecodeError, Encode as _, Reader};
+use crate::wire::codec::{Decode, DecodeError, Encode as _, Reader, put_option};
 use crate::wire::enums::CipherSuiteId;
 use crate::wire::hello::ClientHello;
 
@@ -99,9 +99,9 @@ impl Decode<'_> for Saved {
         }
         Ok(Self {
             suite: CipherSuiteId(reader.u16()?),
-            created: u64::from_be_bytes(*reader.array()?),
+            created: reader.u64()?,
             master: MasterSecret::new(reader.array()?),
-            server_name: option(reader)?.map(<[u8]>::to_vec),
+            server_name: reader.option()?.map(<[u8]>::to_vec),
             client: KnownPeer::decode(reader)?,
         })
     }

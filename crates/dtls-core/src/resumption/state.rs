@@ -8,13 +8,13 @@ use rustls_pki_types::{IpAddr, ServerName};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-use super::peer::{KnownPeer, option, put_option};
+use super::peer::KnownPeer;
 use super::{SESSION_ID_LEN, SessionChecked};
 use crate::config::{ClientConfig, ConfigError, ExtendedMasterSecret};
 use crate::crypto::secrets::MasterSecret;
 use crate::crypto::suite::CipherSuite;
 use crate::crypto::verify::PeerRole;
-use crate::wire::codec::{Decode, DecodeError, Encode as _, Reader, put_vector};
+use crate::wire::codec::{Decode, DecodeError, Encode as _, Reader, put_option, put_vector};
 use crate::wire::enums::CipherSuiteId;
 
 /// A session that a client may resume, from [`Connection::take_resumption_state`].
@@ -188,9 +188,9 @@ impl Decode<'_> for ResumptionState {
             }
             _ => return Err(DecodeError::ForbiddenValue),
         };
-        let server_name = option(reader)?.map(<[u8]>::to_vec);
+        let server_name = reader.option()?.map(<[u8]>::to_vec);
         let server = KnownPeer::decode(reader)?;
-        let shown = option(reader)?.map(<[u8; 32]>::try_from).transpose().map_err(|_| DecodeError::VectorLength)?;
+        let shown = reader.option()?.map(<[u8; 32]>::try_from).transpose().map_err(|_| DecodeError::VectorLength)?;
         Ok(Self { suite, master, given, server_name, sides: Sides { server, shown } })
     }
 }

@@ -1,16 +1,13 @@
 //! Tickets: a server's memory in the client's hands (RFC 5077 section 4).
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-use crate::crypto::aead::AeadAlgorithm;
-use crate::crypto::hash::HashAlgorithm;
+use crate::crypto::sealing::Sealing;
 use crate::crypto::{CryptoError, CryptoProvider};
-use crate::wire::enums::CipherSuiteId;
 
 /// Seals sessions so that only whoever holds the key can read or make them.
 ///
@@ -45,36 +42,21 @@ pub struct OpenedTicket {
 /// ```
 pub struct Tickets {
     keys: Vec<TicketKey>,
-    aead: &'static dyn AeadAlgorithm,
-    hash: &'static dyn HashAlgorithm,
+    sealing: Sealing,
 }
 
 impl Tickets {
-    const TAG_LEN: usize = 16;
-    const RANDOM_LEN: usize = 32;
-    const NONCE: [u8; 12] = [0; 12];
-
     /// Seals under the first of `keys` and opens under any.
     ///
     /// # Errors
     /// If there is no key, or one that nobody has filled in, or the provider does not have AES-256-GCM.
     pub fn new(provider: &CryptoProvider, keys: Vec<TicketKey>) -> Result<Self, TicketError> {
-        let aes_256_gcm = [
-            CipherSuiteId::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-            CipherSuiteId::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-            CipherSuiteId::TLS_PSK_WITH_AES_256_GCM_SHA384,
-        ];
-        let aead =
-            aes_256_gcm.into_iter().find_map(|id| provider.cipher_suite(id)).ok_or(TicketError::NoAes256Gcm)?.aead;
+        let sealing = Sealing::new(provider, b"").ok_or(TicketError::NoAes256Gcm)?;
         match keys.as_slice() {
             [] => Err(TicketError::NoKey),
             keys if keys.iter().any(TicketKey::is_zero) => Err(TicketError::ZeroKey),
-            _ => Ok(Self { keys, aead, hash: provider.sha256 }),
+            _ => Ok(Self { keys, sealing }),
         }
-    }
-
-    fn key_of(&self, key: &TicketKey, random: &[u8]) -> Result<Box<dyn crate::crypto::AeadKey>, CryptoError> {
-        self.aead.key(self.hash.hmac(&*key.secret, &[random]).as_ref())
     }
 }
 
@@ -82,21 +64,14 @@ impl SealTickets for Tickets {
     fn seal(&self, random: &[u8; 32], session: &[u8]) -> Option<Vec<u8>> {
         let key = self.keys.first()?;
         let head = [&key.name[..], random].concat();
-        // In the clear until it is sealed, and for good if that fails.
-        let mut ticket = Zeroizing::new([&head, session, &[0; Self::TAG_LEN]].concat());
-        let body = ticket.get_mut(head.len()..)?;
-        let (plaintext, tag) = body.split_at_mut_checked(session.len())?;
-        self.key_of(key, random).ok()?.seal(&Self::NONCE, &head, plaintext, tag).ok()?;
-        Some(core::mem::take(&mut *ticket))
+        self.sealing.seal(&key.secret, &head, random, session).ok()
     }
 
     fn open(&self, ticket: &[u8]) -> Option<OpenedTicket> {
-        let (head, body) = ticket.split_at_checked(TicketKey::NAME_LEN + Self::RANDOM_LEN)?;
+        let (head, body) = ticket.split_at_checked(TicketKey::NAME_LEN + Sealing::RANDOM_LEN)?;
         let (name, random) = head.split_at_checked(TicketKey::NAME_LEN)?;
         let at = self.keys.iter().position(|key| key.name == name)?;
-        let mut session = Zeroizing::new(body.to_vec());
-        let len = self.key_of(self.keys.get(at)?, random).ok()?.open(&Self::NONCE, head, &mut session).ok()?;
-        session.truncate(len);
+        let session = self.sealing.open(&self.keys.get(at)?.secret, head, random, body).ok()?;
         Some(OpenedTicket { session, is_due: at != 0 })
     }
 }

@@ -98,6 +98,20 @@ impl<'a> Reader<'a> {
         self.take(usize::try_from(len).map_err(|_| DecodeError::Truncated)?)
     }
 
+    /// Takes what [`put_option`] wrote.
+    pub(crate) fn option(&mut self) -> Result<Option<&'a [u8]>, DecodeError> {
+        match self.u8()? {
+            0 => Ok(None),
+            1 => self.vector_u16().map(Some),
+            _ => Err(DecodeError::ForbiddenValue),
+        }
+    }
+
+    /// Takes a `uint64`.
+    pub(crate) fn u64(&mut self) -> Result<u64, DecodeError> {
+        self.array().map(|bytes| u64::from_be_bytes(*bytes))
+    }
+
     /// Succeeds only if everything has been read.
     pub const fn expect_end(&self) -> Result<(), DecodeError> {
         if self.is_empty() { Ok(()) } else { Err(DecodeError::TrailingBytes) }
@@ -179,6 +193,14 @@ pub fn put_vector<const WIDTH: usize>(out: &mut Vec<u8>, content: impl FnOnce(&m
     let length = LengthPrefix::<WIDTH>::begin(out);
     content(out);
     length.end(out);
+}
+
+/// Writes what may be missing behind a byte that says whether it is there.
+pub(crate) fn put_option(out: &mut Vec<u8>, value: Option<&[u8]>) {
+    out.push(u8::from(value.is_some()));
+    if let Some(value) = value {
+        put_vector::<2>(out, |out| out.extend_from_slice(value));
+    }
 }
 
 /// Why bytes are not the value they should be.

@@ -186,10 +186,10 @@ mod tests {
     fn hello_requests_and_server_hello_dones_have_no_bytes() {
         assert_eq!(HelloRequest::decode_all(&[]), Ok(HelloRequest));
         assert_eq!(HelloRequest::decode_all(&[0]), Err(DecodeError::TrailingBytes));
-        assert_eq!(HelloRequest.to_vec(), []);
+        assert!(HelloRequest.to_vec().is_empty());
         assert_eq!(ServerHelloDone::decode_all(&[]), Ok(ServerHelloDone));
         assert_eq!(ServerHelloDone::decode_all(&[0]), Err(DecodeError::TrailingBytes));
-        assert_eq!(ServerHelloDone.to_vec(), []);
+        assert!(ServerHelloDone.to_vec().is_empty());
     }
 
     #[test]

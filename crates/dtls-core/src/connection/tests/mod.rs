@@ -12,6 +12,7 @@ mod path_checks;
 mod peer;
 mod psk;
 mod resumption;
+mod saving;
 
 use alloc::format;
 use alloc::sync::Arc;

@@ -174,7 +174,7 @@ fn only_records_with_an_id_can_be_made_longer() {
         let mut nothing = vec![];
         assert_eq!(client.probe_mtu(1400, &mut nothing), Err(SendError::NotNegotiated));
         assert_eq!(client.send_padded(b"x", 1400, &mut nothing), Err(SendError::NotNegotiated));
-        assert_eq!(nothing, []);
+        assert!(nothing.is_empty());
     }
 }
 

@@ -14,7 +14,7 @@ use crate::error::{CertificateError, Error};
 use crate::event::{Role, SessionInfo};
 use crate::handshake::credentials;
 use crate::handshake::exchange::{Exchange, ReadKey, WriteKey};
-use crate::handshake::key_schedule::{self, ExporterSecret};
+use crate::handshake::key_schedule::{self, SessionSecrets};
 use crate::handshake::negotiate;
 use crate::handshake::reassembly::Message;
 use crate::handshake::retransmit::Expect;
@@ -284,11 +284,11 @@ impl AwaitFinished {
         let suite = &session.choice.suite;
         let expected = key_schedule::verify_data(Role::Server, suite, &master, &x.digest()?);
         let finished = key_schedule::verify_finished(&expected, finished.verify_data)?;
-        let policy = session.offer.config.settings.exporters;
-        let exporter = ExporterSecret { master, randoms: session.randoms, hash: suite.hash, policy };
+        let secrets = SessionSecrets { master, randoms: session.randoms };
         let given = ticket.unwrap_or_else(|| Given::SessionId(session.session_id.clone()));
         let sides = Sides { server: KnownPeer::of(&info, key_mark), shown };
-        let resumption = session.resumption(given, &info, &exporter.master, sides);
-        Ok(Step::Complete(Completed::new(info, exporter, false, resumption, proof, finished)))
+        let resumption = session.resumption(given, &info, &secrets.master, sides);
+        let config = session.offer.config.into();
+        Ok(Step::Complete(Completed::new(config, info, secrets, false, resumption, proof, finished)))
     }
 }

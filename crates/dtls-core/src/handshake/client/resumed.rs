@@ -18,7 +18,7 @@ use crate::crypto::secrets::MasterSecret;
 use crate::error::Error;
 use crate::event::{Role, SessionInfo};
 use crate::handshake::exchange::{Exchange, ReadKey, WriteKey};
-use crate::handshake::key_schedule::{self, ExporterSecret};
+use crate::handshake::key_schedule::{self, SessionSecrets};
 use crate::handshake::reassembly::Message;
 use crate::handshake::retransmit::Expect;
 use crate::handshake::{Completed, PeerProof, Resumption, Step};
@@ -99,10 +99,10 @@ impl AwaitResumedFinished {
 
         let mut info = SessionInfo { resumed: true, ..session.info() };
         sides.server.tell(&mut info);
-        let policy = session.offer.config.settings.exporters;
-        let exporter = ExporterSecret { master, randoms: session.randoms, hash: suite.hash, policy };
-        let resumption = session.resumption(ticket.unwrap_or(given), &info, &exporter.master, sides);
-        Ok(Step::Complete(Completed::new(info, exporter, true, resumption, PeerProof::Resumed(checked), finished)))
+        let secrets = SessionSecrets { master, randoms: session.randoms };
+        let resumption = session.resumption(ticket.unwrap_or(given), &info, &secrets.master, sides);
+        let (config, proof) = (session.offer.config.into(), PeerProof::Resumed(checked));
+        Ok(Step::Complete(Completed::new(config, info, secrets, true, resumption, proof, finished)))
     }
 }
 

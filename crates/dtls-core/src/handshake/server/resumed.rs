@@ -22,7 +22,7 @@ use crate::crypto::suite::CipherSuite;
 use crate::error::Error;
 use crate::event::{Role, SessionInfo};
 use crate::handshake::exchange::{Exchange, ReadKey, WriteKey};
-use crate::handshake::key_schedule::{self, ExporterSecret, Randoms};
+use crate::handshake::key_schedule::{self, Randoms, SessionSecrets};
 use crate::handshake::negotiate::{self, ServerChoice};
 use crate::handshake::reassembly::Message;
 use crate::handshake::retransmit::Expect;
@@ -232,8 +232,8 @@ impl AwaitResumedFinished {
         let Self { config, suite, randoms, info, master, checked } = self;
         let expected = key_schedule::verify_data(Role::Client, &suite, &master, &x.digest()?);
         let finished = key_schedule::verify_finished(&expected, finished.verify_data)?;
-        let exporter = ExporterSecret { master, randoms, hash: suite.hash, policy: config.settings.exporters };
-        let resumption = x.resuming.take();
-        Ok(Step::Complete(Completed::new(info, exporter, false, resumption, PeerProof::Resumed(checked), finished)))
+        let secrets = SessionSecrets { master, randoms };
+        let (resumption, proof) = (x.resuming.take(), PeerProof::Resumed(checked));
+        Ok(Step::Complete(Completed::new(config.into(), info, secrets, false, resumption, proof, finished)))
     }
 }

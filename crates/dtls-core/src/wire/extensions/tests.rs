@@ -69,8 +69,8 @@ fn full_server() -> ServerExtensions<'static> {
 
 #[test]
 fn no_extension_is_no_block_at_all() {
-    assert_eq!(ClientExtensions::default().to_vec(), []);
-    assert_eq!(ServerExtensions::default().to_vec(), []);
+    assert!(ClientExtensions::default().to_vec().is_empty());
+    assert!(ServerExtensions::default().to_vec().is_empty());
     for bytes in [&[][..], &[0, 0]] {
         assert_eq!(ClientExtensions::decode_all(bytes), Ok(ClientExtensions::default()));
         assert_eq!(ServerExtensions::decode_all(bytes), Ok(ServerExtensions::default()));
@@ -180,7 +180,7 @@ fn the_first_unmodelled_extension_of_a_server_is_reported_and_never_written() {
     ]);
     let extensions = ServerExtensions::decode_all(&bytes).unwrap();
     assert_eq!(extensions, ServerExtensions { unmodelled: Some(ExtensionType(0xabcd)), ..ServerExtensions::default() });
-    assert_eq!(extensions.to_vec(), []);
+    assert!(extensions.to_vec().is_empty());
 }
 
 #[test]

@@ -139,3 +139,19 @@ fn a_state_survives_as_bytes_and_nothing_shorter_longer_or_of_another_version_is
         assert!(!format!("{state:?}").contains("master"));
     }
 }
+
+#[test]
+fn a_session_is_resumed_and_forgotten_by_connections_that_have_been_put_aside() {
+    let rested = |mut connection: Connection| connection.save(START).unwrap().restore(START).unwrap();
+    for by in BOTH {
+        let world = World::new(by);
+        let (client, server) = world.connect(None);
+        let (mut client, mut server) = (rested(client), rested(server));
+        let state = client.take_resumption_state().unwrap();
+        assert!(world.resumes(&state), "{by:?}");
+        // The server hears a fatal alert, and forgets what it can.
+        let alert = sealed_record(&mut client, ContentType::ALERT, &[2, 20]);
+        deliver(vec![alert], &mut server, START);
+        assert_eq!(world.cache.len(), 0);
+    }
+}
