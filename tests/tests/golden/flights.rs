@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use dtls_core::Settings;
 use dtls_core::wire::enums::{CipherSuiteId, MaxFragmentLength, NamedGroup};
 use dtls_tests::certificates::Leaf;
+use dtls_tests::remembered::{By, Memory};
 use dtls_tests::scenario::{CLIENT_END, PSK, PSK_IDENTITY, SERVER_END, Scenario, assert_agreement, run_handshake};
 use dtls_tests::sim::World;
 use dtls_tests::sim::network::Clean;
@@ -147,6 +148,23 @@ impl Flight {
                     .configure(|settings: &mut Settings| {
                         settings.max_fragment_length = Some(MaxFragmentLength::BYTES_512);
                     }),
+            ),
+            flight(
+                "ticket-given",
+                &[&shown, "the client asks for a ticket, and the server gives one"],
+                certified(3009).resumable(Memory::new(By::Ticket)),
+            ),
+            flight(
+                "resumed-by-ticket",
+                &[
+                    "the server's certificate was ecdsa-p256, in an earlier connection; the ticket is half through its time",
+                ],
+                certified(3010).mutual().resuming(By::Ticket).half_a_life_later(),
+            ),
+            flight(
+                "resumed-by-session-id",
+                &["both sides had one pre-shared key, in an earlier connection", "TLS_PSK_WITH_AES_128_GCM_SHA256"],
+                psk(3011).suite(CipherSuiteId::TLS_PSK_WITH_AES_128_GCM_SHA256).resuming(By::SessionId),
             ),
         ]
     }

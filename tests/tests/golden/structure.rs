@@ -9,10 +9,11 @@ use dtls_tests::scenario::PSK_IDENTITY;
 
 use crate::flights::folder;
 
-/// RFC 5246 section 7.4, RFC 6347 section 4.2.2 and RFC 6066 section 8.
+/// RFC 5246 section 7.4, RFC 6347 section 4.2.2, RFC 5077 section 3.3 and RFC 6066 section 8.
 const CLIENT_HELLO: u8 = 1;
 const SERVER_HELLO: u8 = 2;
 const HELLO_VERIFY_REQUEST: u8 = 3;
+const NEW_SESSION_TICKET: u8 = 4;
 const CERTIFICATE: u8 = 11;
 const SERVER_KEY_EXCHANGE: u8 = 12;
 const CERTIFICATE_REQUEST: u8 = 13;
@@ -78,21 +79,38 @@ impl Session {
 
     /// The suites and the extensions of the ClientHello with the cookie.
     fn offer(&self) -> (Vec<usize>, BTreeMap<usize, Vec<u8>>) {
+        let (session_id, suites, extensions) = self.offer_to_resume();
+        assert_eq!(session_id, [0; 0]);
+        (suites, extensions)
+    }
+
+    /// The same, and the session ID before them.
+    fn offer_to_resume(&self) -> (&[u8], Vec<usize>, BTreeMap<usize, Vec<u8>>) {
         let hello = self.all(CLIENT_HELLO)[1];
         // Version, random, session_id, cookie, suites, compression methods.
         let mut rest = &hello[34..];
         let (session_id, cookie) = (vector(&mut rest, 1), vector(&mut rest, 1));
-        assert_eq!((session_id.len(), cookie.is_empty()), (0, false));
+        assert!(!cookie.is_empty());
         let suites = vector(&mut rest, 2).chunks(2).map(number).collect();
         assert_eq!(vector(&mut rest, 1), [0]);
-        (suites, extensions(rest))
+        (session_id, suites, extensions(rest))
     }
 
     /// The suite and the extensions of the ServerHello.
     fn choice(&self) -> (usize, BTreeMap<usize, Vec<u8>>) {
+        let (session_id, suite, extensions) = self.choice_to_resume();
+        assert_eq!(session_id, [0; 0]);
+        (suite, extensions)
+    }
+
+    /// The same, and the session ID before them.
+    fn choice_to_resume(&self) -> (&[u8], usize, BTreeMap<usize, Vec<u8>>) {
         let hello = self.only(SERVER_HELLO);
-        assert_eq!((number(&hello[..2]), hello[34], hello[37]), (0xfefd, 0, 0));
-        (number(&hello[35..37]), extensions(&hello[38..]))
+        assert_eq!(number(&hello[..2]), 0xfefd);
+        let mut rest = &hello[34..];
+        let session_id = vector(&mut rest, 1);
+        assert_eq!(rest[2], 0, "no compression");
+        (session_id, number(&rest[..2]), extensions(&rest[3..]))
     }
 
     /// The lengths of the protected records.
@@ -269,4 +287,54 @@ fn a_limit_for_fragments_is_one_byte_and_holds_for_everything() {
     assert!(session.in_the_clear().into_iter().max().unwrap() <= 512);
     // The certificate is longer, so it came in pieces, of much the same length.
     assert!(session.only(CERTIFICATE).len() > 512 && session.in_the_clear().into_iter().max().unwrap() > 256);
+}
+
+/// RFC 5077 section 3.3: a lifetime, and the ticket behind its length.
+fn ticket(session: &Session) -> (usize, &[u8]) {
+    let body = session.only(NEW_SESSION_TICKET);
+    let mut rest = &body[4..];
+    let ticket = vector(&mut rest, 2);
+    assert_eq!(rest, [0; 0]);
+    (number(&body[..4]), ticket)
+}
+
+#[test]
+fn a_ticket_is_asked_for_announced_and_given_before_the_server_is_done() {
+    // RFC 5077 section 3.1: an empty SessionTicket in both hellos, and NewSessionTicket behind the client's Finished.
+    let session = Session::read("ticket-given");
+    let flights_4_and_5 =
+        [SERVER_HELLO, CERTIFICATE, SERVER_KEY_EXCHANGE, SERVER_HELLO_DONE, CLIENT_KEY_EXCHANGE, NEW_SESSION_TICKET];
+    assert_eq!(session.types(), behind_cookie(&flights_4_and_5));
+    assert_eq!([session.offer().1, session.choice().1].map(|extensions| extensions[&35].clone()), [[0; 0], [0; 0]]);
+    // Name of the key, random, what is in it, tag: a version, a suite, a time, 48 bytes of secret, "server.test" behind
+    // three bytes, and that nobody has shown himself.
+    let (lifetime, ticket) = ticket(&session);
+    assert_eq!((lifetime, ticket.len()), (1000, 16 + 32 + (1 + 2 + 8 + 48 + 3 + 11 + 1) + 16));
+}
+
+#[test]
+fn a_resumed_handshake_is_two_hellos_and_two_finished() {
+    // RFC 5246 section 7.3, RFC 6347 section 4.2 Figure 2, RFC 5077 section 3.4.
+    let by_ticket = Session::read("resumed-by-ticket");
+    assert_eq!(by_ticket.types(), behind_cookie(&[SERVER_HELLO, NEW_SESSION_TICKET]));
+    let by_id = Session::read("resumed-by-session-id");
+    assert_eq!(by_id.types(), behind_cookie(&[SERVER_HELLO]));
+    for session in [&by_ticket, &by_id] {
+        let ((offered, ..), (repeated, ..)) = (session.offer_to_resume(), session.choice_to_resume());
+        assert_eq!((offered.len(), offered), (32, repeated));
+        // The server's ChangeCipherSpec and Finished before the client's, and each of them once.
+        let behind_hello: Vec<(u8, u16)> = session.records.iter().map(|(typ, epoch, _)| (*typ, *epoch)).collect();
+        let end = [(20, 0), (22, 1), (20, 0), (22, 1), (23, 1)];
+        assert_eq!(behind_hello.windows(end.len()).filter(|window| *window == end).count(), 1, "{behind_hello:?}");
+        assert_eq!(session.protected()[..2], [24 + 8 + 16; 2]);
+    }
+    // A ticket is shown, announced again and renewed for what is left of the session's time.
+    let ((_, _, offer), (_, _, choice)) = (by_ticket.offer_to_resume(), by_ticket.choice_to_resume());
+    let (lifetime, renewed) = ticket(&by_ticket);
+    assert_eq!((lifetime, &choice[&35][..]), (500, &[][..]));
+    assert_eq!((offer[&35].len(), offer[&35] == renewed), (renewed.len(), false));
+    assert_eq!(offer[&35][..16], renewed[..16], "under one key");
+    // Who resumes by an ID takes a ticket, too; this server gives none.
+    let ((_, _, offer), (_, _, choice)) = (by_id.offer_to_resume(), by_id.choice_to_resume());
+    assert_eq!((&offer[&35][..], choice.get(&35)), (&[][..], None));
 }
