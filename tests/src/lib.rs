@@ -8,7 +8,7 @@
 //! | layering, no-std, manifests, documentation facts | `tests/architecture/` | |
 //! | every fault on every datagram of a handshake | `tests/fault_grid.rs` | [`scenario`], [`sim`] |
 //! | bad weather for hundreds of seeds | `tests/storm.rs` | [`scenario`], [`sim`] |
-//! | what holds for every input | `tests/invariants.rs`, `tests/memory.rs`, `tests/wiped.rs` | [`observe`] |
+//! | what holds for every input | `tests/invariants/`, `tests/memory.rs`, `tests/wiped.rs` | [`observe`] |
 //! | dishonest peers and strangers, case by case | `tests/hostile/` | [`peer`], [`raw`] |
 //! | every suite, group, certificate and policy | `tests/suites.rs` | [`certificates`] |
 //! | handshakes byte for byte, known answers | `tests/golden/`, `tests/vectors.rs` | [`seeded`] |

@@ -5,7 +5,7 @@
 //! | every input returns, with work in proportion | `any_bytes_..`, `mutated_datagrams_..` | `memory.rs` |
 //! | who is not authenticated has no power | `junk_..` | `hostile/` |
 //! | nothing before proof | at every step of every simulation (`sim::End`) | `hostile/states.rs` |
-//! | one nonce, once | `no_nonce_..` | |
+//! | one nonce, once | `nonces.rs` | |
 //! | no state before the cookie | `a_stranger_costs_..` | `memory.rs`, `hostile/cookies.rs` |
 //! | a bounded echo | `a_stranger_costs_..`, `what_a_server_says_..` | `hostile/timers.rs` |
 //! | bounded memory | | `memory.rs` |
@@ -25,6 +25,8 @@
     reason = "a test that meets what it does not expect has failed, and a panic says so"
 )]
 
+mod nonces;
+
 use core::time::Duration;
 use std::collections::BTreeMap;
 
@@ -33,9 +35,10 @@ use dtls_core::wire::enums::{CipherSuiteId, ContentType, HandshakeType, NamedGro
 use dtls_core::{Connection, Event, Instant, Role};
 use dtls_tests::certificates::Leaf;
 use dtls_tests::dice::Dice;
-use dtls_tests::observe::{NonceLedger, WorkCounter};
+use dtls_tests::observe::WorkCounter;
 use dtls_tests::peer::{Peer, UnderTest};
 use dtls_tests::raw;
+use dtls_tests::remembered::By;
 use dtls_tests::scenario::{
     CLIENT, CLIENT_END, SERVER, SERVER_END, Scenario, assert_agreement, assert_data_flows, run_handshake,
 };
@@ -50,13 +53,25 @@ fn cases(count: u32) -> ProptestConfig {
     ProptestConfig { cases: count * times, failure_persistence: None, ..ProptestConfig::default() }
 }
 
-/// Any kind of handshake, by its place among all.
+/// Any kind of handshake, by its place among all: those of clients that come for the first time, then some of those that
+/// come again.
 fn kinds() -> core::ops::Range<usize> {
-    0..Scenario::kinds(0).len()
+    0..Scenario::kinds(0).len() + PASTS.len()
 }
 
+const PASTS: [fn(Scenario) -> Scenario; 4] = [
+    |scenario| scenario.resuming(By::Ticket),
+    |scenario| scenario.resuming(By::SessionId),
+    |scenario| scenario.resuming(By::Ticket).half_a_life_later(),
+    |scenario| scenario.forgetting(By::Ticket),
+];
+
 fn of_kind(kind: usize, seed: u64) -> Scenario {
-    Scenario::kinds(seed)[kind].1.clone()
+    let kinds = Scenario::kinds(seed);
+    match kind.checked_sub(kinds.len()) {
+        None => kinds[kind].1.clone(),
+        Some(past) => PASTS[past](Scenario::new(seed).mutual()),
+    }
 }
 
 // --- every input returns ---
@@ -254,55 +269,6 @@ proptest! {
         );
         assert_agreement(&world, CLIENT_END);
         assert_data_flows(&mut world, CLIENT_END);
-    }
-}
-
-// --- one nonce, once ---
-
-proptest! {
-    #![proptest_config(cases(60))]
-
-    #[test]
-    fn no_nonce_is_used_twice_under_a_key(
-        seed in any::<u64>(),
-        kind in kinds(),
-        suite in prop::sample::select(vec![
-            CipherSuiteId::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-            CipherSuiteId::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-            CipherSuiteId::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
-        ]),
-    ) {
-        let ledger = NonceLedger::default();
-        let watch = ledger.clone();
-        let scenario = of_kind(kind, seed);
-        let scenario = if kind == 0 { scenario.suite(suite) } else { scenario };
-        let scenario = scenario
-            .mtu(256)
-            .configure(|settings| settings.handshake_timeout = Duration::from_secs(500))
-            .watched(None, move |provider| watch.watch(provider));
-        let mut storm = Storm::new(seed);
-        storm.loss = 40;
-        let mut world = scenario.start(storm);
-        run_handshake(&mut world);
-        let after_handshake = ledger.len();
-        prop_assert!(after_handshake >= 2);
-        let mut dice = Dice::new(seed);
-        for round in 0..100_u32 {
-            let id = if dice.percent(50) { CLIENT_END } else { SERVER_END };
-            if round == 95 {
-                // The last record of all is an alert.
-                world.end_mut(id).connection.close();
-                world.pump(id);
-            }
-            if dice.percent(10) {
-                let mut buffer = vec![7; 400];
-                let _ = world.end_mut(id).connection.seal_in_place(&mut buffer, 300);
-                let _ = world.end_mut(id).connection.send(&[0; 60_000], &mut Vec::new());
-            }
-            let _ = world.send(id, &round.to_be_bytes());
-        }
-        world.drain();
-        prop_assert!(ledger.len() > after_handshake + 50, "{}", ledger.len());
     }
 }
 
@@ -509,12 +475,12 @@ proptest! {
         run_handshake(&mut world);
         world.drain();
         // The client once more, alone, from what the log says was done to it.
-        let mut again = Connection::connect(
-            scenario.client_config(CLIENT),
-            Some(rustls_pki_types::ServerName::try_from("server.test").unwrap()),
-            Instant::ORIGIN,
-        )
-        .unwrap();
+        let (config, name) = (scenario.client_config(CLIENT), rustls_pki_types::ServerName::try_from("server.test").ok());
+        let again = match scenario.state() {
+            Some(state) => Connection::connect_resuming(config, name, state, Instant::ORIGIN),
+            None => Connection::connect(config, name, Instant::ORIGIN),
+        };
+        let mut again = again.unwrap();
         let mut said: Vec<Vec<u8>> = Vec::new();
         let mut take = |connection: &mut Connection, now| {
             let mut out = Vec::new();
