@@ -258,10 +258,17 @@ fn start_server(args: &[String], key_log: &str) -> Result<(Process, SocketAddr),
     })
 }
 
-/// `gnutls-cli` or `gnutls-serv` without the policies of the machine.
 fn command(name: &str, args: &[String], key_log: &str) -> Command {
+    let mut command = plain_command(name, args);
+    command.env("SSLKEYLOGFILE", key_log);
+    command
+}
+
+/// `gnutls-cli` or `gnutls-serv` without the policies of the machine.
+#[must_use]
+pub fn plain_command(name: &str, args: &[String]) -> Command {
     let mut command = Command::new(name);
-    command.args(args).env("GNUTLS_SYSTEM_PRIORITY_FILE", "/dev/null").env("SSLKEYLOGFILE", key_log);
+    command.args(args).env("GNUTLS_SYSTEM_PRIORITY_FILE", "/dev/null");
     command
 }
 

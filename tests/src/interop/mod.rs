@@ -11,6 +11,7 @@
 //! | a process that is heard, spoken to, and killed when it is dropped | [`process`] |
 //! | a CA and the certificates of both sides, made by openssl | [`authority`] |
 //! | our command: where it is, what its lines mean | [`dtls`] |
+//! | our engine on a socket, where the command has no words for it | [`engine`] |
 //! | theirs: how they call things, what their lines mean | [`openssl`], [`gnutls`], [`libcoap`] |
 //! | ports for servers that cannot say which one they got | [`ports`] |
 //! | a little CoAP, to have something to say to [`libcoap`] | [`coap`] |
@@ -33,6 +34,7 @@ pub mod cells;
 pub mod coap;
 pub mod dtls;
 pub mod encounter;
+pub mod engine;
 pub mod gnutls;
 pub mod libcoap;
 pub mod openssl;

@@ -8,6 +8,7 @@ mod endings;
 mod extensions;
 mod handshakes;
 mod keys;
+mod resumption;
 
 use dtls_core::Role;
 use dtls_tests::interop::cells::run_all_against;

@@ -11,6 +11,7 @@ mod handshakes;
 mod keys;
 mod many;
 mod names;
+mod resumption;
 
 use dtls_core::Role;
 use dtls_tests::interop::authority::KeyKind;
