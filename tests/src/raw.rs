@@ -1,8 +1,13 @@
 //! Records and fragments by hand, right or wrong: what no honest encoder writes.
 
+use std::collections::BTreeMap;
+
 use dtls_core::wire::enums::{ContentType, HandshakeType, ProtocolVersion};
 use dtls_core::wire::fragment::{FragmentHeader, Fragments, MessageSeq};
-use dtls_core::wire::record::{Epoch, RecordHeader, RecordNumber, Records};
+use dtls_core::wire::onlooker::WantedCid;
+use dtls_core::wire::record::{Epoch, Record, RecordHeader, RecordNumber, Records};
+
+use crate::sim::Address;
 
 /// A record of DTLS 1.2 whose length is right.
 #[must_use]
@@ -72,8 +77,10 @@ pub fn change_cipher_spec(number: u64) -> Vec<u8> {
 /// One record of a datagram, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Piece {
-    /// Its header.
+    /// Its header, but for the ID.
     pub header: RecordHeader,
+    /// The connection ID in its header, if there is one.
+    pub cid: Vec<u8>,
     /// Where it begins in the datagram.
     pub start: usize,
     /// What stands behind the header.
@@ -87,10 +94,17 @@ impl Piece {
         self.header.epoch == Epoch::ZERO && self.header.content_type == ContentType::HANDSHAKE
     }
 
+    /// Where its body begins in the datagram.
+    #[must_use]
+    pub fn body_start(&self) -> usize {
+        self.start + RecordHeader::LEN + self.cid.len()
+    }
+
     /// The record as it stood in the datagram.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        [&self.header.to_bytes()[..], &self.body].concat()
+        let header = self.header.to_bytes();
+        [&header[..RecordHeader::CID_AT], &self.cid, &header[RecordHeader::CID_AT..], &self.body].concat()
     }
 
     /// The fragments in it, if it is a handshake record in the clear: header and body.
@@ -103,16 +117,45 @@ impl Piece {
     }
 }
 
-/// The records of a datagram; what is no record ends the list.
+/// The records of a datagram for a receiver without a connection ID; what is no record ends the list.
 #[must_use]
 pub fn pieces(datagram: &[u8]) -> Vec<Piece> {
+    pieces_of(Records::new(datagram))
+}
+
+/// The same for any receiver.
+#[must_use]
+pub fn pieces_of(records: Records<'_>) -> Vec<Piece> {
     let mut start = 0;
     let mut pieces = Vec::new();
-    for record in Records::new(datagram).flatten() {
-        pieces.push(Piece { header: record.header, start, body: record.body.to_vec() });
-        start += RecordHeader::LEN + record.body.len();
+    for Record { header, cid, body } in records.flatten() {
+        pieces.push(Piece { header, cid: cid.to_vec(), start, body: body.to_vec() });
+        start += RecordHeader::LEN + cid.len() + body.len();
     }
     pieces
+}
+
+/// Cuts what passes between any number of ends, and knows from their hellos how long the connection IDs are.
+#[derive(Clone, Debug, Default)]
+pub struct Onlooker(BTreeMap<(Address, Address), WantedCid>);
+
+impl Onlooker {
+    /// The records of a datagram.
+    pub fn pieces(&mut self, from: Address, to: Address, datagram: &[u8]) -> Vec<Piece> {
+        self.0.entry((from, to)).or_default().learn(datagram);
+        let known = self.0.get(&(to, from)).filter(|wanted| wanted.cid().is_some());
+        // Whoever is somewhere else now is known by the ID.
+        let begins_with = |wanted: &&WantedCid| {
+            let cid = wanted.cid().filter(|cid| !cid.is_empty());
+            cid.is_some_and(|cid| {
+                datagram.get(RecordHeader::CID_AT..).is_some_and(|cids| cids.starts_with(cid.as_bytes()))
+            })
+        };
+        match known.or_else(|| self.0.values().find(begins_with)) {
+            Some(wanted) => pieces_of(wanted.records(datagram)),
+            None => pieces(datagram),
+        }
+    }
 }
 
 /// The types of the handshake messages in the clear that a datagram has a part of.
@@ -121,12 +164,12 @@ pub fn message_types(datagram: &[u8]) -> Vec<HandshakeType> {
     pieces(datagram).iter().flat_map(Piece::fragments).map(|(header, _)| header.typ).collect()
 }
 
-/// The same datagram with every message in the clear cut anew: pieces of `len` bytes, each of which repeats `overlap`
-/// bytes of the one before it, the last piece first. Other records stay where they are.
+/// A datagram of these records with every message in the clear cut anew: pieces of `len` bytes, each of which repeats
+/// `overlap` bytes of the one before it, the last piece first. Other records stay where they are.
 #[must_use]
-pub fn refragment(datagram: &[u8], len: usize, overlap: usize) -> Vec<u8> {
+pub fn refragment(pieces: &[Piece], len: usize, overlap: usize) -> Vec<u8> {
     let mut out = Vec::new();
-    for piece in pieces(datagram) {
+    for piece in pieces {
         if !piece.is_plain_handshake() {
             out.extend(piece.to_bytes());
             continue;
@@ -152,13 +195,13 @@ pub fn refragment(datagram: &[u8], len: usize, overlap: usize) -> Vec<u8> {
     out
 }
 
-/// A forgery of a datagram by someone who has no key: the same record headers, and the same fragment headers where they
-/// are in the clear, around bytes of chance.
+/// A forgery of a datagram of these records by someone who has no key: the same record headers, and the same fragment
+/// headers where they are in the clear, around bytes of chance.
 #[must_use]
-pub fn forged_twin(datagram: &[u8], dice: &mut crate::dice::Dice) -> Vec<u8> {
-    let mut twin = datagram.to_vec();
-    for piece in pieces(datagram) {
-        let body_start = piece.start + RecordHeader::LEN;
+pub fn forged_twin(pieces: &[Piece], dice: &mut crate::dice::Dice) -> Vec<u8> {
+    let mut twin: Vec<u8> = pieces.iter().flat_map(Piece::to_bytes).collect();
+    for piece in pieces {
+        let body_start = piece.body_start();
         let mut keep = body_start;
         if piece.is_plain_handshake() {
             for (header, body) in piece.fragments() {
@@ -184,7 +227,7 @@ mod tests {
     fn a_datagram_cut_anew_says_the_same() {
         let body: Vec<u8> = (0..100).collect();
         let datagram = [handshake(7, &message(HandshakeType::CERTIFICATE, 2, &body)), change_cipher_spec(8)].concat();
-        let cut = refragment(&datagram, 13, 5);
+        let cut = refragment(&pieces(&datagram), 13, 5);
         let mut seen = [None; 100];
         for (header, piece) in pieces(&cut).iter().flat_map(Piece::fragments) {
             for (index, byte) in piece.iter().enumerate() {
@@ -198,15 +241,19 @@ mod tests {
 
     #[test]
     fn a_twin_keeps_every_header_and_no_body() {
+        let mut with_cid = record(ContentType::TLS12_CID, 1, 1, &[3; 30]);
+        with_cid.splice(RecordHeader::CID_AT..RecordHeader::CID_AT, [7; 3]);
         let datagram = [
             handshake(7, &message(HandshakeType::CERTIFICATE, 2, &[1; 50])),
             record(ContentType::HANDSHAKE, 1, 0, &[2; 40]),
+            with_cid,
         ]
         .concat();
-        let twin = forged_twin(&datagram, &mut Dice::new(1));
-        assert_eq!(twin.len(), datagram.len());
+        let pieces = |datagram| pieces_of(Records::with_cid_len(datagram, 3));
+        let twin = forged_twin(&pieces(&datagram), &mut Dice::new(1));
+        assert_eq!((twin.len(), pieces(&twin).len()), (datagram.len(), 3));
         for (ours, theirs) in pieces(&datagram).iter().zip(pieces(&twin)) {
-            assert_eq!(ours.header, theirs.header);
+            assert_eq!((ours.header, &ours.cid), (theirs.header, &theirs.cid));
             assert_ne!(ours.body, theirs.body);
             assert!(ours.fragments().iter().zip(theirs.fragments()).all(|(a, b)| a.0 == b.0));
         }

@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::sync::Arc;
 
-use dtls_core::config::{ClientAuthentication, Selected};
+use dtls_core::config::{ClientAuthentication, ConnectionIdUse, RandomConnectionId, Selected};
 use dtls_core::crypto::{
     CertificateError, CryptoProvider, Identity, PeerAuthenticated, PeerRole, PeerVerifier, PresentedPeer, PresharedKey,
     PskIdentity, Psks,
@@ -67,7 +67,7 @@ pub struct Scenario {
     asking: Vec<Role>,
     /// How long an owner thinks at most.
     thinks: Duration,
-    change: Vec<Change>,
+    change: Vec<(Option<Role>, Change)>,
     provider: MakeProvider,
     watched: Vec<(Option<Role>, Watch)>,
     /// What the server remembers; without it nobody is resumed.
@@ -239,8 +239,27 @@ impl Scenario {
     /// Changes the settings of both sides.
     #[must_use]
     pub fn configure(mut self, change: impl Fn(&mut Settings) + 'static) -> Self {
-        self.change.push(Arc::new(change));
+        self.change.push((None, Arc::new(change)));
         self
+    }
+
+    /// Changes the settings of one side.
+    #[must_use]
+    pub fn configure_at(mut self, role: Role, change: impl Fn(&mut Settings) + 'static) -> Self {
+        self.change.push((Some(role), Arc::new(change)));
+        self
+    }
+
+    /// Each side wants a connection ID of so many bytes in what it receives, or knows of none.
+    #[must_use]
+    pub fn connection_ids(self, client: Option<u8>, server: Option<u8>) -> Self {
+        let ids = |len: Option<u8>| {
+            move |settings: &mut Settings| {
+                settings.connection_id = len
+                    .map_or(ConnectionIdUse::Off, |len| ConnectionIdUse::Ours(Arc::new(RandomConnectionId::new(len))));
+            }
+        };
+        self.configure_at(Role::Client, ids(client)).configure_at(Role::Server, ids(server))
     }
 
     /// The largest datagram of both sides.
@@ -270,8 +289,8 @@ impl Scenario {
         })
     }
 
-    fn settings(&self, settings: &mut Settings) {
-        for change in &self.change {
+    fn settings(&self, role: Role, settings: &mut Settings) {
+        for (_, change) in self.change.iter().filter(|(at, _)| at.is_none_or(|at| at == role)) {
             change(settings);
         }
     }
@@ -306,7 +325,9 @@ impl Scenario {
             (_, None) => builder.trust(self.trust_of_client()).without_identity(),
         };
         let builder = if self.memory.is_some() { builder.resumable() } else { builder };
-        Arc::new(builder.configure(|settings| self.settings(settings)).build().expect("settings that work"))
+        Arc::new(
+            builder.configure(|settings| self.settings(Role::Client, settings)).build().expect("settings that work"),
+        )
     }
 
     /// The configuration of the server for the client at `address`.
@@ -339,7 +360,9 @@ impl Scenario {
             Some(memory) => builder.resumption(memory.of_server(&provider)),
             None => builder,
         };
-        Arc::new(builder.configure(|settings| self.settings(settings)).build().expect("settings that work"))
+        Arc::new(
+            builder.configure(|settings| self.settings(Role::Server, settings)).build().expect("settings that work"),
+        )
     }
 
     fn identity(&self, provider: &CryptoProvider, leaf: Leaf, role: Role) -> Identity {
@@ -534,6 +557,8 @@ pub fn assert_agreement(world: &World, client: EndId) {
     assert_eq!(a.server_name, b.server_name);
     assert_eq!(a.psk_identity, b.psk_identity);
     assert_eq!(a.resumed, b.resumed);
+    let (ours_cid, theirs_cid) = (a.connection_ids.as_ref(), b.connection_ids.as_ref());
+    assert_eq!(ours_cid.map(|ids| (&ids.local, &ids.remote)), theirs_cid.map(|ids| (&ids.remote, &ids.local)));
     for context in [None, Some(&b""[..]), Some(&b"context"[..])] {
         let mut exported = [[0; 40]; 2];
         ours.connection.export(b"EXPERIMENTAL", context, &mut exported[0]).expect("connected");

@@ -125,7 +125,10 @@ impl fmt::Debug for Entry {
                     )
                 })
                 .collect();
-            format!("{} bytes: {}", bytes.len(), words.join(" | "))
+            // A log entry by itself does not know how long connection IDs are.
+            let read: usize = pieces.iter().map(|piece| piece.to_bytes().len()).sum();
+            let rest = if read < bytes.len() { format!(" | and {} bytes", bytes.len() - read) } else { String::new() };
+            format!("{} bytes: {}{rest}", bytes.len(), words.join(" | "))
         };
         match self {
             Self::Sent { at, by, bytes } => write!(f, "{:>6} {by:?} sent {}", ms(at), what(bytes)),

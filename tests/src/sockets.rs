@@ -117,6 +117,17 @@ impl Sockets {
         }
     }
 
+    /// An endpoint has another address from now on, as after a NAT has forgotten its host. What is under way to the old one
+    /// is lost.
+    pub fn rebind(&mut self, from: Address, to: Address) {
+        let socket = self.sockets.remove(&from).unwrap_or_else(|| panic!("there is nobody at {from:?}"));
+        if let Some(deadline) = socket.deadline {
+            self.deadlines.remove(&(deadline, from));
+            self.deadlines.insert((deadline, to));
+        }
+        assert!(self.sockets.insert(to, socket).is_none(), "there is somebody at {to:?}");
+    }
+
     /// From now on the server at `at` accepts each client by a configuration of its own.
     pub fn accept_with(&mut self, at: Address, config: impl Fn(Address) -> Arc<ServerConfig> + 'static) {
         let socket = self.socket(at);
@@ -299,6 +310,10 @@ impl Socket {
             Event::Closed | Event::Failed(_) | Event::Ended(_) => {
                 self.begun.remove(&handle);
                 true
+            }
+            Event::SeenElsewhere | Event::AddressChanged => {
+                assert!(self.begun.contains_key(&handle), "{handle:?} has moved before it was connected");
+                false
             }
             other => panic!("{other:?} is new: say here what it means"),
         }

@@ -23,7 +23,7 @@ use core::time::Duration;
 
 use dtls_core::wire::enums::HandshakeType;
 use dtls_core::wire::fragment::FragmentHeader;
-use dtls_core::wire::record::RecordHeader;
+use dtls_core::wire::record::Epoch;
 use dtls_core::{Event, Role};
 use dtls_tests::dice::Dice;
 use dtls_tests::raw;
@@ -36,10 +36,16 @@ use dtls_tests::sim::{EndId, Entry, ROUND_TRIP, World};
 struct Grid {
     name: &'static str,
     scenario: Scenario,
-    datagrams: Vec<Vec<u8>>,
+    datagrams: Vec<Passed>,
     time: Duration,
     /// Whether it goes on with a session of an earlier connection.
     resumes: bool,
+}
+
+/// A datagram of a clean run, as it was and taken apart.
+struct Passed {
+    bytes: Vec<u8>,
+    pieces: Vec<raw::Piece>,
 }
 
 impl Grid {
@@ -58,6 +64,13 @@ impl Grid {
         let others = Scenario::kinds(1).into_iter().skip(1);
         grids.extend(others.map(|(name, scenario)| Self::of(name, scenario.mtu(400))));
         grids.extend(Self::with_a_past());
+        // What either side wants in what it receives: nothing, a few bytes, as many as there can be.
+        let psk = || Scenario::new(1).preshared_key().hint(b"which one?");
+        grids.push(Self::with_ids("IDs of 0 and 8 bytes", psk().mtu(400), [0, 8]));
+        grids.push(Self::with_ids("IDs of 8 and 0 bytes", psk().mtu(400), [8, 0]));
+        grids.push(Self::with_ids("IDs of no bytes", psk().mtu(400), [0, 0]));
+        grids.push(Self::with_ids("IDs of 20 and 3 bytes", Scenario::new(1).mutual().mtu(256), [20, 3]));
+        grids.push(Self::with_ids("IDs of 255 bytes", Scenario::new(1).mutual().mtu(1200), [255, 255]));
         grids
     }
 
@@ -101,14 +114,30 @@ impl Grid {
         let mut world = scenario.start(Clean);
         run_handshake(&mut world);
         let time = connected_after(&world);
-        let datagrams = world.datagrams().map(|(_, bytes)| bytes.to_vec()).collect();
+        let mut onlooker = raw::Onlooker::default();
+        let passed = |(by, bytes): (EndId, &[u8])| {
+            let pieces = onlooker.pieces(by.local, by.peer, bytes);
+            assert_eq!(pieces.iter().flat_map(raw::Piece::to_bytes).collect::<Vec<_>>(), bytes, "{name}");
+            Passed { bytes: bytes.to_vec(), pieces }
+        };
+        let datagrams = world.datagrams().map(passed).collect();
         let resumes = world.end(CLIENT_END).connection.info().expect("connected").resumed;
         Self { name, scenario, datagrams, time, resumes }
     }
 
+    /// A handshake in which client and server want connection IDs of these lengths in what they receive.
+    fn with_ids(name: &'static str, scenario: Scenario, [client, server]: [u8; 2]) -> Self {
+        let grid = Self::of(name, scenario.connection_ids(Some(client), Some(server)));
+        let of_epoch_1 = |piece: &&raw::Piece| piece.header.epoch == Epoch::ONE;
+        let pieces = grid.datagrams.iter().flat_map(|datagram| &datagram.pieces).filter(of_epoch_1);
+        let ids: Vec<_> = pieces.map(|piece| piece.cid.len()).collect();
+        assert_eq!(ids, [usize::from(server), usize::from(client)], "both Finished of {name}");
+        grid
+    }
+
     /// Every datagram with its number.
-    fn each(&self) -> impl Iterator<Item = (usize, &[u8])> {
-        self.datagrams.iter().enumerate().map(|(number, datagram)| (number, &datagram[..]))
+    fn each(&self) -> impl Iterator<Item = (usize, &Passed)> {
+        self.datagrams.iter().enumerate()
     }
 
     fn run(&self, faults: &[(usize, Fault)]) -> World {
@@ -295,7 +324,7 @@ fn a_loss_and_a_datagram_that_comes_late_cost_two_timeouts() {
 fn the_end_of_any_datagram_may_be_cut_off() {
     for grid in Grid::all() {
         for (number, datagram) in grid.each() {
-            let len = datagram.len();
+            let len = datagram.bytes.len();
             for kept in [0, 1, 12, 13, 14, 24, 25, 26, len / 4, len / 2, 3 * len / 4, len - 16, len - 1] {
                 grid.assert_completes(&[(number, Fault::Truncate(kept.min(len - 1)))], ONE_TIMEOUT);
             }
@@ -310,7 +339,7 @@ fn any_datagram_may_be_cut_anew_with_overlap() {
             for (len, overlap) in [(1, 0), (17, 16), (50, 20), (100, 100), (4000, 0)] {
                 // Before there is state nothing is put together: a cookie jar waits for a hello whose first fragment
                 // comes first, and a client for a whole HelloVerifyRequest.
-                let is_stateless = raw::message_types(datagram)
+                let is_stateless = raw::message_types(&datagram.bytes)
                     .iter()
                     .any(|typ| [HandshakeType::CLIENT_HELLO, HandshakeType::HELLO_VERIFY_REQUEST].contains(typ));
                 let forced = if is_stateless { ONE_TIMEOUT } else { Duration::ZERO };
@@ -353,7 +382,7 @@ fn a_forged_twin_that_comes_first_never_leaves_the_sides_in_disagreement() {
     for grid in Grid::all() {
         for (number, datagram) in grid.each() {
             for seed in 0..8 {
-                let twin = [(number, Fault::After(raw::forged_twin(datagram, &mut Dice::new(seed))))];
+                let twin = [(number, Fault::After(raw::forged_twin(&datagram.pieces, &mut Dice::new(seed))))];
                 runs += 1;
                 if is_hashed(datagram) {
                     refused += usize::from(!grid.assert_completes_or_is_refused(&twin));
@@ -372,7 +401,7 @@ fn a_forged_twin_that_comes_second_costs_nothing() {
     for grid in Grid::all() {
         for (number, datagram) in grid.each() {
             for seed in 0..8 {
-                let twin = raw::forged_twin(datagram, &mut Dice::new(seed));
+                let twin = raw::forged_twin(&datagram.pieces, &mut Dice::new(seed));
                 grid.assert_completes(&[(number, Fault::Before(twin))], Duration::ZERO);
             }
         }
@@ -433,7 +462,7 @@ fn copies_and_disorder_are_nothing_to_those_who_think() {
             for late in [900, 1500, 5000] {
                 grid.assert_completes(&[(number, Fault::Delay(Duration::from_millis(late)))], ONE_TIMEOUT);
             }
-            let twin = raw::forged_twin(datagram, &mut Dice::new(1));
+            let twin = raw::forged_twin(&datagram.pieces, &mut Dice::new(1));
             grid.assert_completes(&[(number, Fault::Before(twin))], ONE_TIMEOUT);
         }
     }
@@ -441,8 +470,8 @@ fn copies_and_disorder_are_nothing_to_those_who_think() {
 
 /// Whether a message in it is hashed by both sides as soon as it comes: all are, but for those before the cookie is right
 /// and tickets.
-fn is_hashed(datagram: &[u8]) -> bool {
-    raw::pieces(datagram).iter().flat_map(raw::Piece::fragments).any(|(header, _)| match header.typ {
+fn is_hashed(datagram: &Passed) -> bool {
+    datagram.pieces.iter().flat_map(raw::Piece::fragments).any(|(header, _)| match header.typ {
         HandshakeType::HELLO_VERIFY_REQUEST => false,
         // That of the honest server is told by its Finished, which waits for it.
         HandshakeType::NEW_SESSION_TICKET => false,
@@ -451,8 +480,8 @@ fn is_hashed(datagram: &[u8]) -> bool {
     })
 }
 
-fn is_ticket(datagram: &[u8]) -> bool {
-    raw::message_types(datagram).contains(&HandshakeType::NEW_SESSION_TICKET)
+fn is_ticket(datagram: &Passed) -> bool {
+    raw::message_types(&datagram.bytes).contains(&HandshakeType::NEW_SESSION_TICKET)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -464,10 +493,10 @@ enum Region {
 }
 
 /// Every byte of every header, and a few of each body.
-fn interesting_bytes(datagram: &[u8], dice: &mut Dice) -> Vec<(usize, Region)> {
+fn interesting_bytes(datagram: &Passed, dice: &mut Dice) -> Vec<(usize, Region)> {
     let mut bytes = Vec::new();
-    for piece in raw::pieces(datagram) {
-        let body = piece.start + RecordHeader::LEN;
+    for piece in &datagram.pieces {
+        let body = piece.body_start();
         bytes.extend((piece.start..body).map(|byte| (byte, Region::Framing)));
         if piece.is_plain_handshake() {
             bytes.extend((body..body + FragmentHeader::LEN).map(|byte| (byte, Region::Message)));

@@ -7,7 +7,7 @@ use dtls_core::Instant;
 
 use super::{Address, LATENCY};
 use crate::dice::Dice;
-use crate::raw;
+use crate::raw::{self, Onlooker, Piece};
 
 /// A datagram on its way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,6 +123,7 @@ pub enum Fault {
 #[derive(Clone, Debug, Default)]
 pub struct Faults {
     faults: BTreeMap<usize, Fault>,
+    onlooker: Onlooker,
     /// What waits for another datagram in the same direction to overtake it.
     held: Vec<Datagram>,
 }
@@ -131,12 +132,13 @@ impl Faults {
     /// Faults by the number of the datagram.
     #[must_use]
     pub fn new(faults: impl IntoIterator<Item = (usize, Fault)>) -> Self {
-        Self { faults: faults.into_iter().collect(), held: Vec::new() }
+        Self { faults: faults.into_iter().collect(), onlooker: Onlooker::default(), held: Vec::new() }
     }
 }
 
 impl Network for Faults {
     fn carry(&mut self, _now: Instant, datagram: Datagram) -> Vec<(Duration, Datagram)> {
+        let pieces = self.onlooker.pieces(datagram.from, datagram.to, &datagram.bytes);
         let mut arrivals = match self.faults.get(&datagram.number) {
             None => vec![(LATENCY, datagram.clone())],
             Some(Fault::Drop) => Vec::new(),
@@ -155,7 +157,7 @@ impl Network for Faults {
                 vec![(LATENCY, datagram.saying(bytes))]
             }
             Some(Fault::Refragment { len, overlap }) => {
-                vec![(LATENCY, datagram.saying(raw::refragment(&datagram.bytes, *len, *overlap)))]
+                vec![(LATENCY, datagram.saying(raw::refragment(&pieces, *len, *overlap)))]
             }
             Some(Fault::After(bytes)) => {
                 vec![(LATENCY, datagram.saying(bytes.clone())), (LATENCY, datagram.clone())]
@@ -178,6 +180,7 @@ impl Network for Faults {
 #[derive(Clone, Debug)]
 pub struct Storm {
     dice: Dice,
+    onlooker: Onlooker,
     /// From then on everything arrives.
     pub clears_at: Instant,
     /// How many of a hundred datagrams are lost.
@@ -197,6 +200,7 @@ impl Storm {
     pub fn new(seed: u64) -> Self {
         Self {
             dice: Dice::new(seed),
+            onlooker: Onlooker::default(),
             clears_at: Instant::from_origin(Duration::from_secs(20)),
             loss: 30,
             duplication: 30,
@@ -205,11 +209,10 @@ impl Storm {
         }
     }
 
-    fn damage(&mut self, bytes: &mut Vec<u8>) {
+    fn damage(&mut self, bytes: &mut Vec<u8>, pieces: &[Piece]) {
         self.damages_left -= 1;
-        let pieces = raw::pieces(bytes);
-        let piece = self.dice.pick(&pieces);
-        let header_len = dtls_core::wire::record::RecordHeader::LEN;
+        let piece = self.dice.pick(pieces);
+        let header_len = piece.body_start() - piece.start;
         match self.dice.below(3) {
             0 => bytes.truncate(self.dice.below(bytes.len())),
             1 => bytes[piece.start + self.dice.below(header_len)] ^= 1 << self.dice.below(8),
@@ -229,6 +232,7 @@ impl Storm {
 
 impl Network for Storm {
     fn carry(&mut self, now: Instant, datagram: Datagram) -> Vec<(Duration, Datagram)> {
+        let pieces = self.onlooker.pieces(datagram.from, datagram.to, &datagram.bytes);
         if now >= self.clears_at {
             return vec![(LATENCY, datagram)];
         }
@@ -240,7 +244,7 @@ impl Network for Storm {
             }
             let mut copy = datagram.clone();
             if self.damages_left > 0 && self.dice.percent(5) {
-                self.damage(&mut copy.bytes);
+                self.damage(&mut copy.bytes, &pieces);
             }
             arrivals.push((self.delay(), copy));
         }
