@@ -1,10 +1,12 @@
 //! The handshakes that have a file each.
 
 use core::fmt::Write as _;
+use core::num::NonZeroU16;
 use std::path::PathBuf;
 
-use dtls_core::Settings;
+use dtls_core::config::Padding;
 use dtls_core::wire::enums::{CipherSuiteId, MaxFragmentLength, NamedGroup};
+use dtls_core::{Role, Settings};
 use dtls_tests::certificates::Leaf;
 use dtls_tests::remembered::{By, Memory};
 use dtls_tests::scenario::{CLIENT_END, PSK, PSK_IDENTITY, SERVER_END, Scenario, assert_agreement, run_handshake};
@@ -166,6 +168,21 @@ impl Flight {
                 &["both sides had one pre-shared key, in an earlier connection", "TLS_PSK_WITH_AES_128_GCM_SHA256"],
                 psk(3011).suite(CipherSuiteId::TLS_PSK_WITH_AES_128_GCM_SHA256).resuming(By::SessionId),
             ),
+            flight(
+                "connection-ids-5-8",
+                &["what the client receives has an ID of 5 bytes, what the server receives one of 8", &shown],
+                certified(3009).connection_ids(Some(5), Some(8)).configure_at(
+                    Role::Server,
+                    |settings: &mut Settings| {
+                        settings.padding = Padding::ToMultipleOf(PADDED_TO);
+                    },
+                ),
+            ),
+            flight(
+                "psk-connection-ids-0-255",
+                &["TLS_PSK_WITH_AES_128_GCM_SHA256", &known, "the client wants no ID, the server one of 255 bytes"],
+                psk(3010).suite(CipherSuiteId::TLS_PSK_WITH_AES_128_GCM_SHA256).connection_ids(Some(0), Some(255)),
+            ),
         ]
     }
 
@@ -212,6 +229,8 @@ impl Flight {
 
 /// The shortest `OCSPResponse` there is: tryLater (RFC 6960 section 4.2.1).
 pub(crate) const TRY_LATER: &[u8] = &[0x30, 3, 0x0a, 1, 3];
+/// So many bytes, or a multiple, are the content of what the server sends with an ID, its type and the padding.
+const PADDED_TO: NonZeroU16 = NonZeroU16::new(16).expect("more than nothing");
 /// What the client says first.
 pub(crate) const HELLO: &[u8] = b"hello";
 /// What the server answers.

@@ -22,6 +22,11 @@ const CERTIFICATE_VERIFY: u8 = 15;
 const CLIENT_KEY_EXCHANGE: u8 = 16;
 const CERTIFICATE_STATUS: u8 = 22;
 
+/// RFC 9146 section 4.
+const TLS12_CID: u8 = 25;
+/// RFC 9146 section 3.
+const CONNECTION_ID: usize = 54;
+
 /// A record: type, epoch, body.
 type Record = (u8, u16, Vec<u8>);
 
@@ -31,20 +36,35 @@ struct Session {
     records: Vec<Record>,
     /// The messages in the clear, put together: type and body.
     messages: Vec<(u8, Vec<u8>)>,
+    /// The IDs in the records that have one, and whether the client sent them.
+    ids: Vec<(bool, Vec<u8>)>,
 }
 
 impl Session {
     fn read(name: &str) -> Self {
+        Self::read_with_ids(name, 0, 0)
+    }
+
+    /// A session in which the client wants IDs of `to_client` bytes, and the server IDs of `to_server`.
+    fn read_with_ids(name: &str, to_client: usize, to_server: usize) -> Self {
         let text = fs::read_to_string(folder().join(format!("{name}.txt"))).unwrap();
-        let mut records = Vec::new();
+        let (mut records, mut ids) = (Vec::new(), Vec::new());
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let mut rest = &hex::decode(&line[2..]).unwrap()[..];
             while !rest.is_empty() {
                 // RFC 6347 section 4.1.
                 assert!([0xfeff, 0xfefd].contains(&number(&rest[1..3])), "the version of a record");
-                let len = number(&rest[11..13]);
-                records.push((rest[0], number(&rest[3..5]) as u16, rest[13..13 + len].to_vec()));
-                rest = &rest[13 + len..];
+                let mut behind = &rest[11..];
+                if rest[0] == TLS12_CID {
+                    // RFC 9146 section 4: the ID stands in front of the length.
+                    let from_client = line.starts_with('>');
+                    let (id, behind_id) = behind.split_at(if from_client { to_server } else { to_client });
+                    ids.push((from_client, id.to_vec()));
+                    behind = behind_id;
+                }
+                let body = vector(&mut behind, 2).to_vec();
+                records.push((rest[0], number(&rest[3..5]) as u16, body));
+                rest = behind;
             }
         }
         let mut messages: Vec<(u8, Vec<u8>)> = Vec::new();
@@ -60,7 +80,7 @@ impl Session {
             whole.extend_from_slice(&body[12..]);
             assert!(whole.len() <= total);
         }
-        Self { records, messages }
+        Self { records, messages, ids }
     }
 
     fn types(&self) -> Vec<u8> {
@@ -337,4 +357,44 @@ fn a_resumed_handshake_is_two_hellos_and_two_finished() {
     // Who resumes by an ID takes a ticket, too; this server gives none.
     let ((_, _, offer), (_, _, choice)) = (by_id.offer_to_resume(), by_id.choice_to_resume());
     assert_eq!((&offer[&35][..], choice.get(&35)), (&[][..], None));
+}
+
+#[test]
+fn an_id_stands_in_every_record_for_whoever_wants_one_and_the_type_inside() {
+    // RFC 9146 section 3: an ID behind a length of one byte, from either side what it wants to receive.
+    let session = Session::read_with_ids("connection-ids-5-8", 5, 8);
+    let ((_, offer), (_, choice)) = (session.offer(), session.choice());
+    let wanted = |extensions: &BTreeMap<usize, Vec<u8>>| {
+        let mut rest = &extensions[&CONNECTION_ID][..];
+        let id = vector(&mut rest, 1).to_vec();
+        assert_eq!(rest, []);
+        id
+    };
+    let (by_client, by_server) = (wanted(&offer), wanted(&choice));
+    assert_eq!((by_client.len(), by_server.len()), (5, 8));
+    // Each Finished, the hello, the answer, as much as fits, and an alert from each side.
+    let ids = [true, false, true, false, true, true, false]
+        .map(|from_client| (from_client, if from_client { by_server.clone() } else { by_client.clone() }));
+    assert_eq!(session.ids, ids);
+    assert!(session.records.iter().all(|(typ, epoch, _)| (*typ == TLS12_CID) == (*epoch == 1)));
+    // A byte for the type, behind a nonce of 8 and before a tag of 16; what the server sends is padded to 16.
+    let of = |content: usize| content + 1 + 24;
+    let padded = |content: usize| (content + 1).next_multiple_of(16) + 24;
+    let full = 1200 - 13 - 8;
+    assert_eq!(session.protected(), [of(24), padded(24), of(5), padded(12), full, of(2), padded(2)]);
+}
+
+#[test]
+fn where_one_side_wants_no_id_its_records_are_what_they_always_were() {
+    let session = Session::read_with_ids("psk-connection-ids-0-255", 0, 255);
+    assert_eq!(session.offer().1[&CONNECTION_ID], [0]);
+    let by_server = &session.choice().1[&CONNECTION_ID];
+    assert_eq!((by_server[0], by_server.len()), (255, 256));
+    let (to_server, to_client): (Vec<_>, Vec<_>) =
+        session.records.iter().filter(|(_, epoch, _)| *epoch == 1).partition(|(typ, ..)| *typ == TLS12_CID);
+    assert_eq!(session.ids, vec![(true, by_server[1..].to_vec()); 4]);
+    assert_eq!(to_server.iter().map(|(.., body)| body.len()).collect::<Vec<_>>(), [49, 30, 1200 - 13 - 255, 27]);
+    // Finished, application data and an alert.
+    assert_eq!(to_client.iter().map(|(typ, ..)| *typ).collect::<Vec<_>>(), [22, 23, 21]);
+    assert_eq!(to_client.iter().map(|(.., body)| body.len()).collect::<Vec<_>>(), [48, 36, 26]);
 }
