@@ -11,6 +11,7 @@
 mod anew;
 mod crowds;
 mod floods;
+mod roaming;
 
 use std::sync::Arc;
 
