@@ -1,0 +1,1 @@
+//! Nothing: see the `build` script beside this package.
