@@ -218,6 +218,40 @@ fn who_forwards_the_newest_record_gets_what_is_said_until_the_peer_speaks_again_
     }
 }
 
+#[test]
+fn what_a_server_says_from_another_address_is_nobody_s() {
+    let (config, client_config) = configs_with_ids(1, 8, 8);
+    let (mut server, mut client) = (server(&config, Limits::default()), client(Instant::ORIGIN));
+    let now = Instant::ORIGIN;
+    let handle = client.connect(now, SERVER, client_config, None).unwrap();
+    let mut rounds = 0;
+    loop {
+        let (mut hello, mut answers) = (Vec::new(), Vec::new());
+        while client.poll_transmit(now, &mut hello).is_some() {
+            drop(server.receive(now, HOME, &mut hello));
+            hello.clear();
+            let mut answer = Vec::new();
+            while server.poll_transmit(now, &mut answer).is_some() {
+                answers.push(core::mem::take(&mut answer));
+            }
+        }
+        if answers.is_empty() {
+            break;
+        }
+        for answer in &answers {
+            drop(client.receive(now, ATTACKER, &mut answer.clone()));
+            assert_eq!((client.poll_transmit(now, &mut Vec::new()), client.poll_event()), (None, None));
+        }
+        for mut answer in answers {
+            drop(client.receive(now, SERVER, &mut answer));
+        }
+        rounds += 1;
+    }
+    // The cookie, the certificate, and the Finished.
+    assert_eq!((rounds, client.poll_event()), (3, Some((handle, SERVER, Event::Connected))));
+    assert_eq!(client.stats().rejected, 3);
+}
+
 // --- two worlds that should be equal ---
 
 const CLIENTS: u16 = 12;
