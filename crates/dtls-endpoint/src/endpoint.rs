@@ -3,12 +3,14 @@
 //! ```text
 //!   receiving    whose is this datagram? strangers, cookies, clients that begin anew
 //!   roaming      connection IDs, and peers that change their address
+//!   path_checks  whether a peer receives where it was seen, and how long its datagrams may be
 //!   sending      whose turn is it? one datagram, or several of one size
 //!   room         who finds room under the limits, and who has to go for it
 //!   books        deadlines, idleness, memory, and what becomes of a session that is over
 //! ```
 
 mod books;
+mod path_checks;
 mod receiving;
 mod roaming;
 mod room;
@@ -37,6 +39,7 @@ use crate::incoming::Incoming;
 use crate::limits::{AddressChange, Admission, CookiePolicy, Limits, Replacement};
 use crate::sessions::{Handle, Slots};
 use crate::stats::{Stats, count};
+use path_checks::Probe;
 pub use receiving::Received;
 use roaming::{NoConnectionId, Roaming};
 use room::Room;
@@ -94,11 +97,11 @@ pub struct Endpoint<A: Address> {
     news: VecDeque<Handle>,
     /// The session whose datagram was lent last: what became of it has not been looked at.
     lent: Option<Lent>,
-    /// Where its datagram came from, if that may not be where its peer is.
-    came_from: Option<A>,
+    /// Where its datagram came from, if that may not be where its peer is, and how long it was.
+    came_from: Option<(A, usize)>,
     /// A verified client that the host has not asked for yet.
     incoming: Option<Incoming<A>>,
-    /// Answers to be sent, to addresses of which nothing else is held.
+    /// Answers to be sent to where they were asked for, which is known to nothing else here, and challenges of paths.
     replies: VecDeque<(A, Vec<u8>)>,
     /// A datagram that did not fit in a batch.
     held_back: Option<(A, Vec<u8>)>,
@@ -135,6 +138,8 @@ struct Session<A> {
     beside: Option<Handle>,
     /// If its peer's records have an ID of ours, or may come to have it.
     roaming: Option<Box<Roaming<A>>>,
+    /// What was last asked about the length of datagrams.
+    probe: Option<Probe>,
     began: Instant,
     /// When application data last came or went.
     active: Instant,
@@ -322,7 +327,12 @@ impl<A: Address> Endpoint<A> {
     }
 
     /// See [`Connection::set_round_trip_hint`].
+    ///
+    /// A check of a path then lasts three times as long, 100 ms at least; by default a second (RFC 9853 section 5.5).
     pub fn set_round_trip_hint(&mut self, handle: Handle, round_trip: Duration) {
+        if let Some(roaming) = self.sessions.get_mut(handle).and_then(|session| session.roaming.as_mut()) {
+            roaming.round_trip = Some(round_trip);
+        }
         self.change(handle, |connection| connection.set_round_trip_hint(round_trip));
     }
 
@@ -501,6 +511,10 @@ impl<A: Address> Endpoint<A> {
         self.sessions.get(handle).map(|session| &session.connection)
     }
 
+    fn connection_mut(&mut self, handle: Handle) -> Option<&mut Connection> {
+        self.sessions.get_mut(handle).map(|session| &mut session.connection)
+    }
+
     fn change(&mut self, handle: Handle, change: impl FnOnce(&mut Connection)) {
         if let Some(session) = self.sessions.get_mut(handle) {
             change(&mut session.connection);
@@ -522,6 +536,7 @@ impl<A> Session<A> {
             }
         }
         let moved = self.roaming.as_mut().and_then(|roaming| roaming.news.take());
+        let moved = moved.or_else(|| self.take_answered_probe().map(Event::ProbeAnswered));
         moved.or_else(|| self.ended.take().map(Event::Ended))
     }
 }

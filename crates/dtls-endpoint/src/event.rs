@@ -25,12 +25,43 @@ pub enum Event {
     /// [`Endpoint::previous_address`](crate::Endpoint::previous_address) has the one before. Of several changes between two
     /// polls the last is told.
     AddressChanged,
+    /// A check of another address, at which the peer was seen, has ended, and the peer was not followed (RFC 9853). Its
+    /// address is what it was; [`Endpoint::seen_at`](crate::Endpoint::seen_at) has the other, unless the peer has come back.
+    AddressKept(Kept),
+    /// A datagram of so many bytes has arrived at the peer: see [`Endpoint::probe_mtu`](crate::Endpoint::probe_mtu).
+    ProbeAnswered(u16),
     /// The peer has closed the session in good order. Nothing follows.
     Closed,
     /// The session is over for a reason that its connection gives. Nothing follows.
     Failed(Error),
     /// The endpoint has ended the session. Nothing follows.
     Ended(Reason),
+}
+
+/// Why a peer was not followed to another address at which it was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kept {
+    /// No answer came from the new address in time: it is not the peer's, or datagrams were lost. Another check begins when
+    /// the peer is seen there again.
+    NoAnswer,
+    /// The peer receives at the old address and wants to go on there: somebody else has sent its record on.
+    OldPathAnswers,
+    /// The peer says that it has left the path to the new address.
+    PathLeft,
+    /// A newer record has come from the old address.
+    CameBack,
+}
+
+impl fmt::Display for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoAnswer => "no answer came from the new address",
+            Self::OldPathAnswers => "the peer wants to stay at its old address",
+            Self::PathLeft => "the peer has left the new address",
+            Self::CameBack => "the peer has come back",
+        })
+    }
 }
 
 /// Why an endpoint ended a session.

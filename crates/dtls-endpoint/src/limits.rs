@@ -111,4 +111,22 @@ pub enum AddressChange {
     Follow,
     /// What is sent goes where it always went; what comes is taken from anywhere.
     Ignore,
+    /// It is asked whether it receives there, and followed if it does (RFC 9853):
+    /// [`Event::AddressChanged`](crate::Event::AddressChanged), or else
+    /// [`Event::AddressKept`](crate::Event::AddressKept). Until then what is sent goes where it went, and the new address
+    /// gets three small datagrams at most, never more than three times as many bytes as came from it. A peer that knows of
+    /// no checks is treated as with [`Ask`](Self::Ask).
+    Check(PathCheck),
+}
+
+/// What is asked before a peer is followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PathCheck {
+    /// Whether it receives at the new address (RFC 9853 section 5.1). Takes a round trip. Someone on the path who is faster
+    /// than the peer's own datagrams can pass its records and its answers on, and so get between the two.
+    Basic,
+    /// First whether it still receives at the old address and wants to (RFC 9853 section 5.2), and only where it does not,
+    /// the same as before. Against that attack; a peer behind an address translator that has forgotten it is followed a
+    /// second later, by default, than without.
+    Enhanced,
 }

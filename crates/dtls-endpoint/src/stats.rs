@@ -29,6 +29,12 @@ pub struct Stats {
     pub unknown_cids: u64,
     /// Peers that were followed to another address.
     pub address_changes: u64,
+    /// Checks of another address that were begun (RFC 9853).
+    pub path_checks: u64,
+    /// Those of them after which the peer was not followed. Many may mean that somebody wants sessions to move.
+    pub path_checks_failed: u64,
+    /// Answers to challenges that came from another address than they had to.
+    pub stray_path_answers: u64,
     /// ClientHellos that got silence because of [`Limits`](crate::Limits).
     pub refused: u64,
     /// ClientHellos that got silence because more answers than are held waited to be sent, or because the host did not
@@ -56,6 +62,9 @@ impl Stats {
             rejected: 0,
             unknown_cids: 0,
             address_changes: 0,
+            path_checks: 0,
+            path_checks_failed: 0,
+            stray_path_answers: 0,
             refused: 0,
             unanswered: 0,
             idle: 0,

@@ -44,6 +44,7 @@ impl<A: Address> Endpoint<A> {
             if let Some(session) = self.sessions.get_mut(handle) {
                 session.deadline = None;
                 session.connection.handle_timeout(now);
+                self.on_path_time(handle, now);
                 // A last flight may be gone.
                 self.weigh(handle);
                 self.touch(handle);
@@ -104,6 +105,7 @@ impl<A: Address> Endpoint<A> {
             replaced: None,
             partner: None,
             roaming: None,
+            probe: None,
             beside,
             began: self.now,
             active: self.now,
@@ -286,11 +288,14 @@ impl<A: Address> Endpoint<A> {
         // Nearly every datagram there is: nothing has changed that would have to be looked at.
         let is_settled =
             lent.is_only_data && self.sessions.get(lent.handle).is_some_and(|session| !session.connection.is_over());
+        let came_from = self.came_from.take();
+        let mut has_answered = false;
         if !is_settled {
+            has_answered = self.settle_paths(lent.handle, came_from.as_ref().map(|(from, _)| from));
             self.touch(lent.handle);
         }
-        if let Some(from) = self.came_from.take() {
-            self.on_seen_at(lent.handle, from);
+        if let Some((from, len)) = came_from {
+            self.on_seen_at(lent.handle, from, len, has_answered);
         }
     }
 
@@ -315,7 +320,10 @@ impl<A: Address> Endpoint<A> {
     /// Brings all that the endpoint knows of a session up to date with it.
     pub(super) fn refresh(&mut self, handle: Handle) {
         let Some(session) = self.sessions.get_mut(handle) else { return };
-        let deadline = session.connection.poll_timeout();
+        let is_over = session.connection.is_over();
+        let check = session.roaming.as_ref().and_then(|roaming| roaming.check.as_ref()).filter(|_| !is_over);
+        let of_connection = session.connection.poll_timeout();
+        let deadline = check.map(|check| check.next).into_iter().chain(of_connection).min();
         if deadline != session.deadline {
             if let Some(before) = session.deadline {
                 self.deadlines.remove(&(before, handle));
@@ -330,7 +338,6 @@ impl<A: Address> Endpoint<A> {
             session.has_news = true;
             self.news.push_back(handle);
         }
-        let is_over = session.connection.is_over();
         let is_connected = session.connection.info().is_some() && !is_over;
         let has_connected = is_connected && !session.was_connected;
         let has_ended = is_over && !session.was_over;

@@ -174,7 +174,7 @@ impl<A: Address> Endpoint<A> {
         has_room
     }
 
-    fn reply(&mut self, to: A, reply: Vec<u8>) {
+    pub(super) fn reply(&mut self, to: A, reply: Vec<u8>) {
         if self.replies.len() >= Self::REPLIES_MAX {
             count(&mut self.stats.unanswered);
         } else {

@@ -4,19 +4,22 @@
 //!   datagram ─ begins with tls12_cid ─▶ by its ID ─▶ the session, whatever address it came from
 //!                                           │
 //!                                           ▼ once its payloads have been lent
-//!       authentic, newer than all before, from elsewhere? ─▶ told to the host, or followed
+//!       authentic, newer than all before, from elsewhere? ─▶ told to the host, followed, or checked
 //! ```
 
 use alloc::boxed::Box;
+use core::time::Duration;
 
 use dtls_core::config::ConnectionIdUse;
 use dtls_core::crypto::SecureRandom;
 use dtls_core::wire::connection_id::ConnectionId;
 use dtls_core::wire::record::RecordHeader;
+use dtls_core::{Instant, Path};
 
+use super::path_checks::Check;
 use super::{Endpoint, Room};
 use crate::address::Address;
-use crate::event::Event;
+use crate::event::{Event, Kept};
 use crate::limits::AddressChange;
 use crate::sessions::Handle;
 use crate::stats::count;
@@ -26,11 +29,19 @@ pub(super) struct Roaming<A> {
     /// Ours, in the records of the peer.
     cid: ConnectionId,
     /// Where the newest record came from, if that is not where the peer is said to be.
-    seen_at: Option<A>,
+    pub(super) seen_at: Option<A>,
     /// Where the peer was before it was followed.
     previous: Option<A>,
     /// What of this the host has not been told.
     pub(super) news: Option<Event>,
+    /// The check of an address that is under way.
+    pub(super) check: Option<Box<Check<A>>>,
+    /// No check begins before.
+    pub(super) quiet_until: Instant,
+    /// What the host knows of the round trip.
+    pub(super) round_trip: Option<Duration>,
+    /// Where the peer was before we left that path of our own accord.
+    left: Option<A>,
 }
 
 // --- which session ---
@@ -45,10 +56,13 @@ impl<A: Address> Endpoint<A> {
             count(&mut self.stats.unknown_cids);
             return None;
         };
-        let session = self.sessions.get(handle)?;
+        let session = self.sessions.get_mut(handle)?;
         let was_elsewhere = session.roaming.as_ref().is_some_and(|roaming| roaming.seen_at.is_some());
+        if let Some(left) = session.roaming.as_ref().and_then(|roaming| roaming.left.as_ref()) {
+            session.connection.set_path(if *left == from { Path::Left } else { Path::Preferred });
+        }
         if session.address != from || was_elsewhere {
-            self.came_from = Some(from);
+            self.came_from = Some((from, datagram.len()));
         }
         Some(handle)
     }
@@ -78,7 +92,16 @@ impl<A: Address> Endpoint<A> {
         let Some(session) = self.sessions.get_mut(handle) else { return };
         self.cid_len = cid.len();
         self.by_cid.insert(cid.clone(), handle);
-        session.roaming = Some(Box::new(Roaming { cid, seen_at: None, previous: None, news: None }));
+        session.roaming = Some(Box::new(Roaming {
+            cid,
+            seen_at: None,
+            previous: None,
+            news: None,
+            check: None,
+            quiet_until: self.now,
+            round_trip: None,
+            left: None,
+        }));
     }
 
     /// The session is over and drained, or its peer does not know connection IDs.
@@ -140,9 +163,32 @@ impl<A: Address> Endpoint<A> {
         has_moved
     }
 
+    /// From now on sends what a session has to send to another address of its peer, because the host wants it so: over
+    /// another of its own networks say, where an [`Address`] says that, too. Returns whether it does: not if the
+    /// [`Limits`](crate::Limits) have no place for the session at that host, or before it is connected.
+    ///
+    /// The peer sees another address of ours and may check it (RFC 9853). What it asks over the old path is answered by
+    /// path_drop, so that it knows that we meant it; that takes a connection ID of ours. Comes with no event.
+    pub fn leave_for(&mut self, handle: Handle, to: A) -> bool {
+        self.settle(self.now);
+        let Some(session) = self.sessions.get(handle).filter(|session| session.was_connected) else { return false };
+        let from = session.address.clone();
+        if session.connection.is_over() || from == to || !self.move_to(handle, to) {
+            return false;
+        }
+        if let Some(roaming) = self.sessions.get_mut(handle).and_then(|session| session.roaming.as_mut()) {
+            roaming.left = Some(from);
+            roaming.news = None;
+        }
+        self.touch(handle);
+        true
+    }
+
     /// A datagram with the ID of a session came from here. RFC 9146 section 6: what is not authentic, or not newer than
     /// all before, says nothing of where the peer is.
-    pub(super) fn on_seen_at(&mut self, handle: Handle, from: A) {
+    ///
+    /// One that answers a challenge is expected from where that was sent, and so says nothing of a peer that has come back.
+    pub(super) fn on_seen_at(&mut self, handle: Handle, from: A, len: usize, has_answered: bool) {
         let Some(session) = self.sessions.get_mut(handle) else { return };
         let connection = &session.connection;
         if !session.was_connected || connection.is_over() || !connection.is_newest_datagram() {
@@ -150,14 +196,25 @@ impl<A: Address> Endpoint<A> {
         }
         let Some(roaming) = &mut session.roaming else { return };
         if session.address == from {
+            if has_answered {
+                return;
+            }
             roaming.seen_at = None;
             roaming.news.take_if(|news| *news == Event::SeenElsewhere);
+            return self.keep_address(handle, Kept::CameBack);
+        }
+        // What still arrives there was sent before the peer knew better.
+        if roaming.left.as_ref() == Some(&from) {
             return;
         }
         let is_told = roaming.seen_at.as_ref() == Some(&from);
         match self.address_change {
             AddressChange::Ignore => return,
-            AddressChange::Ask => {}
+            AddressChange::Check(check) if connection.info().is_some_and(|info| info.path_checks) => {
+                return self.check_path(handle, from, len, check);
+            }
+            // RFC 9853 section 3: a peer that knows of no checks is not asked.
+            AddressChange::Ask | AddressChange::Check(_) => {}
             AddressChange::Follow => {
                 if self.move_to(handle, from.clone()) {
                     return;
@@ -173,7 +230,7 @@ impl<A: Address> Endpoint<A> {
 
     /// Gives a session another address. One that has a session already keeps it: nobody is driven out by somebody who
     /// says to be there, and records with an ID need no address to arrive.
-    fn move_to(&mut self, handle: Handle, to: A) -> bool {
+    pub(super) fn move_to(&mut self, handle: Handle, to: A) -> bool {
         let Some(session) = self.sessions.get(handle) else { return false };
         let (from, beside) = (session.address.clone(), session.beside);
         let (old_host, new_host) = (from.host(), to.host());
@@ -200,9 +257,13 @@ impl<A: Address> Endpoint<A> {
             session.beside = None;
         }
         session.address = to;
+        session.drop_check();
+        session.drop_probe();
+        session.connection.set_path(Path::Preferred);
         if let Some(roaming) = &mut session.roaming {
             roaming.seen_at = None;
             roaming.previous = Some(from);
+            roaming.left = None;
             roaming.news = Some(Event::AddressChanged);
         }
         count(&mut self.stats.address_changes);

@@ -57,7 +57,7 @@ impl<A: Address> Endpoint<A> {
 
     /// Numbers that are used up end the session.
     #[cold]
-    fn not_sent(&mut self, handle: Handle, error: SendError) -> SendError {
+    pub(super) fn not_sent(&mut self, handle: Handle, error: SendError) -> SendError {
         self.touch(handle);
         error
     }

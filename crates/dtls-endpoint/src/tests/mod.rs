@@ -6,6 +6,7 @@ mod door;
 mod ending;
 mod eviction;
 mod limits;
+mod path_checks;
 mod roaming;
 mod sessions;
 mod strangers;
