@@ -238,7 +238,7 @@ impl<A: Address> Endpoint<A> {
         server_name: Option<ServerName<'static>>,
     ) -> Result<Handle, ConnectError> {
         self.settle(now);
-        if self.by_address.contains_key(&to) {
+        if self.native_at(&to).is_some() {
             return Err(ConnectError::AddressInUse);
         }
         if self.is_full() || self.is_host_full(&to) {
@@ -453,7 +453,7 @@ impl<A: Address> Endpoint<A> {
     }
 
     /// The session with the peer at this address: the one whose application data is lent. Of several whose peers came to be
-    /// behind one address, the one that was there first; the others have connection IDs.
+    /// behind one address, the one that began there, or else the one that was there first; the others have connection IDs.
     #[must_use]
     pub fn session_at(&self, address: &A) -> Option<Handle> {
         self.by_address.get(address).copied()
@@ -535,7 +535,7 @@ impl<A> Session<A> {
                 _ => {}
             }
         }
-        let moved = self.roaming.as_mut().and_then(|roaming| roaming.news.take());
+        let moved = self.roaming.as_mut().and_then(|roaming| roaming.take_news());
         let moved = moved.or_else(|| self.take_answered_probe().map(Event::ProbeAnswered));
         moved.or_else(|| self.ended.take().map(Event::Ended))
     }

@@ -67,11 +67,16 @@ impl<A: Address> Endpoint<A> {
     /// The session that a datagram is for where the address alone does not say.
     #[inline(never)]
     fn recipient_of_handshake(&mut self, now: Instant, from: A, handle: Handle, datagram: &[u8]) -> Option<Handle> {
-        let is_server = self.sessions.get(handle)?.role == Role::Server;
-        if is_server && begins_with_client_hello(datagram) {
-            self.on_known_hello(now, from, handle, datagram)
-        } else {
-            Some(self.of_two(handle, datagram))
+        if !begins_with_client_hello(datagram) {
+            return Some(self.of_two(handle, datagram));
+        }
+        if self.native_at(&from).is_none() {
+            self.on_hello(now, from, datagram);
+            return None;
+        }
+        match self.sessions.get(handle)?.role {
+            Role::Server => self.on_known_hello(now, from, handle, datagram),
+            Role::Client => Some(self.of_two(handle, datagram)),
         }
     }
 
@@ -87,7 +92,7 @@ impl<A: Address> Endpoint<A> {
 
     // --- hellos ---
 
-    /// A datagram from an address without a session: the only place where somebody else's datagram makes one.
+    /// A datagram from an address where no session began: the only place where somebody else's datagram makes one.
     #[inline(never)]
     fn on_hello(&mut self, now: Instant, from: A, datagram: &[u8]) {
         match self.judge(now, &from, datagram) {
@@ -219,7 +224,7 @@ impl<A: Address> Endpoint<A> {
     fn begin(&mut self, now: Instant, incoming: Incoming<A>, config: Arc<ServerConfig>) -> Option<Handle> {
         let Incoming { address, hello } = incoming;
         let opening = *hello.random();
-        let predecessor = self.by_address.get(&address).copied();
+        let predecessor = self.native_at(&address);
         if let Some(predecessor) = predecessor {
             // Since the host was asked, the client may have been let in, or we may have gone to it.
             let is_ours = self.sessions.get(predecessor)?.role == Role::Client;

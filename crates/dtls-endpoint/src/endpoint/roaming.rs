@@ -17,7 +17,7 @@ use dtls_core::wire::record::RecordHeader;
 use dtls_core::{Instant, Path};
 
 use super::path_checks::Check;
-use super::{Endpoint, Room};
+use super::{Endpoint, Room, Session};
 use crate::address::Address;
 use crate::event::{Event, Kept};
 use crate::limits::AddressChange;
@@ -32,7 +32,11 @@ pub(super) struct Roaming<A> {
     pub(super) seen_at: Option<A>,
     /// Where the peer was before it was followed.
     previous: Option<A>,
-    /// What of this the host has not been told.
+    /// Where the session began, if it has moved since.
+    home: Option<A>,
+    /// Whether the host has not been told that the peer was followed.
+    has_moved: bool,
+    /// What else of this the host has not been told.
     pub(super) news: Option<Event>,
     /// The check of an address that is under way.
     pub(super) check: Option<Box<Check<A>>>,
@@ -80,6 +84,8 @@ impl<A: Address> Endpoint<A> {
         for _ in 0..CID_ATTEMPTS {
             match ids.make(random).map_err(|_| NoConnectionId)? {
                 Some(cid) if self.by_cid.contains_key(&cid) => {}
+                // A maker that does not keep to one length would hide all other sessions.
+                Some(cid) if !cid.is_empty() && !self.by_cid.is_empty() && self.cid_len != cid.len() => {}
                 cid => return Ok(cid),
             }
         }
@@ -96,6 +102,8 @@ impl<A: Address> Endpoint<A> {
             cid,
             seen_at: None,
             previous: None,
+            home: None,
+            has_moved: false,
             news: None,
             check: None,
             quiet_until: self.now,
@@ -178,7 +186,7 @@ impl<A: Address> Endpoint<A> {
         }
         if let Some(roaming) = self.sessions.get_mut(handle).and_then(|session| session.roaming.as_mut()) {
             roaming.left = Some(from);
-            roaming.news = None;
+            roaming.has_moved = false;
         }
         self.touch(handle);
         true
@@ -228,6 +236,13 @@ impl<A: Address> Endpoint<A> {
         }
     }
 
+    /// The session of whoever is at this address, if that is where it began. One that moved there is known by its ID, and
+    /// perhaps by somebody who sent its records on from there: it is in nobody's way.
+    pub(super) fn native_at(&self, address: &A) -> Option<Handle> {
+        let handle = self.by_address.get(address).copied()?;
+        self.sessions.get(handle).is_some_and(|session| !session.is_guest()).then_some(handle)
+    }
+
     /// Gives a session another address. One that has a session already keeps it: nobody is driven out by somebody who
     /// says to be there, and records with an ID need no address to arrive.
     pub(super) fn move_to(&mut self, handle: Handle, to: A) -> bool {
@@ -262,11 +277,31 @@ impl<A: Address> Endpoint<A> {
         session.connection.set_path(Path::Preferred);
         if let Some(roaming) = &mut session.roaming {
             roaming.seen_at = None;
-            roaming.previous = Some(from);
+            roaming.previous = Some(from.clone());
             roaming.left = None;
-            roaming.news = Some(Event::AddressChanged);
+            roaming.home.get_or_insert(from);
+            roaming.has_moved = true;
+            roaming.news = None;
         }
         count(&mut self.stats.address_changes);
         true
+    }
+}
+
+impl<A: Address> Session<A> {
+    /// Whether it is at an address to which it has moved.
+    pub(super) fn is_guest(&self) -> bool {
+        let home = self.roaming.as_ref().and_then(|roaming| roaming.home.as_ref());
+        home.is_some_and(|home| *home != self.address)
+    }
+}
+
+impl<A> Roaming<A> {
+    /// What the host has not been told, each thing once.
+    pub(super) fn take_news(&mut self) -> Option<Event> {
+        if core::mem::take(&mut self.has_moved) {
+            return Some(Event::AddressChanged);
+        }
+        self.news.take()
     }
 }

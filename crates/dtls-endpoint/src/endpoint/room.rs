@@ -50,7 +50,7 @@ impl<A: Address> Endpoint<A> {
     /// The session of a client at this address, beside which it may begin anew without a place of its own. One at a time,
     /// and only while the old session stands: one that is over is in the way until its owner has released it, as any.
     pub(super) fn place_to_share(&self, address: &A) -> Option<Handle> {
-        let handle = self.by_address.get(address).copied()?;
+        let handle = self.native_at(address)?;
         let session = self.sessions.get(handle)?;
         let is_standing_alone = !session.connection.is_over() && session.beside.is_none();
         (is_standing_alone && self.pairs < self.limits.half_open).then_some(handle)

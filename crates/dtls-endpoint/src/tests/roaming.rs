@@ -392,6 +392,177 @@ fn a_session_whose_handshake_is_not_complete_does_not_move_though_its_peer_has_s
 }
 
 #[test]
+fn a_session_that_was_moved_to_an_address_is_not_in_the_way_of_a_client_there_nor_ended_by_it() {
+    for sessions in [1, 2] {
+        let limits = Limits { sessions, ..Limits::default() };
+        let (mut network, client, moved) = connected(AddressChange::Follow, limits);
+        // A copy of a record moves the session to where somebody else is, or comes to be.
+        let copied = network.sealed(client, b"copied");
+        assert_eq!(network.arrives(AWAY, &copied), b"copied");
+        assert_eq!(network.way_to(moved), AWAY);
+        network.news();
+        network.connect(AWAY);
+        network.run();
+        // That is another client, and needs a place of its own.
+        let new = network.server().session_at(&AWAY).unwrap();
+        assert_eq!(new != moved, sessions == 2);
+        let events = network.news();
+        assert_eq!(events, if sessions == 2 { vec![(new, AWAY, Event::Connected)] } else { vec![] });
+        assert_eq!(network.sessions(), sessions);
+        let datagram = network.sealed(client, b"still here");
+        assert_eq!(network.arrives(HOME, &datagram), b"still here");
+        assert_eq!(network.way_to(moved), HOME);
+        assert_eq!(network.server().session_at(&HOME), Some(moved));
+        assert_eq!(network.server().session_at(&AWAY), (sessions == 2).then_some(new));
+        network.end_all();
+    }
+}
+
+#[test]
+fn a_session_that_has_come_home_is_replaced_by_its_client_that_begins_anew_as_any() {
+    let (mut network, client, old) = connected(AddressChange::Follow, Limits::default());
+    for from in [AWAY, HOME] {
+        let datagram = network.sealed(client, b"x");
+        assert_eq!(network.arrives(from, &datagram), b"x");
+    }
+    network.news();
+    let mut anew = network.reboot_and_say_hello(HOME);
+    while network.let_speak(HOME, &mut anew) {}
+    assert!(network.news().contains(&(old, HOME, Event::Ended(Reason::Replaced))));
+    network.server().release(old);
+    network.end_all();
+}
+
+#[test]
+fn an_address_that_a_session_was_moved_to_can_be_connected_to() {
+    let (mut network, client, moved) = connected(AddressChange::Follow, Limits::default());
+    let copied = network.sealed(client, b"copied");
+    assert_eq!(network.arrives(AWAY, &copied), b"copied");
+    assert_eq!(network.way_to(moved), AWAY);
+    let (now, config) = (network.now, Arc::clone(&network.configs.client));
+    let ours = network.server().connect(now, AWAY, config, None).unwrap();
+    assert_eq!(network.server().session_at(&AWAY), Some(ours));
+    let datagram = network.sealed(client, b"still here");
+    assert_eq!(network.arrives(AWAY, &datagram), b"still here");
+    // The other way round it is in nobody's way either.
+    let (now, config) = (network.now, Arc::clone(&network.configs.client));
+    let again = network.server().connect(now, AWAY, config, None);
+    assert_eq!(again, Err(ConnectError::AddressInUse));
+    network.server().release(ours);
+    network.end_all();
+}
+
+#[test]
+fn a_session_of_ours_that_was_moved_to_the_address_of_a_client_does_not_hear_its_hello() {
+    let (mut network, ..) = connected(AddressChange::Follow, Limits::default());
+    let (now, other_server) = (network.now, Host(51));
+    let config = Some(Arc::clone(&network.configs.server));
+    let endpoint = Endpoint::new(now, config, CookiePolicy::Required, Limits::default()).unwrap();
+    network.hosts.insert(other_server, endpoint);
+    let config = Arc::clone(&network.configs.client);
+    let ours = network.server().connect(now, other_server, config, None).unwrap();
+    network.run();
+    let theirs = network.host(other_server).session_at(&SERVER).unwrap();
+    let mut copied = Vec::new();
+    network.host(other_server).send(theirs, b"copied", &mut copied).unwrap();
+    assert_eq!(network.arrives(AWAY, &copied), b"copied");
+    assert_eq!(network.way_to(ours), AWAY);
+    let (_, new) = network.pair(AWAY);
+    assert!(network.news().contains(&(new, AWAY, Event::Connected)));
+    network.end_all();
+}
+
+#[test]
+fn a_flight_that_is_sent_again_after_a_move_finds_its_session() {
+    // Flight 6 is lost, and the client's address changes before it sends flight 5 again.
+    let mut network = Network::with(CookiePolicy::Required, Limits::default(), ids);
+    network.server().set_address_change(AddressChange::Follow);
+    let client = network.connect(HOME);
+    let mut lost = None;
+    while lost.is_none() {
+        network.drain();
+        let (from, to, datagram) = network.under_way.pop_front().unwrap();
+        if from == SERVER && !network.server().is_empty() && network.events_at(SERVER).contains(&Event::Connected) {
+            lost = Some(datagram);
+        } else {
+            network.deliver(from, to, datagram);
+        }
+    }
+    let session = network.server().session_at(&HOME).unwrap();
+    network.events.clear();
+    network.now = network.now + Duration::from_secs(1);
+    let now = network.now;
+    network.host(HOME).handle_timeout(now);
+    let mut flight_5 = Vec::new();
+    assert_eq!(network.host(HOME).poll_transmit(now, &mut flight_5), Some(SERVER));
+    // What it says in the clear comes first, so no ID leads to the session: from an address that nobody knows it is lost.
+    assert_eq!(network.arrives(AWAY, &flight_5), b"");
+    assert_eq!((network.news(), network.stats().rejected), (vec![], 1));
+    // From where the session has moved meanwhile it is answered.
+    let finished_at = flight_5.len() - (13 + 8 + 24 + 24 + 1);
+    assert_eq!(network.arrives(AWAY, &flight_5[finished_at..]), b"");
+    assert_eq!(network.news(), [(session, AWAY, Event::AddressChanged)]);
+    network.under_way.clear();
+    network.now = network.now + Duration::from_secs(2);
+    let now = network.now;
+    network.host(HOME).handle_timeout(now);
+    flight_5.clear();
+    assert_eq!(network.host(HOME).poll_transmit(now, &mut flight_5), Some(SERVER));
+    assert_eq!(network.arrives(AWAY, &flight_5), b"");
+    let answer = network.under_way.pop_back().unwrap();
+    assert_eq!((answer.0, answer.1), (SERVER, AWAY));
+    network.deliver(SERVER, HOME, answer.2);
+    network.drain();
+    assert!(network.events_at(HOME).contains(&Event::Connected));
+    assert!(network.host(HOME).info(client).is_some());
+    network.end_all();
+}
+
+#[test]
+fn a_change_of_address_is_told_though_the_peer_is_seen_elsewhere_before_anybody_asks() {
+    let limits = Limits { per_host: 1, ..Limits::default() };
+    let (mut network, client, server) = connected(AddressChange::Follow, limits);
+    network.pair(Host(31));
+    network.news();
+    let (first, second) = (network.sealed(client, b"1"), network.sealed(client, b"2"));
+    let now = network.now;
+    for (from, mut datagram) in [(AWAY, first), (Host(32), second)] {
+        drop(network.server().receive(now, from, &mut datagram));
+    }
+    network.drain();
+    assert_eq!(network.news(), [(server, AWAY, Event::AddressChanged), (server, AWAY, Event::SeenElsewhere)]);
+    network.end_all();
+}
+
+/// Does not keep to one length.
+#[derive(Debug)]
+struct Fickle(core::sync::atomic::AtomicU8);
+
+impl MakeConnectionId for Fickle {
+    fn id_len(&self) -> u8 {
+        8 + self.0.fetch_add(1, core::sync::atomic::Ordering::Relaxed) / 3 % 2
+    }
+
+    fn make(&self, random: &dyn SecureRandom, id: &mut [u8]) -> Result<(), CryptoError> {
+        random.fill(id)
+    }
+}
+
+#[test]
+fn a_maker_that_does_not_keep_to_one_length_hides_no_session() {
+    let mut network = Network::with(CookiePolicy::Required, Limits::default(), |settings| {
+        settings.connection_id = ConnectionIdUse::Ours(Arc::new(Fickle(core::sync::atomic::AtomicU8::new(0))));
+    });
+    let pairs: Vec<_> = (1..20).map(|at| (Host(10 * at), network.pair(Host(10 * at)))).collect();
+    for (at, (client, session)) in pairs {
+        network.send(at, client, b"found");
+        network.run();
+        assert_eq!(network.payloads.pop(), Some((SERVER, session, b"found".to_vec())), "{at:?}");
+    }
+    network.end_all();
+}
+
+#[test]
 fn an_id_in_use_is_not_given_out_again() {
     let mut network = Network::with(CookiePolicy::Required, Limits::default(), |settings| {
         settings.connection_id = ConnectionIdUse::Ours(Arc::new(Always(b"same")));
