@@ -423,8 +423,8 @@ impl MakeConnectionId for NullId {
 pub struct NullTrust {
     /// Whether it accepts anybody.
     pub accepts: bool,
-    /// In which form a peer may show its key.
-    pub form: [CertificateType; 1],
+    /// In which form a peer may show its key: one.
+    pub forms: &'static [CertificateType],
     /// Whether its owner decides.
     pub defers: bool,
     /// Whether servers must show something of OCSP.
@@ -437,7 +437,7 @@ impl PeerVerifier for NullTrust {
             PeerCredential::Certificates(_) => CertificateType::X509,
             PeerCredential::RawPublicKey(_) => CertificateType::RAW_PUBLIC_KEY,
         };
-        assert_eq!([form], self.form, "a form that is not taken came all the same");
+        assert_eq!([form], self.forms, "a form that is not taken came all the same");
         assert!(self.wants_status || peer.ocsp_response.is_none(), "a response that nobody asked for");
         if self.accepts { Ok(PeerAuthenticated::dangerous_assertion()) } else { Err(CertificateError::UnknownIssuer) }
     }
@@ -447,7 +447,7 @@ impl PeerVerifier for NullTrust {
     }
 
     fn certificate_types(&self) -> &[CertificateType] {
-        &self.form
+        self.forms
     }
 
     fn wants_ocsp_response(&self) -> bool {

@@ -16,17 +16,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dtls_core::config::{
-    ChooseIdentity, ClientAuthentication, ConnectionIdUse, Exporters, ExtendedMasterSecret, RenegotiationInfo,
-    Selected, Settings,
+    ClientAuthentication, ConnectionIdUse, Exporters, ExtendedMasterSecret, RenegotiationInfo, Selected, Settings,
 };
 use dtls_core::crypto::{
     CertificateError, CipherSuite, CryptoProvider, Identity, PeerVerifier, PresharedKey, PskClient, PskIdentity,
     PskServer, SuiteAuthentication,
 };
-use dtls_core::wire::certificate::CertificateRequest;
 use dtls_core::wire::enums::{CertificateType, NamedGroup, SrtpProfile};
 use dtls_core::{
-    Answer, AskOwner, ClientConfig, Connection, CookieJar, Instant, Question, Role, ServerConfig, SessionInfo,
+    Answer, AskOwner, AskOwnerWith, ClientConfig, Connection, CookieJar, Instant, Question, Role, ServerConfig,
+    SessionInfo,
 };
 use rustls_pki_types::ServerName;
 
@@ -433,17 +432,17 @@ impl Setup {
         let is_subject = (role == Role::Client) == (self.subject() == Subject::Client);
         NullTrust {
             accepts: !(is_subject && self.has(flags::TRUST_NOBODY)),
-            form: [self.form()],
+            forms: self.forms(),
             defers: self.asks(role),
             wants_status: role == Role::Client && self.staples(),
         }
     }
 
-    /// In which form keys are shown.
-    const fn form(&self) -> CertificateType {
+    /// In which forms keys are shown: one.
+    const fn forms(&self) -> &'static [CertificateType] {
         match self.proof() {
-            Proof::RawPublicKeys => CertificateType::RAW_PUBLIC_KEY,
-            _ => CertificateType::X509,
+            Proof::RawPublicKeys => &[CertificateType::RAW_PUBLIC_KEY],
+            _ => &[CertificateType::X509],
         }
     }
 
@@ -492,24 +491,6 @@ impl PskServer for Keys {
     }
 }
 
-/// Leaves it to the owner which key of this form a client shows.
-#[derive(Debug)]
-struct AskWhich([CertificateType; 1]);
-
-impl ChooseIdentity for AskWhich {
-    fn choose(&self, _request: &CertificateRequest<'_>) -> Option<Identity> {
-        None
-    }
-
-    fn certificate_types(&self) -> &[CertificateType] {
-        &self.0
-    }
-
-    fn defers(&self, _request: &CertificateRequest<'_>) -> bool {
-        true
-    }
-}
-
 // --- answers ---
 
 /// What an owner says that decides as the setup has it.
@@ -522,7 +503,7 @@ fn right_answer(setup: Setup, provider: &Arc<CryptoProvider>, role: Role, questi
             Answer::Config(Some(Selected { config: Arc::new(config), by_name: false }))
         }
         Question::Peer(peer) => Answer::Peer(setup.trust(role).verify(peer)),
-        Question::Identity(_) => Answer::Identity(
+        Question::Identity { .. } => Answer::Identity(
             setup
                 .has(flags::CLIENT_IDENTITY)
                 .then(|| setup.identity(Role::Client, SuiteAuthentication::Ecdsa, client_padding)),
@@ -539,7 +520,7 @@ fn no(question: &Question<'_>) -> Answer {
     match question {
         Question::Config(_) => Answer::Config(None),
         Question::Peer(_) => Answer::Peer(Err(CertificateError::Rejected)),
-        Question::Identity(_) => Answer::Identity(None),
+        Question::Identity { .. } => Answer::Identity(None),
         Question::Signature { .. } => Answer::Signature(Vec::new()),
         Question::PresharedKey { .. } => Answer::PresharedKey(None),
         _ => Answer::PskIdentity(None),
@@ -562,7 +543,7 @@ pub(crate) fn client_config(setup: Setup, provider: &Arc<CryptoProvider>, paddin
     let builder = if setup.proof().is_preshared() {
         builder.preshared_key(Arc::new(setup.keys(Role::Client)))
     } else if setup.asks(Role::Client) {
-        builder.trust(trust).choose_identity(Arc::new(AskWhich([setup.form()])))
+        builder.trust(trust).choose_identity(Arc::new(AskOwnerWith::default().certificate_types(setup.forms())))
     } else if setup.has(flags::CLIENT_IDENTITY) {
         builder.trust(trust).identity(setup.identity(Role::Client, SuiteAuthentication::Ecdsa, padding))
     } else {

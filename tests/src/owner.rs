@@ -1,15 +1,12 @@
 //! Owners of connections who take their time to decide, and those who leave it to them.
 //!
-//! Verifiers, tables of keys and selectors do so by [`AskOwner`](dtls_core::AskOwner); signers and who chooses what a client
-//! shows are here.
+//! Verifiers, tables of keys, selectors and choosers do so by [`AskOwner`](dtls_core::AskOwner); signers are here.
 
 use core::time::Duration;
 use std::sync::Arc;
 
-use dtls_core::config::ChooseIdentity;
-use dtls_core::crypto::{CryptoError, Identity, SigningKey, SuiteAuthentication};
-use dtls_core::wire::certificate::CertificateRequest;
-use dtls_core::wire::enums::{CertificateType, SignatureScheme};
+use dtls_core::crypto::{CryptoError, SigningKey, SuiteAuthentication};
+use dtls_core::wire::enums::SignatureScheme;
 use dtls_core::{Answer, Question};
 
 use crate::sim::EndId;
@@ -45,24 +42,6 @@ impl SigningKey for Elsewhere {
     }
 
     fn defers(&self) -> bool {
-        true
-    }
-}
-
-/// Leaves it to the owner which key of this form a client shows.
-#[derive(Debug)]
-pub struct AskWhich(pub [CertificateType; 1]);
-
-impl ChooseIdentity for AskWhich {
-    fn choose(&self, _: &CertificateRequest<'_>) -> Option<Identity> {
-        None
-    }
-
-    fn certificate_types(&self) -> &[CertificateType] {
-        &self.0
-    }
-
-    fn defers(&self, _: &CertificateRequest<'_>) -> bool {
         true
     }
 }

@@ -10,13 +10,13 @@ use dtls_core::crypto::{
 };
 use dtls_core::wire::enums::{CertificateType, CipherSuiteId, NamedGroup, SrtpProfile};
 use dtls_core::{
-    Answer, AskOwner, ClientConfig, CookieJar, Instant, Question, ResumptionState, Role, ServerConfig, Settings,
-    SrtpKeys,
+    Answer, AskOwner, AskOwnerWith, ClientConfig, CookieJar, Instant, Question, ResumptionState, Role, ServerConfig,
+    Settings, SrtpKeys,
 };
 
 use crate::certificates::{self, Leaf};
 use crate::dice::Dice;
-use crate::owner::{AskWhich, Elsewhere, Owner};
+use crate::owner::{Elsewhere, Owner};
 use crate::remembered::{By, Memory};
 use crate::seeded;
 use crate::sim::network::Network;
@@ -316,9 +316,9 @@ impl Scenario {
         let builder = match (self.proof, self.client_leaf) {
             (Proof::PresharedKey, _) if asks => builder.preshared_key(Arc::new(AskOwner)),
             (Proof::PresharedKey, _) => builder.preshared_key(Arc::new(psk())),
-            (proof, Some(_)) if asks => {
-                builder.trust(self.trust_of_client()).choose_identity(Arc::new(AskWhich([proof.certificate_type()])))
-            }
+            (proof, Some(_)) if asks => builder
+                .trust(self.trust_of_client())
+                .choose_identity(Arc::new(AskOwnerWith::default().certificate_types(proof.certificate_types()))),
             (_, Some(leaf)) => {
                 builder.trust(self.trust_of_client()).identity(self.identity(&provider, leaf, Role::Client))
             }
@@ -467,7 +467,7 @@ impl Owner for Scenario {
                     Err(CertificateError::BadStatusResponse)
                 })
             }
-            Question::Identity(_) => {
+            Question::Identity { .. } => {
                 Answer::Identity(self.client_leaf.map(|leaf| self.identity(&provider, leaf, Role::Client)))
             }
             Question::Signature { scheme, message, .. } => {
@@ -489,10 +489,10 @@ impl Owner for Scenario {
 }
 
 impl Proof {
-    const fn certificate_type(self) -> CertificateType {
+    const fn certificate_types(self) -> &'static [CertificateType] {
         match self {
-            Self::RawPublicKeys => CertificateType::RAW_PUBLIC_KEY,
-            _ => CertificateType::X509,
+            Self::RawPublicKeys => &[CertificateType::RAW_PUBLIC_KEY],
+            _ => &[CertificateType::X509],
         }
     }
 }

@@ -37,9 +37,14 @@ pub enum Question<'a> {
     /// Is the peer one to trust, by the certificates that it shows? It has proved that it holds the key of the first. To
     /// be answered with [`Answer::Peer`].
     Peer(PresentedPeer<'a>),
-    /// Which certificate do we show to the server that asks for one in this way? To be answered with
+    /// Which certificate or bare key do we show to the server that asks for one in this way? To be answered with
     /// [`Answer::Identity`].
-    Identity(CertificateRequest<'a>),
+    Identity {
+        /// What the server takes.
+        request: CertificateRequest<'a>,
+        /// In which form.
+        certificate_type: CertificateType,
+    },
     /// What is the signature of this message? To be answered with [`Answer::Signature`].
     Signature {
         /// Whose key is to sign.
@@ -70,7 +75,8 @@ pub enum Answer {
     Config(Option<Selected>),
     /// As [`PeerVerifier::verify`](crate::crypto::PeerVerifier::verify) answers, whose verdict can be handed on.
     Peer(Result<PeerAuthenticated, CertificateError>),
-    /// As [`ChooseIdentity::choose`](crate::config::ChooseIdentity::choose) answers.
+    /// As [`ChooseIdentity::choose`](crate::config::ChooseIdentity::choose) answers: an identity of another form than was
+    /// asked for ends the handshake with [`Error::IdentityOfOtherForm`](crate::Error::IdentityOfOtherForm).
     Identity(Option<Identity>),
     /// The signature, in the encoding that [`SigningKey::sign`](crate::crypto::SigningKey::sign) gives it. It is
     /// verified before it is sent.
@@ -91,7 +97,9 @@ impl Question<'_> {
         OwnedQuestion(match self {
             Self::Config(hello) => Owned::Config(hello.to_vec()),
             Self::Peer(peer) => Owned::Peer(OwnedPeer::of(&peer)),
-            Self::Identity(request) => Owned::Identity(request.to_vec()),
+            Self::Identity { request, certificate_type } => {
+                Owned::Identity { request: request.to_vec(), certificate_type }
+            }
             Self::Signature { identity, scheme, message } => {
                 Owned::Signature { identity: identity.clone(), scheme, message: message.to_vec() }
             }
@@ -107,7 +115,7 @@ impl Question<'_> {
             (_, Answer::Failed)
                 | (Self::Config(_), Answer::Config(_))
                 | (Self::Peer(_), Answer::Peer(_))
-                | (Self::Identity(_), Answer::Identity(_))
+                | (Self::Identity { .. }, Answer::Identity(_))
                 | (Self::Signature { .. }, Answer::Signature(_))
                 | (Self::PresharedKey { .. }, Answer::PresharedKey(_))
                 | (Self::PskIdentity { .. }, Answer::PskIdentity(_))
@@ -127,7 +135,10 @@ impl OwnedQuestion {
         Some(match &self.0 {
             Owned::Config(hello) => Question::Config(ClientHello::decode_all(hello).ok()?),
             Owned::Peer(peer) => Question::Peer(peer.presented()),
-            Owned::Identity(request) => Question::Identity(CertificateRequest::decode_all(request).ok()?),
+            Owned::Identity { request, certificate_type } => Question::Identity {
+                request: CertificateRequest::decode_all(request).ok()?,
+                certificate_type: *certificate_type,
+            },
             Owned::Signature { identity, scheme, message } => {
                 Question::Signature { identity, scheme: *scheme, message }
             }
@@ -142,7 +153,7 @@ impl OwnedQuestion {
 enum Owned {
     Config(Vec<u8>),
     Peer(OwnedPeer),
-    Identity(Vec<u8>),
+    Identity { request: Vec<u8>, certificate_type: CertificateType },
     Signature { identity: Identity, scheme: SignatureScheme, message: Vec<u8> },
     PresharedKey(Vec<u8>),
     PskIdentity(Option<Vec<u8>>),
@@ -214,6 +225,8 @@ impl fmt::Display for NotAsked {
 impl core::error::Error for NotAsked {}
 
 /// Leaves every decision to the owner of the connection, in the place of a verifier, a table of keys or a selector.
+///
+/// What is said before anybody is asked is what most owners would say; [`AskOwnerWith`] says something else.
 #[derive(Clone, Copy, Debug)]
 pub struct AskOwner;
 
@@ -263,7 +276,7 @@ impl SelectConfig for AskOwner {
 }
 
 impl ChooseIdentity for AskOwner {
-    fn choose(&self, _: &CertificateRequest<'_>) -> Option<Identity> {
+    fn choose(&self, _: &CertificateRequest<'_>, _: CertificateType) -> Option<Identity> {
         None
     }
 
@@ -272,11 +285,84 @@ impl ChooseIdentity for AskOwner {
     }
 }
 
+/// Like [`AskOwner`], in the place of a verifier, a chooser of identities or a table of keys, where something has to be known
+/// of the answers before they are asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct AskOwnerWith {
+    certificate_types: &'static [CertificateType],
+    usual_len: usize,
+}
+
+impl Default for AskOwnerWith {
+    /// Certificates, and keys of 16 bytes.
+    fn default() -> Self {
+        Self { certificate_types: &[CertificateType::X509], usual_len: 16 }
+    }
+}
+
+impl AskOwnerWith {
+    /// The forms in which a key may be shown, by the peer to a verifier or by the client that its owner chooses for; the
+    /// favourite first, at least one.
+    #[must_use]
+    pub const fn certificate_types(self, certificate_types: &'static [CertificateType]) -> Self {
+        Self { certificate_types, ..self }
+    }
+
+    /// How long pre-shared keys are: see [`PskServer::usual_len`].
+    #[must_use]
+    pub const fn usual_len(self, usual_len: usize) -> Self {
+        Self { usual_len, ..self }
+    }
+}
+
+impl PeerVerifier for AskOwnerWith {
+    fn verify(&self, peer: &PresentedPeer<'_>) -> Result<PeerAuthenticated, CertificateError> {
+        AskOwner.verify(peer)
+    }
+
+    fn defers(&self, _: &PresentedPeer<'_>) -> bool {
+        true
+    }
+
+    fn certificate_types(&self) -> &[CertificateType] {
+        self.certificate_types
+    }
+}
+
+impl ChooseIdentity for AskOwnerWith {
+    fn choose(&self, _: &CertificateRequest<'_>, _: CertificateType) -> Option<Identity> {
+        None
+    }
+
+    fn certificate_types(&self) -> &[CertificateType] {
+        self.certificate_types
+    }
+
+    fn defers(&self, _: &CertificateRequest<'_>) -> bool {
+        true
+    }
+}
+
+impl PskServer for AskOwnerWith {
+    fn key(&self, _: &[u8]) -> Option<Arc<PresharedKey>> {
+        None
+    }
+
+    fn defers(&self, _: &[u8]) -> bool {
+        true
+    }
+
+    fn usual_len(&self) -> usize {
+        self.usual_len
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::wire::enums::{
-        CipherSuiteId, CompressionMethod, EcPointFormat, MaxFragmentLength, NamedGroup, ProtocolVersion, SrtpProfile,
+        CipherSuiteId, ClientCertificateType, CompressionMethod, EcPointFormat, MaxFragmentLength, NamedGroup,
+        ProtocolVersion, SrtpProfile,
     };
     use crate::wire::extensions::{ClientExtensions, UseSrtp};
     use crate::wire::hello::Random;
@@ -334,6 +420,27 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn nothing_of_a_request_is_lost_when_it_leaves_its_connection() {
+        for certificate_type in [CertificateType::X509, CertificateType::RAW_PUBLIC_KEY] {
+            let request = CertificateRequest {
+                certificate_types: vec![ClientCertificateType::ECDSA_SIGN],
+                signature_schemes: vec![SignatureScheme::ED25519],
+                authorities: vec![b"authority"],
+            };
+            assert_stays_the_same(Question::Identity { request, certificate_type });
+        }
+    }
+
+    #[test]
+    fn an_owner_can_say_beforehand_what_its_answers_will_be_like() {
+        let named = AskOwnerWith::default().usual_len(32).certificate_types(&[CertificateType::RAW_PUBLIC_KEY]);
+        assert_eq!((AskOwnerWith::default().usual_len, PskServer::usual_len(&named)), (16, 32));
+        assert_eq!(PeerVerifier::certificate_types(&named), [CertificateType::RAW_PUBLIC_KEY]);
+        assert_eq!(ChooseIdentity::certificate_types(&named), [CertificateType::RAW_PUBLIC_KEY]);
+        assert_eq!(ChooseIdentity::certificate_types(&AskOwnerWith::default()), [CertificateType::X509]);
     }
 
     #[test]

@@ -109,6 +109,12 @@ pub enum Error {
     /// The owner of the connection could not make a decision that it was asked for:
     /// [`Answer::Failed`](crate::Answer::Failed).
     DecisionFailed,
+    /// The identity that was chosen for the server, by a [`ChooseIdentity`](crate::config::ChooseIdentity) or the owner, shows
+    /// its key in another form than was agreed.
+    IdentityOfOtherForm {
+        /// The form that the server wants to see (RFC 7250).
+        agreed: CertificateType,
+    },
     /// The client's Finished does not decrypt, and the configuration does not wait: the pre-shared keys probably differ.
     PskMismatch,
     /// The peer's Finished does not match the handshake (RFC 5246 section 7.4.9).
@@ -132,9 +138,11 @@ impl Error {
             }
             Self::TooManyForgedRecords | Self::PskMismatch => AlertDescription::BAD_RECORD_MAC,
             Self::UnknownPskIdentity => AlertDescription::UNKNOWN_PSK_IDENTITY,
-            Self::CryptoFailed | Self::NumbersExhausted | Self::SignerFailed | Self::DecisionFailed => {
-                AlertDescription::INTERNAL_ERROR
-            }
+            Self::CryptoFailed
+            | Self::NumbersExhausted
+            | Self::SignerFailed
+            | Self::DecisionFailed
+            | Self::IdentityOfOtherForm { .. } => AlertDescription::INTERNAL_ERROR,
             Self::UnsupportedVersion(_) => AlertDescription::PROTOCOL_VERSION,
             Self::NoCommonCipherSuite
             | Self::NoCommonGroup
@@ -253,6 +261,9 @@ impl fmt::Display for Error {
                 f.write_str("our signer gave no signature, or one that is not by our certificate's key")
             }
             Self::DecisionFailed => f.write_str("the application could not decide what it was asked"),
+            Self::IdentityOfOtherForm { agreed } => {
+                write!(f, "the identity chosen for the server is of another form than the one agreed on, {agreed}")
+            }
             Self::PskMismatch => f.write_str("the client's Finished does not decrypt: the keys probably differ"),
             Self::FinishedMismatch => f.write_str("the peer's Finished does not match the handshake"),
         }

@@ -91,7 +91,7 @@ pub use connection::{
     CannotSave, Connection, Path, PathAnswer, Received, RestoreError, SavedConnection, SavingKey, SendError,
 };
 pub use cookie::{CookieJar, HelloVerdict, VerifiedHello};
-pub use decision::{Answer, AskOwner, NotAsked, OwnedQuestion, Question};
+pub use decision::{Answer, AskOwner, AskOwnerWith, NotAsked, OwnedQuestion, Question};
 pub use discard::Discard;
 pub use error::{CertificateError, Error};
 pub use event::{ConnectionIds, Event, NegotiatedSrtp, Role, SessionInfo, Stats};

@@ -165,8 +165,8 @@ pub use deciders::{Asker, Deciders};
 pub use driver::{Driver, Unread};
 pub use dtls_core;
 pub use dtls_core::{
-    Answer, AskOwner, ClientConfig, Error, ExportError, NotAsked, OwnedQuestion, Question, SendError, ServerConfig,
-    SessionInfo, Settings, SrtpKeys, Stats,
+    Answer, AskOwner, AskOwnerWith, ClientConfig, Error, ExportError, NotAsked, OwnedQuestion, Question, SendError,
+    ServerConfig, SessionInfo, Settings, SrtpKeys, Stats,
 };
 pub use dtls_endpoint;
 pub use dtls_endpoint::{Admission, CookiePolicy, Event, Handle, Limits, Reason, Replacement, Stats as EndpointStats};

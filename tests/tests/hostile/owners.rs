@@ -10,7 +10,7 @@ use dtls_core::crypto::{
     PresharedKey, PskClient, PskIdentity, PskServer, SigningKey, SuiteAuthentication,
 };
 use dtls_core::wire::certificate::CertificateRequest;
-use dtls_core::wire::enums::{AlertDescription, SignatureScheme};
+use dtls_core::wire::enums::{AlertDescription, CertificateType, SignatureScheme};
 use dtls_core::wire::hello::ClientHello;
 use dtls_core::{ClientConfig, Connection, Error, Event, Instant, Role, ServerConfig};
 use dtls_tests::certificates;
@@ -70,7 +70,7 @@ impl SelectConfig for Unlucky {
 }
 
 impl ChooseIdentity for Unlucky {
-    fn choose(&self, _: &CertificateRequest<'_>) -> Option<Identity> {
+    fn choose(&self, _: &CertificateRequest<'_>, _: CertificateType) -> Option<Identity> {
         self.0.come_to_pass();
         None
     }

@@ -53,9 +53,12 @@ impl ClientConfig {
 
 /// Chooses what a client shows to a server that asks for a certificate.
 pub trait ChooseIdentity: Send + Sync + fmt::Debug {
-    /// The identity for a server that asks in this way; `None` shows no certificate, as does one whose key suits the
-    /// request in nothing. The server has been verified. Called while a datagram is being handled: it must not block.
-    fn choose(&self, request: &CertificateRequest<'_>) -> Option<Identity>;
+    /// The identity for a server that asks in this way, for a key in this form; `None` shows none, as does one whose key
+    /// suits the request in nothing. One of another form ends the handshake: [`Error::IdentityOfOtherForm`]. The
+    /// server has been verified. Called while a datagram is being handled: it must not block.
+    ///
+    /// [`Error::IdentityOfOtherForm`]: crate::Error::IdentityOfOtherForm
+    fn choose(&self, request: &CertificateRequest<'_>, certificate_type: CertificateType) -> Option<Identity>;
 
     /// The forms in which it may show a key, the favourite first. Default: certificates.
     fn certificate_types(&self) -> &[CertificateType] {

@@ -196,7 +196,7 @@ impl ClientState {
     pub(crate) fn on_answer(self, answer: Answer, x: &mut Exchange) -> Result<Step, Error> {
         match (self, answer) {
             (Self::AwaitVerdict(state), Answer::Peer(verdict)) => state.on_verdict(verdict, x),
-            (Self::AwaitIdentity(state), Answer::Identity(chosen)) => state.on_choice(chosen.as_slice(), x),
+            (Self::AwaitIdentity(state), Answer::Identity(chosen)) => state.on_choice(chosen, x),
             (Self::AwaitSignature(state), Answer::Signature(signature)) => state.on_late_signature(&signature, x),
             (Self::AwaitPskIdentity(state), Answer::PskIdentity(psk)) => state.on_identity(psk, x),
             _ => Err(Error::DecisionFailed),

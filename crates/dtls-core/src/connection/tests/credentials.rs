@@ -1,10 +1,12 @@
 //! What each side shows of itself: raw public keys (RFC 7250) and what OCSP says of certificates (RFC 6066 section 8).
 
 use super::*;
+use crate::config::ChooseIdentity;
 use crate::crypto::{PeerAuthenticated, PeerCredential, PinnedPublicKeys, PresentedPeer};
-use crate::wire::certificate::{CertificateStatus, RawPublicKey};
+use crate::wire::certificate::{CertificateRequest, CertificateStatus, RawPublicKey};
 use crate::wire::codec::Encode as _;
 use crate::wire::enums::CertificateType;
+use crate::{Answer, AskOwnerWith, Question};
 use rustls_pki_types::{PrivateKeyDer, SubjectPublicKeyInfoDer};
 
 const RAW: CertificateType = CertificateType::RAW_PUBLIC_KEY;
@@ -235,6 +237,55 @@ fn a_client_with_several_identities_shows_the_one_whose_form_it_is_asked_for() {
         assert_eq!(server.poll_event(), Some(Event::Connected));
         let info = server.info().unwrap();
         assert_eq!((info.peer_raw_public_key.is_some(), info.peer_certificates.is_empty()), (is_raw, is_raw));
+    }
+}
+
+/// A client that leaves the choice to this chooser, and a server that reads `takes`.
+fn choosing(chooser: Arc<dyn ChooseIdentity>, server: &Holder, takes: &'static [CertificateType]) -> [Connection; 2] {
+    let asked = ClientAuthentication::Request(Arc::new(Takes(takes)));
+    let config = ServerConfig::builder(provider()).identity(server.bare.clone()).client_authentication(asked);
+    let server_end = Connection::accept_on_trusted_path(Arc::new(config.build().unwrap()), START);
+    let config = ClientConfig::builder(provider()).trust(server.pinned()).choose_identity(chooser);
+    [Connection::connect(Arc::new(config.build().unwrap()), None, START).unwrap(), server_end]
+}
+
+/// Chooses this, whatever it is asked for.
+#[derive(Debug)]
+struct Stubborn(Identity);
+
+impl ChooseIdentity for Stubborn {
+    fn choose(&self, _: &CertificateRequest<'_>, _: CertificateType) -> Option<Identity> {
+        Some(self.0.clone())
+    }
+
+    fn certificate_types(&self) -> &[CertificateType] {
+        &[X509, RAW]
+    }
+}
+
+#[test]
+fn an_identity_of_another_form_than_was_agreed_ends_the_handshake_of_who_chose_it() {
+    let (alice, bob) = (Holder::new(), Holder::new());
+    let both = AskOwnerWith::default().certificate_types(&[X509, RAW]);
+    for (takes, right, wrong) in [(&[RAW], &bob.bare, &bob.certified), (&[X509], &bob.certified, &bob.bare)] {
+        let refused = Some(Event::Failed(Error::IdentityOfOtherForm { agreed: takes[0] }));
+        for (chosen, connects) in [(right, true), (wrong, false)] {
+            let [mut client, mut server] = choosing(Arc::new(Stubborn(chosen.clone())), &alice, takes);
+            exchange(&mut client, &mut server, START);
+            assert_eq!(client.poll_event(), if connects { Some(Event::Connected) } else { refused.clone() });
+
+            let [mut client, mut server] = choosing(Arc::new(both), &alice, takes);
+            exchange(&mut client, &mut server, START);
+            assert_eq!(client.poll_event(), Some(Event::Asked));
+            let Some(Question::Identity { certificate_type, .. }) = client.question() else { panic!() };
+            assert_eq!(certificate_type, takes[0]);
+            client.answer(START, Answer::Identity(Some(chosen.clone()))).unwrap();
+            exchange(&mut client, &mut server, START);
+            assert_eq!(client.poll_event(), if connects { Some(Event::Connected) } else { refused.clone() });
+            let alert = Error::AlertReceived(AlertDescription::INTERNAL_ERROR);
+            server.handle_timeout(START + Duration::from_secs(2));
+            assert_eq!(server.poll_event(), Some(if connects { Event::Connected } else { Event::Failed(alert) }));
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use crate::crypto::{
     CryptoError, PeerAuthenticated, PresentedPeer, PresharedKey, PskIdentity, Psks, SigningKey, SuiteAuthentication,
 };
 use crate::event::Role;
-use crate::wire::enums::SignatureScheme;
+use crate::wire::enums::{CertificateType, SignatureScheme};
 use crate::{Answer, AskOwner, NotAsked, Question};
 
 /// A signer somewhere else.
@@ -191,7 +191,8 @@ fn scenes() -> Vec<Scene> {
             trusted(bob.here.chain().to_vec(), true),
         ),
         scene(Arc::new(choosing.build().unwrap()), Arc::clone(&server), Role::Client, move |connection| {
-            let Some(Question::Identity(request)) = connection.question() else { panic!() };
+            let Some(Question::Identity { request, certificate_type }) = connection.question() else { panic!() };
+            assert_eq!(certificate_type, CertificateType::X509);
             assert!(request.signature_schemes.contains(&SignatureScheme::ECDSA_SECP256R1_SHA256));
             Answer::Identity(Some(chosen.clone()))
         }),

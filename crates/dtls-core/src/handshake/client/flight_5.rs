@@ -22,7 +22,7 @@ use crate::handshake::{Completed, PeerProof, Step};
 use crate::resumption::{Given, KnownPeer, Sides};
 use crate::wire::certificate::{CertificateRequest, CertificateVerify};
 use crate::wire::codec::Decode as _;
-use crate::wire::enums::{HandshakeType, NamedGroup, SignatureScheme};
+use crate::wire::enums::{CertificateType, HandshakeType, NamedGroup, SignatureScheme};
 use crate::wire::key_exchange::EcdheClientKeyExchange;
 use crate::wire::small::{Finished, NewSessionTicket};
 
@@ -97,13 +97,13 @@ pub(crate) struct AwaitIdentity {
 impl AwaitIdentity {
     fn begin(self, x: &mut Exchange) -> Result<Step, Error> {
         let config = Arc::clone(&self.flight.session.offer.config);
-        let Some(chooser) = &config.chooser else { return self.on_choice(&config.identities, x) };
+        let Some(chooser) = &config.chooser else { return self.show_one_of(&config.identities, x) };
         let request = self.request()?;
         if chooser.defers(&request) {
             return Ok(Step::Await(self.into()));
         }
-        let chosen = chooser.choose(&request);
-        self.on_choice(chosen.as_slice(), x)
+        let chosen = chooser.choose(&request, self.certificate_type());
+        self.on_choice(chosen, x)
     }
 
     pub(super) fn held(&self) -> usize {
@@ -111,7 +111,13 @@ impl AwaitIdentity {
     }
 
     pub(super) fn question(&self) -> Option<Question<'_>> {
-        self.request().ok().map(Question::Identity)
+        let certificate_type = self.certificate_type();
+        self.request().ok().map(|request| Question::Identity { request, certificate_type })
+    }
+
+    /// The form in which the server wants to see our key.
+    fn certificate_type(&self) -> CertificateType {
+        self.flight.session.choice.certificate_types.client
     }
 
     fn request(&self) -> Result<CertificateRequest<'_>, Error> {
@@ -119,10 +125,20 @@ impl AwaitIdentity {
         CertificateRequest::decode_all(&self.request).map_err(malformed)
     }
 
+    /// Shows what was chosen. To show nothing in the place of an identity of another form would be another choice than the
+    /// one that was made.
+    pub(super) fn on_choice(self, chosen: Option<Identity>, x: &mut Exchange) -> Result<Step, Error> {
+        let agreed = self.certificate_type();
+        if chosen.as_ref().is_some_and(|identity| identity.certificate_type() != agreed) {
+            return Err(Error::IdentityOfOtherForm { agreed });
+        }
+        self.show_one_of(chosen.as_slice(), x)
+    }
+
     /// Shows the first of these that suits the server, or nothing.
-    pub(super) fn on_choice(self, identities: &[Identity], x: &mut Exchange) -> Result<Step, Error> {
-        let Session { offer, choice, .. } = &self.flight.session;
-        let typ = choice.certificate_types.client;
+    fn show_one_of(self, identities: &[Identity], x: &mut Exchange) -> Result<Step, Error> {
+        let Session { offer, .. } = &self.flight.session;
+        let typ = self.certificate_type();
         let signer = negotiate::choose_identity(&self.request()?, identities, typ, &offer.config.settings);
         x.begin_flight();
         credentials::send_certificate(signer.as_ref().map(|(identity, _)| identity), x)?;
