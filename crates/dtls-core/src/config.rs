@@ -108,6 +108,9 @@ pub enum ConfigError {
     UnknownSrtpProfile(SrtpProfile),
     /// None of `cipher_suites` can be served by the keys configured.
     NoUsableCipherSuite,
+    /// A client has an identity that it would never show: beside `choose_identity`, which says all that is shown, or with
+    /// pre-shared keys alone.
+    IdentityNeverShown,
     /// An identity's key can make none of the signatures allowed.
     IdentityCannotSign {
         /// The field of [`Settings`].
@@ -140,6 +143,9 @@ impl fmt::Display for ConfigError {
             }
             Self::UnknownSrtpProfile(profile) => write!(f, "`srtp_profiles`: {profile} is not supported here"),
             Self::NoUsableCipherSuite => f.write_str("`cipher_suites`: none can be served by the keys configured"),
+            Self::IdentityNeverShown => f.write_str(
+                "an identity would never be shown, beside `choose_identity` or without `trust`; leave it or that out",
+            ),
             Self::IdentityCannotSign { field } => write!(f, "`{field}`: an identity's key can make none of them"),
             Self::ServerNameRequired => f.write_str("the verifier checks names; say which server to connect to"),
             Self::CryptoFailed => f.write_str("the cryptography provider failed"),
@@ -152,6 +158,7 @@ impl core::error::Error for ConfigError {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::AskOwner;
     use crate::crypto::PeerVerifier;
     use crate::crypto::verify::{PeerAuthenticated, PresentedPeer};
     use crate::crypto::{Fingerprint, Fingerprints, testing};
@@ -212,6 +219,22 @@ mod tests {
             assert_eq!(client(change).unwrap_err(), error);
             assert_eq!(server(change).unwrap_err(), error);
         }
+    }
+
+    #[test]
+    fn an_identity_that_a_client_would_never_show_is_refused() {
+        let provider = Arc::new(testing::providers().swap_remove(0));
+        let (certificate, key) = testing::self_signed();
+        let identity = Identity::new(&provider, vec![certificate], key).unwrap();
+        let trust = || ClientConfig::builder(Arc::clone(&provider)).trust(Arc::new(AskOwner));
+        let choosing = trust().choose_identity(Arc::new(AskOwner));
+        assert_eq!(choosing.identity(identity.clone()).build().unwrap_err(), ConfigError::IdentityNeverShown);
+        let preshared = || ClientConfig::builder(Arc::clone(&provider)).preshared_key(Arc::new(AskOwner));
+        assert_eq!(preshared().identity(identity.clone()).build().unwrap_err(), ConfigError::IdentityNeverShown);
+
+        trust().choose_identity(Arc::new(AskOwner)).build().unwrap();
+        preshared().build().unwrap();
+        trust().identity(identity.clone()).identity(identity).preshared_key(Arc::new(AskOwner)).build().unwrap();
     }
 
     #[test]

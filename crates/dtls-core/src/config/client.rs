@@ -153,7 +153,8 @@ impl ClientConfigBuilder<WantsIdentity> {
 
 impl ClientConfigBuilder<ReadyClient> {
     /// Has this certificate to show as well. A server is shown the first that it can use: of those from an authority
-    /// that it names, if it names any.
+    /// that it names, if it names any. Not beside [`choose_identity`](ClientConfigBuilder::choose_identity), which says
+    /// all that is shown, nor with pre-shared keys alone.
     pub fn identity(mut self, identity: Identity) -> Self {
         self.stage.identities.push(identity);
         self
@@ -187,6 +188,9 @@ impl ClientConfigBuilder<ReadyClient> {
         let ReadyClient { verifier, identities, chooser, psk, resumable, settings } = self.stage;
         settings.check()?;
         check_identities(&settings, &identities)?;
+        if !identities.is_empty() && (chooser.is_some() || verifier.is_none()) {
+            return Err(ConfigError::IdentityNeverShown);
+        }
         let suites = resolve(&self.provider, &settings, |suite| {
             if suite.key_exchange.signed_by().is_some() { verifier.is_some() } else { psk.is_some() }
         })?;
