@@ -51,7 +51,7 @@ pub use conformance::ProviderFault;
 pub use fingerprints::{Fingerprint, FingerprintError, Fingerprints};
 pub use hash::{Digest, HashAlgorithm, HashContext, prf};
 pub use kx::{KeyExchange, KxGroup};
-pub use pinned::{NothingPinned, PinnedCertificates, PinnedPublicKeys};
+pub use pinned::{NothingPinned, PinnedCertificates, PinnedPublicKeys, UnusablePins};
 pub use psk::{PresharedKey, PskClient, PskError, PskIdentity, PskServer, Psks};
 pub use secrets::{KeyBlock, MasterSecret, PreMasterSecret};
 pub use sign::{Identity, IdentityError, KeyLoader, SigningKey};

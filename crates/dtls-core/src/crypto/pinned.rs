@@ -58,10 +58,16 @@ impl PinnedPublicKeys {
     ///
     /// # Errors
     ///
-    /// If there are none: nobody could connect.
-    pub fn new(keys: impl IntoIterator<Item = SubjectPublicKeyInfoDer<'static>>) -> Result<Self, NothingPinned> {
+    /// If there are none, or one is none: nobody could connect by it.
+    pub fn new(keys: impl IntoIterator<Item = SubjectPublicKeyInfoDer<'static>>) -> Result<Self, UnusablePins> {
         let keys: Vec<_> = keys.into_iter().collect();
-        if keys.is_empty() { Err(NothingPinned) } else { Ok(Self(keys)) }
+        if keys.is_empty() {
+            return Err(UnusablePins::None);
+        }
+        match keys.iter().position(|key| SubjectPublicKey::read(key).is_err()) {
+            Some(index) => Err(UnusablePins::Unreadable { index }),
+            None => Ok(Self(keys)),
+        }
     }
 }
 
@@ -98,11 +104,37 @@ impl fmt::Display for NothingPinned {
 
 impl core::error::Error for NothingPinned {}
 
+/// Why nobody could connect by the keys that were pinned, or by one of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UnusablePins {
+    /// There are none.
+    None,
+    /// One is no `SubjectPublicKeyInfo` in DER.
+    Unreadable {
+        /// Which, counted from 0.
+        index: usize,
+    },
+}
+
+impl fmt::Display for UnusablePins {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => NothingPinned.fmt(f),
+            Self::Unreadable { index } => {
+                write!(f, "key {} of those pinned is no public key in DER (SubjectPublicKeyInfo)", index + 1)
+            }
+        }
+    }
+}
+
+impl core::error::Error for UnusablePins {}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::crypto::testing::{V1_CERTIFICATE, self_signed};
-    use crate::crypto::verify::PeerRole;
+    use crate::crypto::verify::{PeerCredential, PeerRole};
     use core::slice::from_ref;
 
     fn verify(verifier: &PinnedCertificates, chain: &[CertificateDer<'_>]) -> Result<(), CertificateError> {
@@ -133,5 +165,19 @@ mod tests {
     #[test]
     fn an_empty_set_is_refused() {
         assert_eq!(PinnedCertificates::new([]).map(|_| ()), Err(NothingPinned));
+        assert_eq!(PinnedPublicKeys::new([]).map(|_| ()), Err(UnusablePins::None));
+    }
+
+    #[test]
+    fn a_pin_that_is_no_key_is_refused_and_named() {
+        let certificate = self_signed().0;
+        let key = PeerCredential::Certificates(from_ref(&certificate)).public_key_info().unwrap();
+        let longer = [&key[..], &[0]].concat().into();
+        // A certificate is a likely mistake, as is a key without what says of which kind it is.
+        for other in [certificate.to_vec().into(), Vec::new().into(), key[1..].to_vec().into(), longer] {
+            let refused = PinnedPublicKeys::new([key.clone(), other]).map(|_| ());
+            assert_eq!(refused, Err(UnusablePins::Unreadable { index: 1 }));
+        }
+        PinnedPublicKeys::new([key]).unwrap();
     }
 }
