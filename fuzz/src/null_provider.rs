@@ -436,6 +436,7 @@ impl PeerVerifier for NullTrust {
         let form = match peer.credential {
             PeerCredential::Certificates(_) => CertificateType::X509,
             PeerCredential::RawPublicKey(_) => CertificateType::RAW_PUBLIC_KEY,
+            _ => panic!("a form that is new: say here which"),
         };
         assert_eq!([form], self.forms, "a form that is not taken came all the same");
         assert!(self.wants_status || peer.ocsp_response.is_none(), "a response that nobody asked for");

@@ -459,6 +459,7 @@ impl Owner for Scenario {
                 let (leaf, staple) = match peer.role {
                     PeerRole::Server { .. } => (Some(self.server_leaf), self.staple),
                     PeerRole::Client => (self.client_leaf, None),
+                    _ => panic!("nobody has an answer about {peer:?}"),
                 };
                 let trust = self.trust_in(leaf.expect("a certificate that was asked for"));
                 Answer::Peer(if peer.ocsp_response == staple {

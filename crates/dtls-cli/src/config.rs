@@ -240,8 +240,7 @@ struct ForHost {
 
 impl PeerVerifier for ForHost {
     fn verify(&self, peer: &PresentedPeer<'_>) -> Result<PeerAuthenticated, CertificateError> {
-        let role = PeerRole::Server { name: Some(&self.host) };
-        self.chains.verify(&PresentedPeer { role, ..*peer })
+        self.chains.verify(&peer.in_role(PeerRole::Server { name: Some(&self.host) }))
     }
 
     fn authorities(&self) -> &[Vec<u8>] {

@@ -74,6 +74,9 @@ pub enum Answer {
     /// As [`SelectConfig::select`](crate::config::SelectConfig::select) answers.
     Config(Option<Selected>),
     /// As [`PeerVerifier::verify`](crate::crypto::PeerVerifier::verify) answers, whose verdict can be handed on.
+    ///
+    /// A verdict does not say about whom it is: it counts for the peer of the connection that it is handed to, and for what
+    /// that asks at this moment. Who asks about several at a time must keep apart which verdict is whose.
     Peer(Result<PeerAuthenticated, CertificateError>),
     /// As [`ChooseIdentity::choose`](crate::config::ChooseIdentity::choose) answers: an identity of another form than was
     /// asked for ends the handshake with [`Error::IdentityOfOtherForm`](crate::Error::IdentityOfOtherForm).

@@ -100,6 +100,7 @@ impl SessionInfo {
 
 /// The connection IDs of both directions (RFC 9146 section 3). One without bytes is in no record.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ConnectionIds {
     /// Ours: in every protected record of the peer's.
     pub local: ConnectionId,
@@ -116,6 +117,7 @@ impl ConnectionIds {
 
 /// The outcome of use_srtp (RFC 5764 section 4.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct NegotiatedSrtp {
     /// The profile both ends use.
     pub profile: SrtpProfile,

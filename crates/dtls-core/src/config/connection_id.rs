@@ -9,6 +9,7 @@ use crate::wire::connection_id::ConnectionId;
 
 /// Whether connection IDs are negotiated, and what peers are to put in their records for us.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub enum ConnectionIdUse {
     /// They are not: a peer is where its address is.
     #[default]

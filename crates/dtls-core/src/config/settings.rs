@@ -191,6 +191,7 @@ pub enum PathChecks {
 
 /// What a client hears whose identity a server with pre-shared keys does not know (RFC 4279 section 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum UnknownPsk {
     /// The same, byte for byte and step for step, as one whose key is wrong: the handshake goes on with a key that
     /// nobody has. Identities cannot be probed for.
@@ -202,6 +203,7 @@ pub enum UnknownPsk {
 /// What a server does when a client's Finished does not decrypt, which under a pre-shared key most likely means that
 /// the keys differ. Anyone can forge such a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum PskMismatch {
     /// Tell the owner by [`Event::KeysProbablyDiffer`](crate::Event::KeysProbablyDiffer), and let the handshake end in ten
     /// seconds, or by its deadline if that is sooner, unless a Finished comes that does decrypt.
@@ -212,6 +214,7 @@ pub enum PskMismatch {
 
 /// Whether the extended master secret of RFC 7627 is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ExtendedMasterSecret {
     /// Offer it, and fail without it.
     Require,
@@ -223,6 +226,7 @@ pub enum ExtendedMasterSecret {
 
 /// What a client does about a server that does not know RFC 5746.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum RenegotiationInfo {
     /// Fail.
     Require,
@@ -233,6 +237,7 @@ pub enum RenegotiationInfo {
 /// Whether keying material is exported from connections whose master secret is not bound to the handshake (RFC 7627
 /// section 5.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Exporters {
     /// Refuse.
     NeedExtendedMasterSecret,

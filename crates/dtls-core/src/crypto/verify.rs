@@ -56,6 +56,7 @@ pub struct HandshakeSignatureValid(());
 
 /// Why a peer has not shown that it holds the key that it shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SignatureFault {
     /// The provider does not have the scheme.
     SchemeUnknown,
@@ -136,6 +137,7 @@ pub trait PeerVerifier: Send + Sync + fmt::Debug {
 
 /// What a peer showed of itself.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct PresentedPeer<'a> {
     /// Its public key, and who vouches for it.
     pub credential: PeerCredential<'a>,
@@ -153,6 +155,24 @@ impl<'a> PresentedPeer<'a> {
         Self { credential: PeerCredential::Certificates(chain), role, ocsp_response: None }
     }
 
+    /// A peer with this bare key, and nothing more.
+    #[must_use]
+    pub const fn with_raw_public_key(key: &'a SubjectPublicKeyInfoDer<'a>, role: PeerRole<'a>) -> Self {
+        Self { credential: PeerCredential::RawPublicKey(key), role, ocsp_response: None }
+    }
+
+    /// The same peer in another role: as the server of a name that it was not asked for, say.
+    #[must_use]
+    pub const fn in_role(self, role: PeerRole<'a>) -> Self {
+        Self { role, ..self }
+    }
+
+    /// The same peer with an `OCSPResponse`.
+    #[must_use]
+    pub const fn with_ocsp_response(self, ocsp_response: &'a [u8]) -> Self {
+        Self { ocsp_response: Some(ocsp_response), ..self }
+    }
+
     /// Its certificates, for a verifier to which nothing else comes.
     ///
     /// # Errors
@@ -167,6 +187,7 @@ impl<'a> PresentedPeer<'a> {
 
 /// How a peer has shown its public key.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub enum PeerCredential<'a> {
     /// In a certificate: the first of these. Never empty in a handshake.
     Certificates(&'a [CertificateDer<'a>]),
@@ -197,6 +218,7 @@ impl<'a> PeerCredential<'a> {
 
 /// The role a peer acts in, and with it what its certificate must be good for.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub enum PeerRole<'a> {
     /// We are the client.
     Server {

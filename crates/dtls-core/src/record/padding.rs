@@ -11,6 +11,7 @@ use crate::wire::enums::ContentType;
 ///
 /// Padding never makes a record too long for the MTU or for the peer: near those limits there is less of it.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub enum Padding {
     /// They are not.
     #[default]
