@@ -525,6 +525,8 @@ mod tests {
             "server --raw-public-key --self-signed a",
             "server --raw-public-key --sni a=b,c --ca d",
             "tunnel --listen 127.0.0.1:0 h:1 --pin a --raw-public-key --key b",
+            "client h:1 --psk a:00 --ca a --cert b --key b",
+            "server --psk a:00 --cert b --key b",
         ] {
             assert!(parse(line).is_ok(), "{line}: {:?}", parse(line));
         }
@@ -549,6 +551,9 @@ mod tests {
             ("client h:1 --ca a --raw-public-key", "--raw-public-key"),
             ("client h:1 --psk a:00 --raw-public-key", "--raw-public-key"),
             ("server --psk a:00 --raw-public-key", "--raw-public-key"),
+            ("client h:1 --psk a:00 --cert a --key a", "--key"),
+            ("client h:1 --psk a:00 --self-signed a", "--self-signed"),
+            ("tunnel --listen 127.0.0.1:0 h:1 --psk a:00 --cert a --key a", "--key"),
             ("server --raw-public-key --insecure", "--cert"),
             ("server --key a", "--key"),
             ("client h:1 --insecure --key a", "--key"),

@@ -143,6 +143,13 @@ impl CommonArgs {
                 "whom to trust is missing; give --ca FILE, --pin FILE, --fingerprint sha-256:.., --psk or --insecure",
             ));
         }
+        let identity = if self.self_signed.is_some() { "--self-signed" } else { "--key" };
+        let has_identity = self.self_signed.is_some() || !self.key.is_empty();
+        if self.trust.source().is_none() && has_identity {
+            let cure = "with --psk alone nothing is shown to the server; drop it, or give --ca, --pin, --fingerprint or \
+                        --insecure";
+            return Err(UsageError::new(identity, cure));
+        }
         Ok(())
     }
 }

@@ -272,7 +272,7 @@ impl<'a> Client<'a> {
                 Ok(())
             }
             Err(SessionError::NotSent(SendError::TooLong { max })) => {
-                Err(Stop::Usage(UsageError::new(source, does_not_fit(payload.len(), max))))
+                Err(Stop::Usage(UsageError::new(source, does_not_fit(&self.session, payload.len(), max))))
             }
             // What came before the end is still to be told.
             Err(SessionError::Closed | SessionError::Failed(_) | SessionError::Ended(_)) => {

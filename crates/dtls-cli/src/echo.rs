@@ -22,7 +22,7 @@ pub(crate) fn echo(session: &Session, mut tell: impl FnMut(Echo<'_>)) -> Session
                 | SessionError::Ended(_)
                 | SessionError::EndpointEnded(_),
             ) => {}
-            Err(error) => tell(Echo::NotSent(&error)),
+            Err(error) => tell(Echo::NotSent(&payload, &error)),
         }
     }
 }
@@ -35,7 +35,7 @@ pub(crate) enum Echo<'a> {
     /// It went back.
     Sent(&'a [u8]),
     /// It did not; the session goes on.
-    NotSent(&'a SessionError),
+    NotSent(&'a [u8], &'a SessionError),
 }
 
 #[cfg(test)]
@@ -58,7 +58,7 @@ mod tests {
             told.push(match echo {
                 Echo::Received(payload) => format!("received {}", payload.escape_ascii()),
                 Echo::Sent(payload) => format!("sent {}", payload.escape_ascii()),
-                Echo::NotSent(error) => format!("not sent: {error:?}"),
+                Echo::NotSent(_, error) => format!("not sent: {error:?}"),
             });
         });
         assert!(matches!(end, SessionError::Closed), "{end:?}");

@@ -183,7 +183,7 @@ impl Ways {
         match way.session.send(payload) {
             Ok(()) => self.report.data(&Line::Sent(payload)),
             Err(SessionError::NotSent(SendError::TooLong { max })) => {
-                let problem = does_not_fit(payload.len(), max);
+                let problem = does_not_fit(&way.session, payload.len(), max);
                 way.losses.count(|| format!("--forward: an answer did not get to {to}: {problem}"));
             }
             // The session's own thread says so.

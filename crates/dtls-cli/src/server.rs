@@ -4,12 +4,14 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Scope};
 
+use dtls_core::SendError;
 use dtls_std::{AcceptError, CookiePolicy, Endpoint, Limits, Options, Session, SessionError, listen_with};
 
 use crate::args::ServerArgs;
 use crate::config::{ServerSetup, warn_of_insecurity};
 use crate::echo::{Echo, echo};
 use crate::forward::Forward;
+use crate::losses::does_not_fit;
 use crate::output::{Failed, Line, Output, note};
 use crate::report::{End, Outcome, Report};
 use crate::signals::{Interrupts, StatisticsSignal};
@@ -180,10 +182,13 @@ impl Server {
         let line = match echo {
             Echo::Received(payload) => Line::Received(payload),
             Echo::Sent(payload) => Line::Sent(payload),
-            Echo::NotSent(error) => {
+            Echo::NotSent(payload, error) => {
                 self.books.dropped.count();
-                let cure = if matches!(error, SessionError::NotSent(_)) { "; raise --mtu" } else { "" };
-                return note(&format!("not sent back to {}: {error}{cure}", session.remote_addr()));
+                let problem = match error {
+                    SessionError::NotSent(SendError::TooLong { max }) => does_not_fit(session, payload.len(), *max),
+                    error => error.to_string(),
+                };
+                return note(&format!("not sent back to {}: {problem}", session.remote_addr()));
             }
         };
         self.report.data(&line);

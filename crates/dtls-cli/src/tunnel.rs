@@ -218,7 +218,7 @@ impl Tunnel {
                 | SessionError::EndpointEnded(_),
             ) => return Passed::NotAtAll,
             Err(SessionError::NotSent(SendError::TooLong { max })) => {
-                let problem = does_not_fit(payload.len(), max);
+                let problem = does_not_fit(session, payload.len(), max);
                 sender.losses.count(|| format!("a datagram of {from} did not get through: {problem}"));
             }
             Err(error) => sender.losses.count(|| format!("a datagram of {from} did not get through: {error}")),

@@ -405,6 +405,13 @@ impl<A: Address> Endpoint<A> {
         self.connection(handle).map_or(0, Connection::max_payload)
     }
 
+    /// The longest payload that a record of this session carries, however large its MTU is: see
+    /// [`Connection::max_record_payload`]. 0 until connected and after the end.
+    #[must_use]
+    pub fn max_record_payload(&self, handle: Handle) -> usize {
+        self.connection(handle).map_or(0, Connection::max_record_payload)
+    }
+
     /// Bytes of room that [`seal_in_place`](Self::seal_in_place) needs in front of a payload.
     #[must_use]
     pub fn headroom(&self, handle: Handle) -> usize {

@@ -255,6 +255,14 @@ impl Session {
         self.shared.lock().endpoint().max_payload(self.peer.handle)
     }
 
+    /// The longest payload that a record carries, however large the MTU is: 2^14 bytes, or what the peer takes (RFC 8449,
+    /// RFC 6066 section 4). 0 when the session is over. Where [`max_payload`](Self::max_payload) is as long, a larger MTU
+    /// changes nothing.
+    #[must_use]
+    pub fn max_record_payload(&self) -> usize {
+        self.shared.lock().endpoint().max_record_payload(self.peer.handle)
+    }
+
     /// Changes the largest UDP payload to send, within 256 and 65535 bytes; other values are taken as the nearer
     /// bound.
     pub fn set_mtu(&self, mtu: usize) {

@@ -71,7 +71,9 @@ fn a_pre_shared_key_stands_for_certificates_and_records_keep_to_their_limits() {
     {
         let cut = with(&[&limit[..], &["--send-size", too_long]].concat());
         assert_eq!(cut.code, 2, "{}", cut.stdout);
-        let problem = format!("--send-size: {too_long} bytes do not fit, {longest} do");
+        let problem = format!(
+            "--send-size: {too_long} bytes do not fit, {longest} do; send less: the peer takes no longer records"
+        );
         assert!(cut.stderr.contains(&problem), "{}", cut.stderr);
     }
     // The server may be told more than it may say.

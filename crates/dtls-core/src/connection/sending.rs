@@ -69,6 +69,17 @@ impl Connection {
         }
     }
 
+    /// The longest payload that a record carries, however large the MTU is: 2^14 bytes, or what the peer takes (RFC 8449,
+    /// RFC 6066 section 4). 0 until connected. Where [`max_payload`](Self::max_payload) is as long, a larger MTU changes
+    /// nothing.
+    #[must_use]
+    pub fn max_record_payload(&self) -> usize {
+        match self.phase {
+            Phase::Established(_) => self.outbound.room(Epoch::ONE, usize::MAX, 0),
+            _ => 0,
+        }
+    }
+
     /// Returns the longest payload that could be sent.
     #[inline]
     fn check_can_send(&self, payload_len: usize) -> Result<usize, SendError> {

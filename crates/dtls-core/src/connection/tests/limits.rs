@@ -59,6 +59,7 @@ fn the_longest_payload_fills_the_mtu_exactly_and_one_byte_more_is_refused() {
         let (mut client, mut server) = Pair::new().connect();
         client.set_mtu(mtu);
         let max = client.max_payload();
+        assert_eq!(client.max_record_payload(), 1 << 14);
         let mut datagram = vec![];
         client.send(&vec![7; max], &mut datagram).unwrap();
         assert_eq!(datagram.len(), mtu.min(max + 13 + 24));
