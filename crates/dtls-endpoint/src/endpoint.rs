@@ -27,8 +27,8 @@ use dtls_core::crypto::CryptoError;
 use dtls_core::wire::connection_id::ConnectionId;
 use dtls_core::wire::hello::Random;
 use dtls_core::{
-    Answer, ClientConfig, ConfigError, Connection, CookieJar, ExportError, Instant, NotAsked, Question, Role,
-    ServerConfig, SessionInfo, SrtpKeys,
+    Answer, ClientConfig, ConfigError, Connection, CookieJar, ExportError, Instant, NotAsked, Question,
+    ResumptionState, Role, ServerConfig, SessionInfo, SrtpKeys,
 };
 use hashbrown::HashMap;
 use rustls_pki_types::{CertificateDer, ServerName};
@@ -237,6 +237,34 @@ impl<A: Address> Endpoint<A> {
         config: Arc<ClientConfig>,
         server_name: Option<ServerName<'static>>,
     ) -> Result<Handle, ConnectError> {
+        self.begin_client(now, to, config, server_name, None)
+    }
+
+    /// As [`connect`](Self::connect), and offers to go on with the session that `state` was taken from; see
+    /// [`Connection::connect_resuming`].
+    ///
+    /// # Errors
+    /// See [`ConnectError`]. None for a state that does not fit, or that the server does not know any more: then it becomes
+    /// a full handshake.
+    pub fn connect_resuming(
+        &mut self,
+        now: Instant,
+        to: A,
+        config: Arc<ClientConfig>,
+        server_name: Option<ServerName<'static>>,
+        state: &ResumptionState,
+    ) -> Result<Handle, ConnectError> {
+        self.begin_client(now, to, config, server_name, Some(state))
+    }
+
+    fn begin_client(
+        &mut self,
+        now: Instant,
+        to: A,
+        config: Arc<ClientConfig>,
+        server_name: Option<ServerName<'static>>,
+        resume: Option<&ResumptionState>,
+    ) -> Result<Handle, ConnectError> {
         self.settle(now);
         if self.native_at(&to).is_some() {
             return Err(ConnectError::AddressInUse);
@@ -246,10 +274,9 @@ impl<A: Address> Endpoint<A> {
         }
         let cid = self.new_cid(&config.settings().connection_id, &*config.provider().random);
         let cid = cid.map_err(|NoConnectionId| ConnectError::NoConnectionId)?;
-        let connection = match cid.clone() {
-            Some(cid) => Connection::connect_with_cid(config, server_name, None, cid, now),
-            None => Connection::connect(config, server_name, now),
-        };
+        // Where there are no IDs, the empty one is of no effect.
+        let own_cid = cid.clone().unwrap_or_default();
+        let connection = Connection::connect_with_cid(config, server_name, resume, own_cid, now);
         let connection = connection.map_err(ConnectError::Config)?;
         if !self.has_room(Room { places: 1, memory: connection.memory() }) {
             return Err(ConnectError::TooManySessions);
@@ -342,6 +369,15 @@ impl<A: Address> Endpoint<A> {
         let certificates = session.connection.take_peer_certificates();
         self.weigh(handle);
         certificates
+    }
+
+    /// What a client needs to resume a session, for [`connect_resuming`](Self::connect_resuming) here or elsewhere; see
+    /// [`Connection::take_resumption_state`]. There is one from [`Event::Connected`] until the session is released, and none
+    /// of a session that has failed.
+    pub fn take_resumption_state(&mut self, handle: Handle) -> Option<ResumptionState> {
+        let state = self.sessions.get_mut(handle)?.connection.take_resumption_state();
+        self.weigh(handle);
+        state
     }
 
     /// The next thing that happened to a session; `None` when there is nothing new. Ask after every call that takes

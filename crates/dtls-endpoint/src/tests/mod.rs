@@ -7,6 +7,7 @@ mod ending;
 mod eviction;
 mod limits;
 mod path_checks;
+mod resuming;
 mod roaming;
 mod sessions;
 mod strangers;
