@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use dtls_core::crypto::x509::SubjectPublicKey;
 use dtls_core::crypto::{CryptoProvider, Identity, IdentityError};
+use dtls_core::resumption::TicketKey;
 use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, SubjectPublicKeyInfoDer};
 
@@ -124,6 +125,13 @@ pub enum LoadError {
         /// What is wrong with it.
         error: IdentityError,
     },
+    /// The file is not a key for tickets: it has another length, or one byte again and again.
+    NotATicketKey {
+        /// The file.
+        file: PathBuf,
+        /// How many bytes there are in it.
+        len: usize,
+    },
 }
 
 /// What is looked for in a file.
@@ -178,6 +186,12 @@ impl fmt::Display for LoadError {
                 write!(f, "{}: what it has for a public key cannot be read as one; write it anew", file.display())
             }
             Self::NotABareIdentity { key, error } => write!(f, "{}: {error}", key.display()),
+            Self::NotATicketKey { file, len } => write!(
+                f,
+                "{}: its {len} bytes are no key for tickets, which has {} at random; make one by `openssl rand -out FILE {1}`",
+                file.display(),
+                TicketKey::LEN
+            ),
             Self::NotAnIdentity { chain, key, error } => {
                 write!(f, "{} with {}: {error}", chain.display(), key.display())
             }

@@ -153,11 +153,13 @@ mod identity;
 mod key_log;
 mod options;
 mod session;
+mod session_cache;
 mod shared;
 mod socket;
 mod tap;
 #[cfg(test)]
 mod tests;
+mod ticket_keys;
 mod worker;
 
 pub use clock::SystemClock;
@@ -177,4 +179,6 @@ pub use key_log::KeyLogFile;
 pub use options::{Batching, Fragmentation, Ipv6, Options, SocketOptions};
 pub use rustls_pki_types::{DnsName, ServerName};
 pub use session::Session;
+pub use session_cache::MemorySessionCache;
 pub use tap::Tap;
+pub use ticket_keys::{RotatingTickets, load_ticket_key};
