@@ -4,6 +4,7 @@
 //!   receiving    whose is this datagram? strangers, cookies, clients that begin anew
 //!   roaming      connection IDs, and peers that change their address
 //!   path_checks  whether a peer receives where it was seen, and how long its datagrams may be
+//!   resting      sessions that are put aside, here or for another endpoint
 //!   sending      whose turn is it? one datagram, or several of one size
 //!   room         who finds room under the limits, and who has to go for it
 //!   books        deadlines, idleness, memory, and what becomes of a session that is over
@@ -12,6 +13,7 @@
 mod books;
 mod path_checks;
 mod receiving;
+mod resting;
 mod roaming;
 mod room;
 mod sending;
@@ -41,6 +43,8 @@ use crate::sessions::{Handle, Slots};
 use crate::stats::{Stats, count};
 use path_checks::Probe;
 pub use receiving::Received;
+use resting::Presence;
+pub use resting::TakeInError;
 use roaming::{NoConnectionId, Roaming};
 use room::Room;
 pub use sending::Transmit;
@@ -122,11 +126,13 @@ struct Lent {
     handle: Handle,
     /// Whether the session was established, and the datagram nothing but application data by its looks.
     is_only_data: bool,
+    /// How many records of application data it had received, if the datagram has woken it.
+    woken_at: Option<u64>,
 }
 
 struct Session<A> {
     address: A,
-    connection: Connection,
+    presence: Presence,
     role: Role,
     /// The random of the client's hello, if we are the server.
     opening: Option<Random>,
@@ -365,8 +371,9 @@ impl<A: Address> Endpoint<A> {
 
     /// See [`Connection::take_peer_certificates`].
     pub fn take_peer_certificates(&mut self, handle: Handle) -> Vec<CertificateDer<'static>> {
+        self.wake(handle);
         let Some(session) = self.sessions.get_mut(handle) else { return Vec::new() };
-        let certificates = session.connection.take_peer_certificates();
+        let certificates = session.connection_mut().map(Connection::take_peer_certificates).unwrap_or_default();
         self.weigh(handle);
         certificates
     }
@@ -375,7 +382,8 @@ impl<A: Address> Endpoint<A> {
     /// [`Connection::take_resumption_state`]. There is one from [`Event::Connected`] until the session is released, and none
     /// of a session that has failed.
     pub fn take_resumption_state(&mut self, handle: Handle) -> Option<ResumptionState> {
-        let state = self.sessions.get_mut(handle)?.connection.take_resumption_state();
+        self.wake(handle);
+        let state = self.sessions.get_mut(handle)?.connection_mut()?.take_resumption_state();
         self.weigh(handle);
         state
     }
@@ -418,7 +426,7 @@ impl<A: Address> Endpoint<A> {
         self.settle(now);
         let session = self.sessions.get_mut(handle).ok_or(NotAsked)?;
         // An answer that comes too late ends the session.
-        let answered = session.connection.answer(now, answer);
+        let answered = session.connection_mut().ok_or(NotAsked)?.answer(now, answer);
         self.touch(handle);
         answered
     }
@@ -551,16 +559,17 @@ impl<A: Address> Endpoint<A> {
     }
 
     fn connection(&self, handle: Handle) -> Option<&Connection> {
-        self.sessions.get(handle).map(|session| &session.connection)
+        self.sessions.get(handle)?.connection()
     }
 
     fn connection_mut(&mut self, handle: Handle) -> Option<&mut Connection> {
-        self.sessions.get_mut(handle).map(|session| &mut session.connection)
+        self.sessions.get_mut(handle)?.connection_mut()
     }
 
     fn change(&mut self, handle: Handle, change: impl FnOnce(&mut Connection)) {
-        if let Some(session) = self.sessions.get_mut(handle) {
-            change(&mut session.connection);
+        self.wake(handle);
+        if let Some(connection) = self.connection_mut(handle) {
+            change(connection);
             self.touch(handle);
         }
     }
@@ -568,7 +577,11 @@ impl<A: Address> Endpoint<A> {
 
 impl<A> Session<A> {
     fn next_event(&mut self) -> Option<Event> {
-        while let Some(event) = self.connection.poll_event() {
+        if let Presence::Lost { is_told: is_told @ false } = &mut self.presence {
+            *is_told = true;
+            return Some(Event::Failed(dtls_core::Error::CryptoFailed));
+        }
+        while let Some(event) = self.connection_mut().and_then(Connection::poll_event) {
             match event {
                 dtls_core::Event::Asked => return Some(Event::Asked),
                 dtls_core::Event::Connected => return Some(Event::Connected),

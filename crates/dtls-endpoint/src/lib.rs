@@ -70,7 +70,7 @@ mod tests;
 
 pub use address::Address;
 pub use demux::Protocol;
-pub use endpoint::{ConnectError, Endpoint, Received, Transmit};
+pub use endpoint::{ConnectError, Endpoint, Received, TakeInError, Transmit};
 pub use event::{Event, Kept, Reason};
 pub use incoming::Incoming;
 pub use limits::{AddressChange, Admission, CookiePolicy, Limits, PathCheck, Replacement};

@@ -1,12 +1,13 @@
 //! Deadlines, idleness, memory, and what becomes of a session that is over.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ops::Bound;
 use core::time::Duration;
 
 use dtls_core::{Connection, Instant, Role};
 
-use super::{Endpoint, Lent, Partner, Session};
+use super::{Endpoint, Lent, Partner, Presence, Session};
 use crate::address::Address;
 use crate::event::Reason;
 use crate::sessions::Handle;
@@ -43,7 +44,9 @@ impl<A: Address> Endpoint<A> {
         for handle in due {
             if let Some(session) = self.sessions.get_mut(handle) {
                 session.deadline = None;
-                session.connection.handle_timeout(now);
+                if let Some(connection) = session.connection_mut() {
+                    connection.handle_timeout(now);
+                }
                 self.on_path_time(handle, now);
                 // A last flight may be gone.
                 self.weigh(handle);
@@ -99,7 +102,7 @@ impl<A: Address> Endpoint<A> {
         let memory = connection.memory();
         let handle = self.sessions.insert(Session {
             address,
-            connection,
+            presence: Presence::Awake(Box::new(connection)),
             role,
             opening: None,
             replaced: None,
@@ -149,13 +152,14 @@ impl<A: Address> Endpoint<A> {
 
     /// Ends a session for a reason of ours, which its owner is told.
     pub(super) fn end(&mut self, handle: Handle, reason: Reason) {
-        let Some(session) = self.sessions.get_mut(handle).filter(|session| !session.connection.is_over()) else {
-            return;
-        };
+        self.wake(handle);
+        let Some(session) = self.sessions.get_mut(handle).filter(|session| !session.is_over()) else { return };
         session.ended = Some(reason);
-        match reason {
-            Reason::Idle | Reason::Evicted => session.connection.close(),
-            Reason::Replaced | Reason::Memory => session.connection.abort(),
+        if let Some(connection) = session.connection_mut() {
+            match reason {
+                Reason::Idle | Reason::Evicted => connection.close(),
+                Reason::Replaced | Reason::Memory => connection.abort(),
+            }
         }
         count(match reason {
             Reason::Idle => &mut self.stats.idle,
@@ -168,7 +172,7 @@ impl<A: Address> Endpoint<A> {
     /// Gives back the address of a session that is over, has nothing to send and no events.
     pub(super) fn finish_if_drained(&mut self, handle: Handle) {
         let Some(session) = self.sessions.get_mut(handle) else { return };
-        let is_drained = session.connection.is_over() && !session.is_ready && !session.has_news;
+        let is_drained = session.is_over() && !session.is_ready && !session.has_news;
         if !is_drained || session.is_finished {
             return;
         }
@@ -286,12 +290,14 @@ impl<A: Address> Endpoint<A> {
 
     fn settle_lent(&mut self, lent: &Lent) {
         // Nearly every datagram there is: nothing has changed that would have to be looked at.
-        let is_settled =
-            lent.is_only_data && self.sessions.get(lent.handle).is_some_and(|session| !session.connection.is_over());
+        let is_settled = lent.is_only_data && self.sessions.get(lent.handle).is_some_and(|session| !session.is_over());
         let came_from = self.came_from.take();
         let mut has_answered = false;
         if !is_settled {
             has_answered = self.settle_paths(lent.handle, came_from.as_ref().map(|(from, _)| from));
+        }
+        let rests_again = lent.woken_at.is_some_and(|received_before| self.rest_again(lent.handle, received_before));
+        if !is_settled && !rests_again {
             self.touch(lent.handle);
         }
         if let Some((from, len)) = came_from {
@@ -320,9 +326,9 @@ impl<A: Address> Endpoint<A> {
     /// Brings all that the endpoint knows of a session up to date with it.
     pub(super) fn refresh(&mut self, handle: Handle) {
         let Some(session) = self.sessions.get_mut(handle) else { return };
-        let is_over = session.connection.is_over();
+        let is_over = session.is_over();
         let check = session.roaming.as_ref().and_then(|roaming| roaming.check.as_ref()).filter(|_| !is_over);
-        let of_connection = session.connection.poll_timeout();
+        let of_connection = session.connection().and_then(Connection::poll_timeout);
         let deadline = check.map(|check| check.next).into_iter().chain(of_connection).min();
         if deadline != session.deadline {
             if let Some(before) = session.deadline {
@@ -338,7 +344,7 @@ impl<A: Address> Endpoint<A> {
             session.has_news = true;
             self.news.push_back(handle);
         }
-        let is_connected = session.connection.info().is_some() && !is_over;
+        let is_connected = session.is_connected();
         let has_connected = is_connected && !session.was_connected;
         let has_ended = is_over && !session.was_over;
         let is_growing = !session.was_connected && !is_over;
@@ -360,7 +366,7 @@ impl<A: Address> Endpoint<A> {
     /// Counts anew how much memory a session takes.
     pub(super) fn weigh(&mut self, handle: Handle) {
         let Some(session) = self.sessions.get_mut(handle) else { return };
-        let memory = session.connection.memory();
+        let memory = session.weight();
         self.memory = self.memory - session.memory + memory;
         session.memory = memory;
     }

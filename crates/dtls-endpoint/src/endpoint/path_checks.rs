@@ -121,7 +121,7 @@ impl<A: Address> Endpoint<A> {
         let Some(session) = self.sessions.get_mut(handle) else { return };
         let Some(check) = session.roaming.as_mut().and_then(|roaming| roaming.check.as_mut()) else { return };
         check.next = check.after(check.due(now));
-        let len = session.connection.path_challenge_len();
+        let Some(len) = session.presence.awake().map(Connection::path_challenge_len) else { return };
         let to = match check.asked {
             Asked::Old => session.address.clone(),
             Asked::New => {
@@ -132,7 +132,9 @@ impl<A: Address> Endpoint<A> {
         };
         let mut datagram = Vec::new();
         // Where the key is used up the session ends, and with it the check.
-        if let Ok(cookie) = session.connection.challenge_path(&mut datagram) {
+        if let Some(Ok(cookie)) =
+            session.presence.awake_mut().map(|connection| connection.challenge_path(&mut datagram))
+        {
             check.cookies.push(cookie);
             self.reply(to, datagram);
         }
@@ -161,7 +163,9 @@ impl<A: Address> Endpoint<A> {
         let Some(roaming) = &mut session.roaming else { return };
         let Some(check) = &mut roaming.check else { return };
         for cookie in check.cookies.drain(..) {
-            session.connection.forget_challenge(cookie);
+            if let Some(connection) = session.presence.awake_mut() {
+                connection.forget_challenge(cookie);
+            }
         }
         check.asked = Asked::New;
         check.began = now;
@@ -241,7 +245,9 @@ impl<A> Session<A> {
     pub(super) fn drop_check(&mut self) -> bool {
         let Some(check) = self.roaming.as_mut().and_then(|roaming| roaming.check.take()) else { return false };
         for cookie in check.cookies {
-            self.connection.forget_challenge(cookie);
+            if let Some(connection) = self.presence.awake_mut() {
+                connection.forget_challenge(cookie);
+            }
         }
         true
     }
@@ -273,9 +279,10 @@ impl<A: Address> Endpoint<A> {
     /// As [`Connection::probe_mtu`]; [`SendError::Closed`] also if the handle has no session any more.
     pub fn probe_mtu(&mut self, handle: Handle, len: usize, out: &mut Vec<u8>) -> Result<A, SendError> {
         self.settle(self.now);
+        self.wake(handle);
         let start = out.len();
         let session = self.sessions.get_mut(handle).ok_or(SendError::Closed)?;
-        match session.connection.probe_mtu(len, out) {
+        match session.connection_mut().ok_or(SendError::Closed)?.probe_mtu(len, out) {
             Ok(cookie) => {
                 session.drop_probe();
                 let len = u16::try_from(len).unwrap_or(u16::MAX);
@@ -297,7 +304,9 @@ impl<A> Session<A> {
     /// What was asked of a path says nothing of another.
     pub(super) fn drop_probe(&mut self) {
         if let Some(probe) = self.probe.take() {
-            self.connection.forget_challenge(probe.cookie);
+            if let Some(connection) = self.presence.awake_mut() {
+                connection.forget_challenge(probe.cookie);
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ use dtls_core::wire::record::{Epoch, RecordHeader, Records, split_record};
 use dtls_core::wire::small::Alert;
 use dtls_core::{Connection, HelloVerdict, Instant, Role, ServerConfig, VerifiedHello};
 
-use super::{Endpoint, Lent, NoConnectionId, Partner, Room, Server};
+use super::{Endpoint, Lent, NoConnectionId, Partner, Presence, Room, Server};
 use crate::address::Address;
 use crate::event::Reason;
 use crate::incoming::Incoming;
@@ -38,10 +38,16 @@ impl<A: Address> Endpoint<A> {
         self.settle(now);
         self.stats.count_received(datagram.len());
         let Some(handle) = self.recipient(now, from, datagram) else { return Received { lender: None } };
+        let was_at_rest = self.is_at_rest(handle);
+        if was_at_rest {
+            self.wake_at_rest(handle);
+        }
         let Some(session) = self.sessions.get_mut(handle) else { return Received { lender: None } };
         let is_only_data = session.was_connected && is_application_data(datagram);
-        self.lent = Some(Lent { handle, is_only_data });
-        let payloads = session.connection.receive(now, datagram);
+        let Presence::Awake(connection) = &mut session.presence else { return Received { lender: None } };
+        let woken_at = was_at_rest.then(|| connection.stats().application_records_received);
+        self.lent = Some(Lent { handle, is_only_data, woken_at });
+        let payloads = connection.receive(now, datagram);
         Received { lender: Some(Lender { handle, payloads, active: &mut session.active, now: self.now }) }
     }
 
@@ -87,7 +93,7 @@ impl<A: Address> Endpoint<A> {
         let Some(Partner::Successor(successor)) = session.partner else { return handle };
         let for_handshake = split_record(datagram)
             .is_ok_and(|(header, ..)| header.epoch == Epoch::ZERO || header.content_type == ContentType::HANDSHAKE);
-        if for_handshake || session.connection.is_over() { successor } else { handle }
+        if for_handshake || session.is_over() { successor } else { handle }
     }
 
     // --- hellos ---
@@ -267,7 +273,7 @@ impl<A: Address> Endpoint<A> {
         let is_in_the_way = predecessor
             .and_then(|predecessor| self.sessions.get(predecessor))
             .is_some_and(|predecessor| predecessor.is_half_open || self.replacement == Replacement::AfterCookie);
-        if is_in_the_way && self.sessions.get(handle).is_some_and(|session| !session.connection.is_over()) {
+        if is_in_the_way && self.sessions.get(handle).is_some_and(|session| !session.is_over()) {
             self.take_over(handle);
         }
         self.touch(handle);

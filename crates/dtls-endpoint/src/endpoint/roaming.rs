@@ -63,7 +63,9 @@ impl<A: Address> Endpoint<A> {
         let session = self.sessions.get_mut(handle)?;
         let was_elsewhere = session.roaming.as_ref().is_some_and(|roaming| roaming.seen_at.is_some());
         if let Some(left) = session.roaming.as_ref().and_then(|roaming| roaming.left.as_ref()) {
-            session.connection.set_path(if *left == from { Path::Left } else { Path::Preferred });
+            if let Some(connection) = session.presence.awake_mut() {
+                connection.set_path(if *left == from { Path::Left } else { Path::Preferred });
+            }
         }
         if session.address != from || was_elsewhere {
             self.came_from = Some((from, datagram.len()));
@@ -123,7 +125,8 @@ impl<A: Address> Endpoint<A> {
     /// A handshake is complete: is there an ID in the peer's records?
     pub(super) fn settle_cid(&mut self, handle: Handle) {
         let Some(session) = self.sessions.get(handle) else { return };
-        let ids = session.connection.info().and_then(|info| info.connection_ids.as_ref());
+        let ids =
+            session.connection().and_then(|connection| connection.info()).and_then(|info| info.connection_ids.as_ref());
         if ids.is_none() {
             self.forget_cid(handle);
         }
@@ -181,7 +184,7 @@ impl<A: Address> Endpoint<A> {
         self.settle(self.now);
         let Some(session) = self.sessions.get(handle).filter(|session| session.was_connected) else { return false };
         let from = session.address.clone();
-        if session.connection.is_over() || from == to || !self.move_to(handle, to) {
+        if session.is_over() || from == to || !self.move_to(handle, to) {
             return false;
         }
         if let Some(roaming) = self.sessions.get_mut(handle).and_then(|session| session.roaming.as_mut()) {
@@ -198,7 +201,7 @@ impl<A: Address> Endpoint<A> {
     /// One that answers a challenge is expected from where that was sent, and so says nothing of a peer that has come back.
     pub(super) fn on_seen_at(&mut self, handle: Handle, from: A, len: usize, has_answered: bool) {
         let Some(session) = self.sessions.get_mut(handle) else { return };
-        let connection = &session.connection;
+        let Some(connection) = session.presence.awake() else { return };
         if !session.was_connected || connection.is_over() || !connection.is_newest_datagram() {
             return;
         }
@@ -274,7 +277,9 @@ impl<A: Address> Endpoint<A> {
         session.address = to;
         session.drop_check();
         session.drop_probe();
-        session.connection.set_path(Path::Preferred);
+        if let Some(connection) = session.connection_mut() {
+            connection.set_path(Path::Preferred);
+        }
         if let Some(roaming) = &mut session.roaming {
             roaming.seen_at = None;
             roaming.previous = Some(from.clone());
@@ -297,6 +302,11 @@ impl<A: Address> Session<A> {
 }
 
 impl<A> Roaming<A> {
+    /// Whether there is something that a session at rest would forget.
+    pub(super) const fn is_busy(&self) -> bool {
+        self.check.is_some() || self.left.is_some() || self.news.is_some() || self.has_moved
+    }
+
     /// What the host has not been told, each thing once.
     pub(super) fn take_news(&mut self) -> Option<Event> {
         if core::mem::take(&mut self.has_moved) {

@@ -52,7 +52,7 @@ impl<A: Address> Endpoint<A> {
     pub(super) fn place_to_share(&self, address: &A) -> Option<Handle> {
         let handle = self.native_at(address)?;
         let session = self.sessions.get(handle)?;
-        let is_standing_alone = !session.connection.is_over() && session.beside.is_none();
+        let is_standing_alone = !session.is_over() && session.beside.is_none();
         (is_standing_alone && self.pairs < self.limits.half_open).then_some(handle)
     }
 

@@ -19,8 +19,9 @@ impl<A: Address> Endpoint<A> {
     pub fn send(&mut self, handle: Handle, payload: &[u8], out: &mut Vec<u8>) -> Result<A, SendError> {
         let start = out.len();
         self.settle_address();
+        self.wake(handle);
         let session = self.sessions.get_mut(handle).ok_or(SendError::Closed)?;
-        match session.connection.send(payload, out) {
+        match session.connection_mut().ok_or(SendError::Closed)?.send(payload, out) {
             Ok(()) => {
                 session.active = self.now;
                 self.stats.count_sent(out.len() - start);
@@ -44,8 +45,9 @@ impl<A: Address> Endpoint<A> {
         payload_len: usize,
     ) -> Result<(A, Range<usize>), SendError> {
         self.settle_address();
+        self.wake(handle);
         let session = self.sessions.get_mut(handle).ok_or(SendError::Closed)?;
-        match session.connection.seal_in_place(buffer, payload_len) {
+        match session.connection_mut().ok_or(SendError::Closed)?.seal_in_place(buffer, payload_len) {
             Ok(datagram) => {
                 session.active = self.now;
                 self.stats.count_sent(datagram.len());
@@ -98,7 +100,7 @@ impl<A: Address> Endpoint<A> {
         while datagrams < datagrams_max.max(1) {
             let at = out.len();
             let Some(session) = handle.and_then(|handle| self.sessions.get_mut(handle)) else { break };
-            if !session.connection.poll_transmit(now, out) {
+            if !session.connection_mut().is_some_and(|connection| connection.poll_transmit(now, out)) {
                 break;
             }
             let len = out.len() - at;
@@ -126,7 +128,7 @@ impl<A: Address> Endpoint<A> {
         while let Some(handle) = self.ready.pop_front() {
             let Some(session) = self.sessions.get_mut(handle) else { continue };
             session.is_ready = false;
-            if session.connection.poll_transmit(now, out) {
+            if session.connection_mut().is_some_and(|connection| connection.poll_transmit(now, out)) {
                 let address = session.address.clone();
                 self.touch(handle);
                 return Some(address);

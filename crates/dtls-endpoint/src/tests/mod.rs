@@ -7,6 +7,7 @@ mod ending;
 mod eviction;
 mod limits;
 mod path_checks;
+mod resting;
 mod resuming;
 mod roaming;
 mod sessions;
