@@ -1,15 +1,17 @@
 //! Sessions that are resumed: servers that promise tickets and do not keep their word, tickets out of all proportion, and
 //! tickets and IDs in the hands of others.
 
+use std::sync::Arc;
+
 use dtls_core::crypto::MasterSecret;
 use dtls_core::resumption::StateError;
 use dtls_core::wire::enums::{ContentType, HandshakeType, NamedGroup};
-use dtls_core::{Connection, Error, Event, Instant, ResumptionState};
+use dtls_core::{Connection, CookieJar, Error, Event, HelloVerdict, Instant, ResumptionState};
 use dtls_tests::certificates;
 use dtls_tests::peer::{Peer, UnderTest};
 use dtls_tests::raw;
 use dtls_tests::remembered::{By, Memory};
-use dtls_tests::scenario::{CLIENT, Scenario};
+use dtls_tests::scenario::{CLIENT, SERVER, Scenario};
 
 use crate::play::{SERVER_LEAF, SUITE, assert_refused, client};
 
@@ -119,6 +121,67 @@ fn a_ticket_that_was_not_promised_or_comes_twice_is_dropped_and_fatal_where_noth
             answers = under_test.give(&record);
         }
         assert_refused(&under_test, &answers, &Error::UnexpectedMessage(HandshakeType::NEW_SESSION_TICKET));
+    }
+}
+
+// --- strangers ---
+
+#[test]
+fn a_hello_that_offers_a_session_needs_a_cookie_like_any_other_and_gets_no_more_than_it_brings() {
+    for by in By::ALL {
+        let scenario = Scenario::new(1).mutual().suite(SUITE).resuming(by);
+        let hellos = begin_with(&scenario).take();
+        let mut jar = CookieJar::new(scenario.provider_at(SERVER, 2), Instant::ORIGIN).unwrap();
+        // From anywhere, again and again: an answer without state, and never the session.
+        for address in 0..100_u16 {
+            for (index, hello) in hellos.iter().enumerate() {
+                let mut reply = Vec::new();
+                let verdict = jar.check(Instant::ORIGIN, &address.to_be_bytes(), hello, &mut reply);
+                assert_eq!(matches!(verdict, HelloVerdict::Reply), index == 0, "{by:?} {verdict:?}");
+                assert_eq!(raw::message_types(&reply).len(), usize::from(index == 0));
+                assert!(reply.len() <= hello.len());
+            }
+        }
+        // With a cookie of another address it is no better.
+        let mut reply = Vec::new();
+        let _ = jar.check(Instant::ORIGIN, b"here", &hellos[0], &mut reply);
+        let mut client = begin_with(&scenario);
+        client.take();
+        let with_cookie = client.give(&reply);
+        let verdict = jar.check(Instant::ORIGIN, b"elsewhere", &with_cookie[0], &mut Vec::new());
+        assert!(matches!(verdict, HelloVerdict::Reply), "{by:?}");
+        let verdict = jar.check(Instant::ORIGIN, b"here", &with_cookie[0], &mut Vec::new());
+        assert!(matches!(verdict, HelloVerdict::Verified(_)), "{by:?}");
+    }
+}
+
+fn begin_with(scenario: &Scenario) -> UnderTest {
+    let config = scenario.client_config(CLIENT);
+    let name = Some("server.test".try_into().unwrap());
+    UnderTest::new(Connection::connect_resuming(config, name, scenario.state().unwrap(), Instant::ORIGIN).unwrap())
+}
+
+#[test]
+fn a_hello_that_is_replayed_a_thousand_times_resumes_nothing_and_its_client_comes_in_all_the_same() {
+    for by in By::ALL {
+        let scenario = Scenario::new(1).mutual().suite(SUITE).resuming(by);
+        let hello = begin_with(&scenario).take().concat();
+        let config = scenario.server_config(CLIENT);
+        for _ in 0..1000 {
+            let mut server = UnderTest::new(Connection::accept_on_trusted_path(Arc::clone(&config), Instant::ORIGIN));
+            assert!(!server.give(&hello).is_empty());
+            assert!(server.connection.info().is_none());
+            // Finished of the first connection is nothing to this one, whose random is another.
+            server.give(&raw::change_cipher_spec(9));
+            server.give(&raw::record(ContentType::HANDSHAKE, 1, 0, &[7; 48]));
+            assert_eq!(server.events, []);
+        }
+        let mut client = begin_with(&scenario);
+        let mut server = UnderTest::new(Connection::accept_on_trusted_path(config, Instant::ORIGIN));
+        let answer: Vec<Vec<u8>> = client.take().iter().flat_map(|hello| server.give(hello)).collect();
+        let finished: Vec<Vec<u8>> = answer.iter().flat_map(|datagram| client.give(datagram)).collect();
+        finished.iter().for_each(|datagram| drop(server.give(datagram)));
+        assert!(server.connection.info().unwrap().resumed, "{by:?}");
     }
 }
 

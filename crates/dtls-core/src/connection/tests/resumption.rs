@@ -215,6 +215,17 @@ impl World {
     }
 }
 
+/// The types of the messages in the clear.
+fn types_in(flight: &[Vec<u8>]) -> Vec<HandshakeType> {
+    flight
+        .iter()
+        .flat_map(|datagram| Records::new(datagram))
+        .map(Result::unwrap)
+        .filter(|record| record.header.epoch == Epoch::ZERO && record.header.content_type == ContentType::HANDSHAKE)
+        .flat_map(|record| Fragments::new(record.body).map(|fragment| fragment.unwrap().header.typ))
+        .collect()
+}
+
 const BOTH: [By; 2] = [By::Ticket, By::SessionId];
 
 #[test]
@@ -260,14 +271,7 @@ fn a_resumed_handshake_is_two_flights_shorter_and_has_no_key_exchange() {
         let (mut client, mut server) = (world.client(Some(&state)), world.server());
         deliver(drain(&mut client, START), &mut server, START);
         let flight_4 = drain(&mut server, START);
-        let types: Vec<_> = flight_4
-            .iter()
-            .flat_map(|datagram| Records::new(datagram))
-            .map(Result::unwrap)
-            .filter(|record| record.header.epoch == Epoch::ZERO && record.header.content_type == ContentType::HANDSHAKE)
-            .flat_map(|record| Fragments::new(record.body).map(|fragment| fragment.unwrap().header.typ))
-            .collect();
-        assert_eq!(types, [HandshakeType::SERVER_HELLO]);
+        assert_eq!(types_in(&flight_4), [HandshakeType::SERVER_HELLO]);
         deliver(flight_4, &mut client, START);
         assert_eq!(client.poll_event(), Some(Event::Connected));
         assert_eq!(server.poll_event(), None, "not before the client's Finished");

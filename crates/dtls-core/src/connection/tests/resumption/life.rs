@@ -22,6 +22,21 @@ fn a_session_that_ends_with_a_fatal_alert_is_forgotten_on_both_sides() {
     }
 }
 
+#[test]
+fn a_ticket_cannot_be_called_back_but_no_client_of_ours_keeps_it_and_its_time_ends() {
+    let world = World::new(By::Ticket);
+    let (mut client, mut server) = world.connect(None);
+    let kept = client.take_resumption_state().unwrap();
+    let fatal = sealed_record(&mut server, ContentType::ALERT, &[2, 80]);
+    deliver(vec![fatal], &mut client, START);
+    assert!(matches!(client.poll_event(), Some(Event::Failed(Error::AlertReceived(_)))));
+    assert!(client.take_resumption_state().is_none());
+    // Whoever has taken it before, and with it the secret, has what the server cannot know to be over.
+    assert!(world.resumes(&kept));
+    world.clock.0.fetch_add(1000, Ordering::Relaxed);
+    assert!(!world.resumes(&kept));
+}
+
 /// A server that has answered a hello with the session of `state`, and a client that has its keys and has not said so yet.
 fn half_resumed(world: &World, state: &ResumptionState) -> (Connection, Connection) {
     let (mut client, mut server) = (world.client(Some(state)), world.server());
@@ -154,4 +169,66 @@ fn a_session_is_resumed_and_forgotten_by_connections_that_have_been_put_aside() 
         deliver(vec![alert], &mut server, START);
         assert_eq!(world.cache.len(), 0);
     }
+}
+
+#[test]
+fn a_state_that_was_damaged_anywhere_is_none_or_another_and_does_no_harm() {
+    for by in BOTH {
+        let world = World::mutual(by);
+        let state = world.session();
+        let bytes = state.to_bytes();
+        let (mut readable, mut offered) = (0, 0);
+        for at in 0..bytes.len() {
+            let mut damaged = bytes.to_vec();
+            damaged[at] ^= 1 << (at % 8);
+            let Ok(damaged) = ResumptionState::from_bytes(&damaged) else { continue };
+            readable += 1;
+            if damaged.fits(&world.client_config(), world.name().as_ref()).is_err() {
+                continue;
+            }
+            offered += 1;
+            let (mut client, mut server) = (world.client(Some(&damaged)), world.server());
+            exchange(&mut client, &mut server, START);
+            // Only the hint at its lifetime may be another without consequence.
+            let resumed = client.info().is_some_and(|info| info.resumed);
+            assert_eq!(resumed, (52..56).contains(&at), "{by:?}: byte {at}");
+        }
+        assert!(readable > bytes.len() / 2 && offered > 48, "{readable} and {offered} of {}", bytes.len());
+    }
+}
+
+#[test]
+fn what_a_cache_gives_back_damaged_is_no_session() {
+    let world = World::mutual(By::SessionId);
+    let state = world.session();
+    let (id, session) =
+        world.cache.0.lock().unwrap().iter().map(|(id, session)| (*id, session.clone())).next().unwrap();
+    // Whether the server goes on with it, and whether the client then comes in by it.
+    let damaged = |session: &[u8]| {
+        world.cache.put(id, Zeroizing::new(session.to_vec()));
+        let (mut client, mut server) = (world.client(Some(&state)), world.server());
+        deliver(drain(&mut client, START), &mut server, START);
+        let flight_4 = drain(&mut server, START);
+        if types_in(&flight_4) != [HandshakeType::SERVER_HELLO] {
+            return (false, false);
+        }
+        deliver(flight_4, &mut client, START);
+        deliver(drain(&mut client, START), &mut server, START);
+        (true, server.info().is_some_and(|info| info.resumed))
+    };
+    for len in 0..session.len() {
+        assert_eq!(damaged(&session[..len]), (false, false), "{len} bytes");
+    }
+    for at in 0..session.len() {
+        let mut changed = session.to_vec();
+        changed[at] ^= 1 << (at % 8);
+        let expected = match at {
+            // A session that is said to be 512 seconds older is still alive.
+            9 => (true, true),
+            11..59 => (true, false),
+            _ => (false, false),
+        };
+        assert_eq!(damaged(&changed), expected, "byte {at}");
+    }
+    assert_eq!(damaged(&session), (true, true));
 }

@@ -178,3 +178,48 @@ fn a_session_without_the_extended_master_secret_is_not_kept() {
         assert_eq!(world.cache.len(), 0);
     }
 }
+
+// --- what is agreed on anew ---
+
+#[test]
+fn protocols_profiles_and_limits_of_records_are_agreed_on_afresh_when_a_session_is_resumed() {
+    let before: fn(&mut Settings) = |settings| {
+        settings.alpn = vec![b"one".to_vec(), b"two".to_vec()];
+        settings.srtp_profiles = vec![SrtpProfile::AEAD_AES_128_GCM, SrtpProfile::AES128_CM_HMAC_SHA1_80];
+        settings.record_size_limit = Some(100);
+    };
+    let after: fn(&mut Settings) = |settings| {
+        settings.alpn = vec![b"two".to_vec()];
+        settings.srtp_profiles = vec![SrtpProfile::AES128_CM_HMAC_SHA1_80];
+        settings.record_size_limit = Some(200);
+    };
+    let (two, less) = (Some(b"two".to_vec()), Some(SrtpProfile::AES128_CM_HMAC_SHA1_80));
+    // The client's settings, the server's, and what they agree on: protocol, profile, and the client's longest record.
+    let cases = [
+        (before, after, two.clone(), less, Some(200)),
+        (after, before, two, less, Some(100)),
+        (before, |_: &mut Settings| {}, None, None, None),
+        (|_: &mut Settings| {}, before, None, None, None),
+    ];
+    for by in BOTH {
+        for (client_settings, server_settings, alpn, srtp, limit) in cases.clone() {
+            let mut world = World { client_settings: before, server_settings: before, ..World::new(by) };
+            let state = world.session();
+            (world.client_settings, world.server_settings) = (client_settings, server_settings);
+            let (client, server) = world.connect(Some(&state));
+            for info in [client.info().unwrap(), server.info().unwrap()] {
+                assert!(info.resumed, "{by:?}");
+                assert_eq!(info.alpn, alpn);
+                assert_eq!(info.srtp.as_ref().map(|srtp| srtp.profile), srtp);
+            }
+            assert_eq!(client.max_payload(), limit.unwrap_or(1200 - 13 - 24), "{by:?}");
+        }
+        // And where there is nothing in common, there is no session either.
+        let mut world = World { client_settings: before, server_settings: before, ..World::new(by) };
+        let state = world.session();
+        world.server_settings = |settings| settings.alpn = vec![b"three".to_vec()];
+        let (mut client, mut server) = (world.client(Some(&state)), world.server());
+        exchange(&mut client, &mut server, START);
+        assert_eq!(server.poll_event(), Some(Event::Failed(Error::NoCommonApplicationProtocol)), "{by:?}");
+    }
+}
