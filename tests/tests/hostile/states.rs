@@ -9,7 +9,7 @@ use dtls_core::wire::enums::{
 use dtls_core::wire::extensions::UseSrtp;
 use dtls_core::wire::hello::{Random, ServerHello};
 use dtls_core::wire::key_exchange::{EcdheClientKeyExchange, encode_ecdhe_params};
-use dtls_core::{Error, Event, Role};
+use dtls_core::{Error, Event, Instant, Role};
 use dtls_tests::certificates::{self, Leaf};
 use dtls_tests::peer::{Peer, UnderTest};
 use dtls_tests::raw;
@@ -121,6 +121,46 @@ fn a_side_that_hears_itself_does_not_connect() {
 }
 
 // --- left out, repeated, out of order ---
+
+#[test]
+fn two_clients_do_not_connect_and_each_ends_at_its_deadline() {
+    let scenario = Scenario::new(1).suite(SUITE);
+    let mut both = [client(&scenario), client(&scenario)];
+    for _ in 0..20 {
+        for index in 0..2 {
+            for hello in both[index].wait() {
+                let answers = both[1 - index].give(&hello);
+                assert_eq!(answers, Vec::<Vec<u8>>::new());
+            }
+        }
+    }
+    assert!(both.iter().all(|client| client.events == [Event::Failed(Error::HandshakeTimeout)]));
+}
+
+#[test]
+fn closing_and_aborting_in_any_state_end_it_there_and_every_call_goes_on_working() {
+    for (role, step) in Play::every_state() {
+        for is_abort in [false, true] {
+            let Play { mut under_test, peer, .. } = Play::at(role, step);
+            let said = under_test.events.len();
+            let connection = &mut under_test.connection;
+            if is_abort {
+                connection.abort()
+            } else {
+                connection.close()
+            }
+            connection.close();
+            connection.abort();
+            assert!(connection.is_over());
+            assert_eq!((connection.poll_timeout(), connection.max_payload()), (None, 0), "{role:?} {step}");
+            assert!(connection.send(b"late", &mut Vec::new()).is_err());
+            connection.handle_timeout(Instant::ORIGIN);
+            let late = raw::handshake(99, &raw::message(HandshakeType::FINISHED, peer.next_seq, &[0; 12]));
+            assert_eq!(under_test.give(&late), Vec::<Vec<u8>>::new(), "{role:?} {step}");
+            assert_eq!(under_test.events.len(), said, "{role:?} {step}: {:?}", under_test.events);
+        }
+    }
+}
 
 #[test]
 fn no_message_can_be_left_out() {
