@@ -151,6 +151,9 @@ impl Connection {
     /// [fit](ResumptionState::fits), or the server does not remember, it becomes a full handshake;
     /// [`SessionInfo::resumed`] tells.
     ///
+    /// If the connection fails, drop the state and begin the next without it (RFC 5077 section 3.2): a server that has
+    /// other keys for the session than it should have can do no better.
+    ///
     /// # Errors
     /// As [`connect`](Self::connect).
     pub fn connect_resuming(
@@ -485,7 +488,8 @@ impl Connection {
 
     /// Takes what a client needs to resume the session in another connection: once, from when it is connected until it is
     /// dropped, unless it has failed. `None` if the configuration is not
-    /// [resumable](crate::config::ClientConfigBuilder::resumable), or the server keeps no sessions.
+    /// [resumable](crate::config::ClientConfigBuilder::resumable), or the server keeps no sessions. If the connection fails
+    /// after it was taken, drop it (RFC 5246 section 7.2.2).
     pub fn take_resumption_state(&mut self) -> Option<ResumptionState> {
         let (Phase::Established(established) | Phase::Closed(established)) = &mut self.phase else { return None };
         match established.resumption.take().map(|resumption| *resumption) {

@@ -23,6 +23,23 @@ fn a_session_that_ends_with_a_fatal_alert_is_forgotten_on_both_sides() {
 }
 
 #[test]
+fn a_session_that_is_too_long_for_a_ticket_leaves_none_and_the_connection_goes_on() {
+    for (kilobytes, leaves) in [(2, true), (8, false)] {
+        let mut world = World::mutual(By::Ticket);
+        world.client_settings = |settings| settings.mtu = 256;
+        world.server_settings = |settings| settings.mtu = 256;
+        let (certificate, key) = testing::self_signed();
+        world.trust_in_client = Trust::of(&certificate);
+        let chain = vec![certificate.clone(); 1 + kilobytes * 1024 / certificate.len()];
+        world.client_identity = Identity::new(&world.provider, chain, key).unwrap();
+        let (mut client, _server) = world.connect(None);
+        let state = client.take_resumption_state();
+        assert_eq!(state.is_some(), leaves, "{kilobytes} KiB of certificates");
+        assert!(state.is_none_or(|state| world.resumes(&state)));
+    }
+}
+
+#[test]
 fn a_ticket_cannot_be_called_back_but_no_client_of_ours_keeps_it_and_its_time_ends() {
     let world = World::new(By::Ticket);
     let (mut client, mut server) = world.connect(None);
