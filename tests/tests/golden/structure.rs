@@ -326,10 +326,10 @@ fn a_ticket_is_asked_for_announced_and_given_before_the_server_is_done() {
         [SERVER_HELLO, CERTIFICATE, SERVER_KEY_EXCHANGE, SERVER_HELLO_DONE, CLIENT_KEY_EXCHANGE, NEW_SESSION_TICKET];
     assert_eq!(session.types(), behind_cookie(&flights_4_and_5));
     assert_eq!([session.offer().1, session.choice().1].map(|extensions| extensions[&35].clone()), [[0; 0], [0; 0]]);
-    // Name of the key, random, what is in it, tag: a version, a suite, a time, 48 bytes of secret, "server.test" behind
-    // three bytes, and that nobody has shown himself.
+    // Name of the key, random, what is in it, tag: a version, a suite, a time, 48 bytes of secret, a limit, "server.test"
+    // behind three bytes, and that nobody has shown himself.
     let (lifetime, ticket) = ticket(&session);
-    assert_eq!((lifetime, ticket.len()), (1000, 16 + 32 + (1 + 2 + 8 + 48 + 3 + 11 + 1) + 16));
+    assert_eq!((lifetime, ticket.len()), (1000, 16 + 32 + (1 + 2 + 8 + 48 + 2 + 3 + 11 + 1) + 16));
 }
 
 #[test]

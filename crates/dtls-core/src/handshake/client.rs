@@ -32,7 +32,7 @@ use super::client_psk::{AwaitPskIdentity, AwaitPskServerFlight};
 use super::credentials::{self, Shown};
 use super::exchange::Exchange;
 use super::key_schedule::Randoms;
-use super::negotiate::{self, ClientChoice};
+use super::negotiate::{self, ClientChoice, RecordLimits};
 use super::parsed::{Dialect, Parsed};
 use super::reassembly::Message;
 use super::retransmit::Expect;
@@ -357,7 +357,12 @@ impl AwaitServerHello {
         let answered = sent.iter().find(|sent| sent.seq == message.seq);
         let answered = answered.ok_or(Error::UnexpectedMessage(HandshakeType::SERVER_HELLO))?;
         let is_resumed = offer.resume.as_ref().is_some_and(|offered| offered.session_id == hello.session_id);
-        let choice = negotiate::check_choice(hello, &offer.config, offer.host_name().is_some(), is_resumed)?;
+        let mut choice = negotiate::check_choice(hello, &offer.config, offer.host_name().is_some(), is_resumed)?;
+        let of_session = offer.resume.as_ref().filter(|_| is_resumed).and_then(|offered| offered.fragment_length);
+        if let (RecordLimits::NONE, Some(length)) = (choice.records, of_session) {
+            // RFC 6066 section 2: some servers do not say it again.
+            choice.records = RecordLimits::by_fragment_length(length);
+        }
         // RFC 6347 section 4.2.6: only the hello that the server accepted counts, and we go on numbering from it.
         x.restart_after(
             HandshakeType::CLIENT_HELLO,

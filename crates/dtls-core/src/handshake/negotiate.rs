@@ -246,7 +246,12 @@ impl RecordLimits {
         Self { sent: theirs.min(Self::LARGEST), received: ours, received_inner: ours, ..Self::NONE }
     }
 
-    fn by_fragment_length(length: MaxFragmentLength) -> Self {
+    /// Whether max_fragment_length has been agreed on.
+    pub(crate) const fn are_by_fragment_length(&self) -> bool {
+        self.in_the_clear < Self::LARGEST
+    }
+
+    pub(crate) fn by_fragment_length(length: MaxFragmentLength) -> Self {
         let bytes = length.bytes().unwrap_or(Self::LARGEST);
         // RFC 6066 section 4 speaks of content alone, and nobody says whether a content type inside counts: the longest
         // content is taken, and a byte less sent.
@@ -255,7 +260,7 @@ impl RecordLimits {
 
     /// A limit holds for peers that know of it; others may send what the version allows (RFC 8449 section 4). Section 5: who
     /// knows record_size_limit passes over max_fragment_length where both stand.
-    fn of_server(settings: &Settings, offer: &ClientExtensions<'_>) -> Self {
+    pub(crate) fn of_server(settings: &Settings, offer: &ClientExtensions<'_>) -> Self {
         let ours = settings.record_size_limit.unwrap_or(Self::LARGEST);
         match (offer.record_size_limit, offer.max_fragment_length) {
             (Some(theirs), _) => Self::by_size(ours, theirs),

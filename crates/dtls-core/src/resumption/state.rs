@@ -15,7 +15,7 @@ use crate::crypto::secrets::MasterSecret;
 use crate::crypto::suite::CipherSuite;
 use crate::crypto::verify::PeerRole;
 use crate::wire::codec::{Decode, DecodeError, Encode as _, Reader, put_option, put_vector};
-use crate::wire::enums::CipherSuiteId;
+use crate::wire::enums::{CipherSuiteId, MaxFragmentLength};
 
 /// A session that a client may resume, from [`Connection::take_resumption_state`].
 ///
@@ -31,6 +31,10 @@ pub struct ResumptionState {
     /// The name that the server was connected by.
     server_name: Option<Vec<u8>>,
     sides: Sides,
+    /// What we asked for by max_fragment_length, and whether the server agreed: RFC 6066 section 4 has that hold for the
+    /// whole session.
+    fragment_length: Option<MaxFragmentLength>,
+    is_granted: bool,
 }
 
 /// Who the two sides of a session are.
@@ -73,7 +77,14 @@ impl ResumptionState {
             given,
             server_name: server_name.map(name_bytes),
             sides,
+            fragment_length: None,
+            is_granted: false,
         }
+    }
+
+    /// The same of a session in which this was asked for by max_fragment_length.
+    pub(crate) fn with_fragment_length(self, asked: Option<MaxFragmentLength>, is_granted: bool) -> Self {
+        Self { fragment_length: asked, is_granted: is_granted && asked.is_some(), ..self }
     }
 
     /// How long the server means to honour its ticket; `None` if it did not say (RFC 5077 section 3.3).
@@ -97,7 +108,7 @@ impl ResumptionState {
     ///
     /// ```text
     ///   version(1) suite(2) master_secret(48) how(1) lifetime_hint(4) length(2) given
-    ///   name?(1) [length(2) name] server shown?(1) [length(2) hash]
+    ///   name?(1) [length(2) name] server shown?(1) [length(2) hash] max_fragment_length(1) granted(1)
     /// ```
     #[must_use]
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
@@ -117,6 +128,8 @@ impl ResumptionState {
         put_option(&mut out, self.server_name.as_deref());
         self.sides.server.encode(&mut out);
         put_option(&mut out, self.sides.shown.as_ref().map(|hash| &hash[..]));
+        out.push(self.fragment_length.map_or(0, |length| length.0));
+        out.push(u8::from(self.is_granted));
         out
     }
 
@@ -150,6 +163,9 @@ impl ResumptionState {
             return Err(Misfit::OtherServer);
         }
         let suite = config.suites.iter().find(|suite| suite.id == self.suite).ok_or(Misfit::CipherSuite)?;
+        if config.settings.max_fragment_length != self.fragment_length {
+            return Err(Misfit::FragmentLength);
+        }
         let is_shown = |hash| config.identities.iter().any(|ours| ours.fingerprint(&config.provider) == Some(hash));
         if self.sides.shown.is_some_and(|hash| !is_shown(hash)) {
             return Err(Misfit::OtherIdentity);
@@ -191,7 +207,13 @@ impl Decode<'_> for ResumptionState {
         let server_name = reader.option()?.map(<[u8]>::to_vec);
         let server = KnownPeer::decode(reader)?;
         let shown = reader.option()?.map(<[u8; 32]>::try_from).transpose().map_err(|_| DecodeError::VectorLength)?;
-        Ok(Self { suite, master, given, server_name, sides: Sides { server, shown } })
+        let (fragment_length, is_granted) = match (MaxFragmentLength(reader.u8()?), reader.u8()?) {
+            (MaxFragmentLength(0), 0) => (None, false),
+            (length, granted @ (0 | 1)) if length.bytes().is_some() => (Some(length), granted == 1),
+            _ => return Err(DecodeError::ForbiddenValue),
+        };
+        let sides = Sides { server, shown };
+        Ok(Self { suite, master, given, server_name, sides, fragment_length, is_granted })
     }
 }
 
@@ -226,6 +248,8 @@ pub(crate) struct Offered {
     pub(crate) master: MasterSecret,
     pub(crate) sides: Sides,
     pub(crate) given: Given,
+    /// What the session's limit for fragments is, if the server agreed to one.
+    pub(crate) fragment_length: Option<MaxFragmentLength>,
     pub(crate) checked: SessionChecked,
 }
 
@@ -252,6 +276,7 @@ impl Offered {
             master: MasterSecret::new(state.master.as_bytes()),
             sides: state.sides.clone(),
             given: state.given.clone(),
+            fragment_length: state.fragment_length.filter(|_| state.is_granted),
             checked,
         }))
     }
@@ -274,6 +299,8 @@ pub enum Misfit {
     OtherServer,
     /// The session's suite is not offered any more.
     CipherSuite,
+    /// The configuration asks for another max_fragment_length than was asked for when the session was made.
+    FragmentLength,
     /// The session was made under an identity, or with a pre-shared key, that the configuration does not have.
     OtherIdentity,
     /// The configuration's verifier does not trust what the server showed, or leaves that to the owner.
@@ -286,6 +313,7 @@ impl fmt::Display for Misfit {
             Self::NotResumable => "the configuration does not resume sessions; build it with `resumable`",
             Self::OtherServer => "the session is with a server of another name",
             Self::CipherSuite => "the session's cipher suite is not offered any more",
+            Self::FragmentLength => "the session was made with another `max_fragment_length`",
             Self::OtherIdentity => "the session was made under another identity than the configuration has",
             Self::NotTrusted => "the server of the session is not, or no longer, trusted",
         })

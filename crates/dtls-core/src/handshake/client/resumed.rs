@@ -155,6 +155,8 @@ impl Session {
             return None;
         }
         let state = ResumptionState::new(given, info.cipher_suite, master, self.offer.server_name.as_ref(), sides);
+        let asked = self.offer.config.settings.max_fragment_length;
+        let state = state.with_fragment_length(asked, self.choice.records.are_by_fragment_length());
         Some(Box::new(Resumption::State(state)))
     }
 }

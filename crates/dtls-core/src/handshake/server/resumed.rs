@@ -76,7 +76,7 @@ pub(super) fn leave(
 ) -> Result<Option<Box<Resumption>>, Error> {
     let Some(resumption) = &session.config.resumption else { return Ok(None) };
     let client = KnownPeer::of(&session.info, session.key_mark);
-    let saved = resumption.now().map(|now| Saved::new(&session.info, client, master, now));
+    let saved = resumption.now().map(|now| Saved::new(&session.info, client, master, x.records, now));
     match (&session.leaves, saved) {
         (Leaves::Nothing, _) | (Leaves::SessionId(_), None) => Ok(None),
         (Leaves::Ticket, saved) => {

@@ -3,7 +3,7 @@
 use super::*;
 
 /// The first message in `flight`, changed and made whole again.
-fn changed(flight: &[u8], typ: HandshakeType, change: impl FnOnce(&[u8]) -> Vec<u8>) -> Vec<u8> {
+pub(super) fn changed(flight: &[u8], typ: HandshakeType, change: impl FnOnce(&[u8]) -> Vec<u8>) -> Vec<u8> {
     let record = Records::new(flight).next().unwrap().unwrap();
     let fragment = Fragments::new(record.body).next().unwrap().unwrap();
     assert_eq!(fragment.header.typ, typ);

@@ -223,3 +223,55 @@ fn protocols_profiles_and_limits_of_records_are_agreed_on_afresh_when_a_session_
         assert_eq!(server.poll_event(), Some(Event::Failed(Error::NoCommonApplicationProtocol)), "{by:?}");
     }
 }
+
+fn fragments_of_512(settings: &mut Settings) {
+    settings.max_fragment_length = Some(MaxFragmentLength::BYTES_512);
+}
+
+#[test]
+fn max_fragment_length_holds_for_the_session_and_another_one_makes_another_session() {
+    for by in BOTH {
+        let mut world = World { client_settings: fragments_of_512, ..World::new(by) };
+        let state = world.session();
+        let state = ResumptionState::from_bytes(&state.to_bytes()).unwrap();
+        let (client, server) = world.connect(Some(&state));
+        assert!(client.info().unwrap().resumed);
+        assert_eq!((client.max_payload(), server.max_payload()), (512, 512), "{by:?}");
+        for other in [
+            |_: &mut Settings| {},
+            |settings: &mut Settings| {
+                settings.max_fragment_length = Some(MaxFragmentLength::BYTES_1024);
+            },
+        ] {
+            world.client_settings = other;
+            assert_eq!(state.fits(&world.client_config(), world.name().as_ref()), Err(Misfit::FragmentLength));
+            assert!(!world.resumes(&state));
+        }
+        // A client that asks for it only now, and a server that knows of another.
+        let world = World::new(by);
+        let mut bytes = world.session().to_bytes().to_vec();
+        let at = bytes.len() - 2;
+        bytes[at] = MaxFragmentLength::BYTES_512.0;
+        let world = World { client_settings: fragments_of_512, ..world };
+        let liar = ResumptionState::from_bytes(&bytes).unwrap();
+        assert_eq!(liar.fits(&world.client_config(), world.name().as_ref()), Ok(()));
+        assert!(!world.resumes(&liar), "{by:?}");
+    }
+}
+
+#[test]
+fn a_server_that_does_not_repeat_max_fragment_length_holds_to_it_all_the_same() {
+    let world = World { client_settings: fragments_of_512, ..World::new(By::SessionId) };
+    let state = world.session();
+    let (mut client, mut server) = (world.client(Some(&state)), world.server());
+    deliver(drain(&mut client, START), &mut server, START);
+    let answer = forged::changed(&drain(&mut server, START).concat(), HandshakeType::SERVER_HELLO, |body| {
+        let mut hello = ServerHello::decode_all(body).unwrap();
+        assert_eq!(hello.extensions.max_fragment_length.take(), Some(MaxFragmentLength::BYTES_512));
+        hello.to_vec()
+    });
+    deliver(vec![answer], &mut client, START);
+    // What the server says next would be another transcript; how long our records are to be is settled.
+    let Phase::Handshaking(phase) = &client.phase else { panic!("{client:?}") };
+    assert_eq!(phase.handshake.exchange.records.sent, 512);
+}
