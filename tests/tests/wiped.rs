@@ -20,8 +20,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use dtls_core::config::KeyLog;
 use dtls_core::crypto::{CryptoProvider, PskIdentity, Psks, ccm, ring};
 use dtls_core::wire::enums::CipherSuiteId;
-use dtls_core::{ClientConfig, Connection, Event, Instant, ServerConfig};
+use dtls_core::{ClientConfig, Connection, Event, Instant, ResumptionState, ServerConfig};
 use dtls_tests::certificates::{self, Leaf};
+use dtls_tests::remembered::{By, Memory};
 
 /// Keeps secrets in such a form that the search does not find them.
 #[derive(Debug, Default)]
@@ -74,9 +75,12 @@ fn search(hidden: &[u8]) -> Vec<String> {
 
 /// Both ends of a handshake that is complete.
 fn connect(client: ClientConfig, server: ServerConfig) -> (Connection, Connection) {
+    shake_hands(Connection::connect(Arc::new(client), None, Instant::ORIGIN).unwrap(), &Arc::new(server))
+}
+
+fn shake_hands(mut client: Connection, server: &Arc<ServerConfig>) -> (Connection, Connection) {
     let now = Instant::ORIGIN;
-    let mut client = Connection::connect(Arc::new(client), None, now).unwrap();
-    let mut server = Connection::accept_on_trusted_path(Arc::new(server), now);
+    let mut server = Connection::accept_on_trusted_path(Arc::clone(server), now);
     for _ in 0..4 {
         let mut datagram = Vec::new();
         for is_client in [true, false] {
@@ -148,5 +152,40 @@ fn no_secret_is_left_in_memory_when_it_has_served() {
         drop((client, server));
         assert_eq!(search(&master), Vec::<String>::new(), "{suite}: the master secret");
         assert_eq!(search(&hidden_psk()), Vec::<String>::new(), "{suite}: the pre-shared key");
+    }
+    no_secret_of_a_resumed_session_is_left();
+}
+
+/// Part of the one test there is here: nobody else may write to the memory meanwhile.
+fn no_secret_of_a_resumed_session_is_left() {
+    for by in By::ALL {
+        let log = Arc::new(Hidden::default());
+        let keep = Arc::clone(&log);
+        let change = move |settings: &mut dtls_core::Settings| {
+            settings.key_log = Some(Arc::clone(&keep) as Arc<dyn KeyLog>);
+        };
+        let memory = Memory::new(by);
+        let (trust, identity) =
+            (certificates::pinned(Leaf::EcdsaP256), certificates::identity(&provider(), Leaf::EcdsaP256));
+        let client = ClientConfig::builder(provider()).trust(trust).without_identity().resumable();
+        let client = Arc::new(client.configure(change.clone()).build().unwrap());
+        let server = ServerConfig::builder(provider()).identity(identity).resumption(memory.of_server(&provider()));
+        let server = Arc::new(server.configure(change).build().unwrap());
+        let first = Connection::connect(Arc::clone(&client), None, Instant::ORIGIN).unwrap();
+        let (mut first, other) = shake_hands(first, &server);
+        let master = log.0.lock().unwrap().clone();
+        let saved = first.take_resumption_state().unwrap().to_bytes();
+        drop((first, other));
+        let kept = 1 + usize::from(by == By::SessionId);
+        assert_eq!(search(&master).len(), kept, "{by:?}: what the client keeps, and a server's cache");
+        let state = ResumptionState::from_bytes(&saved).unwrap();
+        drop(saved);
+        let second = Connection::connect_resuming(Arc::clone(&client), None, &state, Instant::ORIGIN).unwrap();
+        let (second, other) = shake_hands(second, &server);
+        assert!(second.info().unwrap().resumed && other.info().unwrap().resumed);
+        assert_eq!(master, *log.0.lock().unwrap(), "one secret for both");
+        drop((second, other, state));
+        drop((client, server, memory));
+        assert_eq!(search(&master), Vec::<String>::new(), "{by:?}");
     }
 }

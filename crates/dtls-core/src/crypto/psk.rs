@@ -35,8 +35,10 @@ impl PresharedKey {
     /// What tells whether a session was made with this key and no other: nothing to whoever does not have the session's
     /// master secret.
     pub(crate) fn mark(&self, hash: &dyn HashAlgorithm, master: &MasterSecret) -> [u8; 32] {
+        // Both are keys: what is hashed as a message stays in the hash's buffers.
+        let bound = hash.hmac(master.as_bytes(), &[b"resumption"]);
         let mut mark = [0; 32];
-        for (to, from) in mark.iter_mut().zip(hash.hmac(&self.0, &[b"resumption", master.as_bytes()]).as_ref()) {
+        for (to, from) in mark.iter_mut().zip(hash.hmac(&self.0, &[bound.as_ref()]).as_ref()) {
             *to = *from;
         }
         mark

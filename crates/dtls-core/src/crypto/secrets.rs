@@ -7,7 +7,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use super::CryptoError;
 use super::hash::{HashAlgorithm, prf};
@@ -75,6 +75,7 @@ impl MasterSecret {
     pub fn derive(hash: &dyn HashAlgorithm, secret: &PreMasterSecret, label: &[u8], seed: &[&[u8]]) -> Self {
         let mut master = Box::new(Zeroizing::new([0; Self::LEN]));
         prf(hash, secret.as_bytes(), label, seed, master.as_mut_slice());
+        wipe_stack();
         Self(master)
     }
 
@@ -89,6 +90,14 @@ impl fmt::Debug for MasterSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("MasterSecret([redacted])")
     }
+}
+
+/// Erases what the calls before it, by the same caller, have left of their results on the stack: a value that is returned
+/// may have been moved, and a move leaves a copy behind that nobody owns.
+#[inline(never)]
+fn wipe_stack() {
+    let mut room = [0_u8; 4096];
+    room.zeroize();
 }
 
 /// The keys and nonce parts of both directions (RFC 5246 section 6.3). No suite here has MAC keys.
