@@ -10,6 +10,7 @@
 //! ```
 
 mod established;
+mod mtu_search;
 mod paths;
 mod receiving;
 mod saving;
@@ -41,6 +42,7 @@ use crate::wire::fragment::MessageSeq;
 use crate::wire::record::RecordNumber;
 use crate::wire::small::Alert;
 use established::Established;
+pub use mtu_search::{MtuSearch, MtuStep};
 pub use paths::{Path, PathAnswer};
 pub use receiving::Received;
 pub use saving::{CannotSave, RestoreError, SavedConnection, SavingKey};

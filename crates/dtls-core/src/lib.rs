@@ -88,7 +88,8 @@ pub mod wire;
 
 pub use config::{ClientConfig, ConfigError, ServerConfig, Settings};
 pub use connection::{
-    CannotSave, Connection, Path, PathAnswer, Received, RestoreError, SavedConnection, SavingKey, SendError,
+    CannotSave, Connection, MtuSearch, MtuStep, Path, PathAnswer, Received, RestoreError, SavedConnection, SavingKey,
+    SendError,
 };
 pub use cookie::{CookieJar, HelloVerdict, VerifiedHello};
 pub use decision::{Answer, AskOwner, AskOwnerWith, NotAsked, OwnedQuestion, Question};

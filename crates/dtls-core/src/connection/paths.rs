@@ -141,7 +141,7 @@ impl Connection {
     /// ID, since other records cannot be made longer.
     ///
     /// Silence proves nothing: the datagram or its answer may have been lost for another reason. Ask again, two or three
-    /// times, before you take a length for too long (RFC 8899 section 5.1.2).
+    /// times, before you take a length for too long (RFC 8899 section 5.1.2): [`MtuSearch`](crate::MtuSearch) does.
     ///
     /// # Errors
     /// As `challenge_path`; [`SendError::NotNegotiated`] also without an ID of the peer's; [`SendError::NoSuchLength`] if

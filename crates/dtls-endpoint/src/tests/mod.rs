@@ -6,6 +6,7 @@ mod door;
 mod ending;
 mod eviction;
 mod limits;
+mod mtu;
 mod path_checks;
 mod resting;
 mod resuming;
