@@ -3,6 +3,8 @@
 //! The client's endpoint never learns that its address has changed, as behind an address translator. A test says where
 //! its datagrams come from, which of those to its old and its new address it gets, and what somebody else does with them.
 
+mod weather;
+
 use dtls_core::config::{ConnectionIdUse, PathChecks, RandomConnectionId};
 
 use super::*;
