@@ -11,12 +11,14 @@
     reason = "a test that meets what it does not expect has failed, and a panic says so"
 )]
 
+use core::time::Duration;
 use std::sync::Arc;
 
 use allocation_counter::measure;
 use dtls_core::wire::enums::{CipherSuiteId, ContentType, HandshakeType};
-use dtls_core::{Connection, CookieJar, HelloVerdict, Instant, Role};
+use dtls_core::{Connection, CookieJar, HelloVerdict, Instant, Question, Role};
 use dtls_tests::dice::Dice;
+use dtls_tests::owner::Owner as _;
 use dtls_tests::peer::Peer;
 use dtls_tests::scenario::{CLIENT, CLIENT_END, SERVER_END, Scenario, run_handshake};
 use dtls_tests::sim::World;
@@ -193,6 +195,47 @@ fn work_is_in_proportion_to_what_arrives() {
     let many = raw::fragment(HandshakeType::CERTIFICATE, 100, 3, 0, &[]).repeat(1000);
     let mut many = [raw::handshake(0, &many)];
     assert_eq!(measure(|| give(&mut connection, &mut many)).count_total, 0);
+}
+
+/// A side of this role whose owner has been asked for something that has to be read out of a message of the peer's.
+fn asking(role: Role) -> Connection {
+    let scenario = Scenario::new(1).mutual().suite(SUITE).asking(&[role], Duration::ZERO);
+    let mut client = Connection::connect(scenario.client_config(CLIENT), None, Instant::ORIGIN).unwrap();
+    let mut server = Connection::accept_on_trusted_path(scenario.server_config(CLIENT), Instant::ORIGIN);
+    for turn in 0..8 {
+        let (from, to, id) = match turn % 2 {
+            0 => (&mut client, &mut server, SERVER_END),
+            _ => (&mut server, &mut client, CLIENT_END),
+        };
+        let mut datagram = Vec::new();
+        while from.poll_transmit(Instant::ORIGIN, &mut datagram) {
+            drop(to.receive(Instant::ORIGIN, &mut datagram));
+            datagram.clear();
+        }
+        // The verdict comes before the choice, and shows the peer's certificates as they are.
+        let answer = match to.question() {
+            Some(question @ Question::Peer(_)) => scenario.answer(id, &question),
+            _ => continue,
+        };
+        to.answer(Instant::ORIGIN, answer).unwrap();
+    }
+    let ours = if role == Role::Server { server } else { client };
+    assert!(matches!(ours.question(), Some(Question::Config(_) | Question::Identity { .. })), "{ours:?}");
+    ours
+}
+
+#[test]
+fn what_arrives_while_an_owner_thinks_costs_no_allocation() {
+    for role in [Role::Server, Role::Client] {
+        let mut connection = asking(role);
+        let fragments = |typ: HandshakeType| {
+            (0..8_u16).map(move |seq| raw::handshake(2, &raw::fragment(typ, 100, seq, 0, &[1; 50]).repeat(100)))
+        };
+        let types = [HandshakeType::CLIENT_HELLO, HandshakeType::CERTIFICATE, HandshakeType::FINISHED];
+        let mut datagrams: Vec<_> = types.into_iter().flat_map(fragments).collect();
+        let used = measure(|| give(&mut connection, &mut datagrams));
+        assert_eq!(used.count_total, 0, "{role:?}");
+    }
 }
 
 #[test]

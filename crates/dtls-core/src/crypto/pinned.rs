@@ -136,6 +136,7 @@ mod tests {
     use crate::crypto::testing::{V1_CERTIFICATE, self_signed};
     use crate::crypto::verify::{PeerCredential, PeerRole};
     use core::slice::from_ref;
+    use rustls_pki_types::alg_id;
 
     fn verify(verifier: &PinnedCertificates, chain: &[CertificateDer<'_>]) -> Result<(), CertificateError> {
         let as_server = verifier.verify(&PresentedPeer::with_chain(chain, PeerRole::Server { name: None })).map(|_| ());
@@ -166,6 +167,20 @@ mod tests {
     fn an_empty_set_is_refused() {
         assert_eq!(PinnedCertificates::new([]).map(|_| ()), Err(NothingPinned));
         assert_eq!(PinnedPublicKeys::new([]).map(|_| ()), Err(UnusablePins::None));
+    }
+
+    #[test]
+    fn the_same_bits_of_another_kind_of_key_are_another_key() {
+        let certificate = self_signed().0;
+        let chain = from_ref(&certificate);
+        let pinned = PeerCredential::Certificates(chain).public_key().unwrap();
+        assert_eq!(pinned.algorithm_id, alg_id::ECDSA_P256.as_ref());
+        let other = SubjectPublicKey { algorithm_id: alg_id::ECDSA_P384.as_ref(), ..pinned };
+        for (pinned, verdict) in [(pinned, Ok(())), (other, Err(CertificateError::NotPinned))] {
+            let verifier = PinnedPublicKeys::new([pinned.write().unwrap()]).unwrap();
+            let peer = PresentedPeer::with_chain(chain, PeerRole::Client);
+            assert_eq!(verifier.verify(&peer).map(|_| ()), verdict);
+        }
     }
 
     #[test]

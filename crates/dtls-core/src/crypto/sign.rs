@@ -428,6 +428,22 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_bare_key_is_shown_only_with_a_signer_whose_key_it_is() {
+        for provider in providers() {
+            let [ours, other] = [self_signed().1, self_signed().1];
+            let signer = load(&provider, &ours);
+            let public_key = |key: &PrivateKeyDer<'static>| {
+                let identity = Identity::raw_public_key(&provider, key.clone_key()).unwrap();
+                identity.credential().public_key_info().unwrap()
+            };
+            let made = |public_key| Identity::raw_public_key_with_signer(public_key, Arc::clone(&signer)).map(|_| ());
+            assert_eq!(made(public_key(&ours)), Ok(()));
+            assert_eq!(made(public_key(&other)), Err(IdentityError::KeyIsNotTheLeafs));
+            assert_eq!(made(b"PEM".to_vec().into()), Err(IdentityError::LeafUnreadable));
+        }
+    }
+
     /// A key that does not know its public half.
     #[derive(Clone)]
     struct Silent(Arc<dyn SigningKey>);

@@ -173,6 +173,7 @@ impl Shown {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::AskOwnerWith;
     use crate::crypto::{PinnedPublicKeys, testing};
     use alloc::sync::Arc;
     use alloc::vec;
@@ -202,6 +203,22 @@ mod tests {
             (Some(CertificateType(3)), Some(RAW), unoffered(3)),
         ] {
             assert_eq!(check_types(&answer(client, server), &config, true), expected);
+        }
+    }
+
+    #[test]
+    fn a_server_that_says_nothing_has_certificates_and_these_must_be_readable() {
+        let provider = Arc::new(testing::providers().swap_remove(0));
+        for (reads, expected) in [
+            (&[RAW][..], Err(Error::NoCommonCertificateType)),
+            (&[RAW, X509], Ok(CertificateTypes { client: X509, server: X509 })),
+        ] {
+            let verifier = AskOwnerWith::default().certificate_types(reads);
+            let config = ClientConfig::builder(Arc::clone(&provider)).trust(Arc::new(verifier)).without_identity();
+            let config = config.build().unwrap();
+            assert_eq!(check_types(&answer(None, None), &config, true), expected);
+            // Who proves itself by a pre-shared key shows neither.
+            assert!(check_types(&answer(None, None), &config, false).is_ok());
         }
     }
 }

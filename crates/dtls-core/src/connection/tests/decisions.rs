@@ -482,6 +482,45 @@ fn memory_grows_by_what_a_question_keeps_and_no_more() {
 }
 
 #[test]
+fn what_a_question_is_about_counts_as_memory() {
+    let (alice, bob) = (Holder::new(), Holder::new());
+    // So little more that what else grows with it, by doubling, stays as it is.
+    let issuer = CertificateDer::from(vec![7; 16]);
+    let longer = |holder: &Holder| {
+        let chain = [holder.here.chain(), core::slice::from_ref(&issuer)].concat();
+        Identity::with_signer(chain, Arc::clone(&holder.key)).unwrap()
+    };
+    let asking = |client, server, asks| {
+        let mut scene = scene(client, server, asks, |_| panic!());
+        scene.reach_question();
+        scene.asker().memory()
+    };
+    let of_hello = |protocol: usize| {
+        let client = ClientConfig::builder(provider()).trust(Arc::new(Anyone)).without_identity();
+        let client = client.configure(|settings| settings.alpn = vec![vec![b'a'; protocol]]).build().unwrap();
+        let server = ServerConfig::builder(provider()).identity(bob.here.clone()).select(Arc::new(AskOwner));
+        asking(Arc::new(client), Arc::new(server.build().unwrap()), Role::Server)
+    };
+    assert!(of_hello(220) - of_hello(20) >= 200);
+    let of_client =
+        |identity: &Identity| asking(client_with(identity, Anyone), server_with(&bob.here, AskOwner), Role::Server);
+    assert!(of_client(&longer(&alice)) - of_client(&alice.here) >= issuer.len());
+    // What a client keeps for its signature hides how its state grows; but the next question has the same certificates,
+    // and nothing is sent in between.
+    let client = ClientConfig::builder(provider()).trust(Arc::new(AskOwner)).choose_identity(Arc::new(AskOwner));
+    let server = server_with(&longer(&bob), Anyone);
+    let mut scene = scene(Arc::new(client.build().unwrap()), server, Role::Client, |connection| {
+        let Some(Question::Peer(peer)) = connection.question() else { panic!() };
+        Answer::Peer(Anyone.verify(&peer))
+    });
+    scene.reach_question();
+    let of_verdict = scene.asker().memory();
+    scene.answer_now(START);
+    assert!(matches!(scene.asker().question(), Some(Question::Identity { .. })));
+    assert!(of_verdict >= scene.asker().memory());
+}
+
+#[test]
 fn a_verifier_that_panics_lets_nobody_in() {
     extern crate std;
     #[derive(Debug)]
