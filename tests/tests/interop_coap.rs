@@ -31,14 +31,57 @@ fn a_get_is_answered_in_both_roles_whichever_library_and_suite() {
         for build in Build::WITH_TLS {
             cells.extend(suites.map(|(suite, proof)| Cell { role, build, suite, proof }));
         }
+        // Over OpenSSL it has none, and a client over GnuTLS shows none of Ed25519.
+        for (suite, kind) in BARE_KEYS.into_iter().filter(|(_, kind)| role == Role::Client || *kind != KeyKind::Ed25519)
+        {
+            let proof = Proof::BareKeys(Leaf::Server(kind), Leaf::Client(kind));
+            cells.push(Cell { role, build: Build::GnuTls, suite, proof });
+        }
     }
-    run_all("CoAP", &["suite", "built over", "role"], &cells, Cell::words, |cell| match cell.role {
+    run_all("CoAP", &["suite", "proof", "built over", "role"], &cells, Cell::words, |cell| match cell.role {
         Role::Client => cell.run_client(),
         Role::Server => cell.run_server(),
     });
 }
 
-// --- raw public keys: here, once the engine has them; libcoap over GnuTLS has -M ---
+#[test]
+fn a_bare_key_that_was_not_pinned_is_refused_in_both_roles() {
+    let kind = KeyKind::Ecdsa;
+    let (ours, theirs, other) = (Leaf::Server(kind), Leaf::Client(kind), Leaf::StrangeClient);
+    run_all(
+        "another bare key",
+        &["role"],
+        &[Role::Client, Role::Server],
+        |role| vec![if *role == Role::Client { "client" } else { "server" }.to_owned()],
+        |role| {
+            // What they show is not what we have pinned.
+            let [our_end, their_key] = match role {
+                Role::Client => [Proof::BareKeys(other, ours).our_client(), libcoap::bare_key_options(theirs)],
+                Role::Server => [Proof::BareKeys(ours, other).our_server(), libcoap::bare_key_options(theirs)],
+            };
+            let (ours, theirs) = match role {
+                Role::Client => {
+                    let (theirs, server) = Build::GnuTls.start_server(&refs(&their_key))?;
+                    let args = [words(&["client", &server.to_string()]), our_end].concat();
+                    (Process::start("dtls client", dtls::command(args))?.finish()?, theirs.halt())
+                }
+                Role::Server => {
+                    let args = [words(&["server", "--listen", "127.0.0.1:0", "--count", "1"]), our_end].concat();
+                    let ours = Process::start("dtls server", dtls::command(args))?;
+                    let uri = format!("coaps://{}/", ours.await_line("LISTENING ")?);
+                    let theirs = Build::GnuTls.client(&[&refs(&their_key)[..], &[&uri]].concat());
+                    let theirs = Process::start("coap-client", theirs)?.finish()?;
+                    (ours.finish()?, theirs)
+                }
+            };
+            let check = || {
+                ours.expect_code(1)?;
+                same("alert", dtls::value(ours.line("FAILED ")?, "alert_sent")?, "bad_certificate")
+            };
+            check().map_err(|trouble| trouble.and(ours.trouble("said:")).and(theirs.trouble("said:")))
+        },
+    );
+}
 
 /// One place in the table.
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +95,12 @@ struct Cell {
 impl Cell {
     fn words(&self) -> Vec<String> {
         let role = if self.role == Role::Client { "client" } else { "server" };
-        [self.suite, self.build.name(), role].map(str::to_owned).to_vec()
+        let proof = match self.proof {
+            Proof::Psk => "a pre-shared key".to_owned(),
+            Proof::Certificates(..) => "certificates".to_owned(),
+            Proof::BareKeys(server, _) => format!("bare keys, {}", server.kind().name()),
+        };
+        vec![self.suite.to_owned(), proof, self.build.name().to_owned(), role.to_owned()]
     }
 
     fn run_client(&self) -> Result<(), Trouble> {
@@ -68,7 +116,7 @@ impl Cell {
         let check = || {
             ours.expect_code(0)?;
             self.check(&ours)?;
-            if self.proof != Proof::Psk {
+            if let Proof::Certificates(..) = self.proof {
                 theirs.await_text("presented by client (Certificate)")?;
             }
             let answer = received(&ours)?;
@@ -118,6 +166,14 @@ impl Cell {
         same("extended master secret", item("ems")?, "1")?;
         same("verified", item("verified")?, "yes")?;
         same("psk", item("psk")?, if self.proof == Proof::Psk { PSK_WORD } else { "-" })?;
+        let bare = match (self.proof, self.role) {
+            (Proof::BareKeys(server, _), Role::Client) => Some(server),
+            (Proof::BareKeys(_, client), Role::Server) => Some(client),
+            _ => None,
+        };
+        let expected =
+            bare.map_or_else(|| "-".to_owned(), |leaf| format!("sha-256:{}", colons(&leaf.public_key_hash())));
+        same("raw public key", item("raw_public_key")?, &expected)?;
         same("end", dtls::value(ours.line("CLOSED ")?, "reason")?, "close_notify")
     }
 }
@@ -129,6 +185,8 @@ enum Proof {
     Psk,
     /// The server's certificate, and the client's.
     Certificates(Leaf, Leaf),
+    /// The server's key, and the client's.
+    BareKeys(Leaf, Leaf),
 }
 
 impl Proof {
@@ -139,6 +197,10 @@ impl Proof {
             Self::Certificates(_, client) => {
                 let [cert, key] = client.files();
                 words(&["--cert", &cert, "--key", &key, "--ca", &ca, "--name", "localhost"])
+            }
+            Self::BareKeys(server, client) => {
+                let [_, key] = client.files();
+                words(&["--raw-public-key", "--key", &key, "--pin", &server.public_key()])
             }
         }
     }
@@ -151,6 +213,11 @@ impl Proof {
                 let [cert, key] = server.files();
                 words(&["--cert", &cert, "--key", &key, "--ca", &ca, "--client-auth", "require"])
             }
+            Self::BareKeys(server, client) => {
+                let [_, key] = server.files();
+                let pin = client.public_key();
+                words(&["--raw-public-key", "--key", &key, "--pin", &pin, "--client-auth", "require"])
+            }
         }
     }
 
@@ -160,6 +227,7 @@ impl Proof {
             Self::Certificates(_, client) => {
                 libcoap::certificate_options(&client.files(), &Authority::of_this_run().ca())
             }
+            Self::BareKeys(_, client) => libcoap::bare_key_options(client),
         }
     }
 
@@ -169,6 +237,7 @@ impl Proof {
             Self::Certificates(server, _) => {
                 libcoap::certificate_options(&server.files(), &Authority::of_this_run().ca())
             }
+            Self::BareKeys(server, _) => libcoap::bare_key_options(server),
         }
     }
 }
@@ -239,6 +308,11 @@ fn run_all<C: Sync>(
     }
 }
 
+/// A hash as our lines have it.
+fn colons(hash: &[u8]) -> String {
+    hash.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":")
+}
+
 /// The message in the first datagram that our client has received: bytes that are no text, with a payload in them.
 fn received(ours: &Finished) -> Result<Message, Trouble> {
     let line = ours.line("RECEIVED ")?;
@@ -259,6 +333,13 @@ fn refs(words: &[String]) -> Vec<&str> {
     words.iter().map(String::as_str).collect()
 }
 
+/// The suite that RFC 7252 section 9.1.3.2 asks for with bare keys, and each kind of key.
+const BARE_KEYS: [(&str, KeyKind); 4] = [
+    ("TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8", KeyKind::Ecdsa),
+    ("TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", KeyKind::Ecdsa),
+    ("TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", KeyKind::Ed25519),
+    ("TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", KeyKind::Rsa),
+];
 const IDENTITY: &str = "sensor 1";
 /// The identity as our lines have it: there is a blank in it.
 const PSK_WORD: &str = "hex:73656e736f722031";

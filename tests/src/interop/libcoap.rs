@@ -7,7 +7,7 @@ use std::fs;
 use std::process::Command;
 use std::sync::OnceLock;
 
-use super::authority::Authority;
+use super::authority::{Authority, Leaf};
 use super::encounter::words;
 use super::process::Process;
 use super::{Trouble, has_peer, is_at_hand, ports};
@@ -111,6 +111,21 @@ fn openssl_configuration() -> &'static str {
         fs::write(&file, text).expect("a file can be written");
         file
     })
+}
+
+/// The options for a bare key. There is none for whose to trust.
+///
+/// # Panics
+/// If the key's files cannot be read, or its own not be written.
+#[must_use]
+pub fn bare_key_options(leaf: Leaf) -> Vec<String> {
+    let [_, private] = leaf.files();
+    let public = leaf.public_key();
+    // It takes both halves from one file. Those who use one key at a time write the same.
+    let both = format!("{public}-and-key");
+    let content = [&public, &private].map(|file| fs::read_to_string(file).expect("the file of a key")).concat();
+    fs::write(&both, content).expect("a file can be written");
+    words(&["-M", &both])
 }
 
 /// The options for a certificate with its key, and for the root that the peer's must lead to.
