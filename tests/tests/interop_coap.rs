@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "these are tests")]
 
 use dtls_core::Role;
+use dtls_core::crypto::x509::fingerprint_text;
 use dtls_tests::interop::authority::{Authority, KeyKind, Leaf};
 use dtls_tests::interop::cells::run_all_against;
 use dtls_tests::interop::coap::{Message, Service};
@@ -171,8 +172,8 @@ impl Cell {
             (Proof::BareKeys(_, client), Role::Server) => Some(client),
             _ => None,
         };
-        let expected =
-            bare.map_or_else(|| "-".to_owned(), |leaf| format!("sha-256:{}", colons(&leaf.public_key_hash())));
+        let expected = bare
+            .map_or_else(|| "-".to_owned(), |leaf| format!("sha-256:{}", fingerprint_text(&leaf.public_key_hash())));
         same("raw public key", item("raw_public_key")?, &expected)?;
         same("end", dtls::value(ours.line("CLOSED ")?, "reason")?, "close_notify")
     }
@@ -306,11 +307,6 @@ fn run_all<C: Sync>(
     if libcoap::is_installed() {
         run_all_against(&libcoap::version(), title, columns, cells, words, run);
     }
-}
-
-/// A hash as our lines have it.
-fn colons(hash: &[u8]) -> String {
-    hash.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":")
 }
 
 /// The message in the first datagram that our client has received: bytes that are no text, with a payload in them.
