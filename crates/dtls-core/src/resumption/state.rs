@@ -197,9 +197,9 @@ impl Decode<'_> for ResumptionState {
         let suite = CipherSuiteId(reader.u16()?);
         let master = MasterSecret::new(reader.array()?);
         let (how, lifetime_hint) = (reader.u8()?, reader.u32()?);
-        let given = match (how, reader.vector_u16()?) {
-            (0, id) if (1..=SESSION_ID_LEN).contains(&id.len()) => Given::SessionId(id.to_vec()),
-            (1, ticket) if (1..=Self::TICKET_MAX).contains(&ticket.len()) => {
+        let given = match (how, lifetime_hint, reader.vector_u16()?) {
+            (0, 0, id) if (1..=SESSION_ID_LEN).contains(&id.len()) => Given::SessionId(id.to_vec()),
+            (1, _, ticket) if (1..=Self::TICKET_MAX).contains(&ticket.len()) => {
                 Given::Ticket { lifetime_hint, ticket: ticket.to_vec() }
             }
             _ => return Err(DecodeError::ForbiddenValue),

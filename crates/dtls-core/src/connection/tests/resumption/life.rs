@@ -173,6 +173,14 @@ fn a_state_survives_as_bytes_and_nothing_shorter_longer_or_of_another_version_is
 }
 
 #[test]
+fn a_state_says_nothing_that_does_not_count() {
+    let mut bytes = World::mutual(By::SessionId).session().to_bytes();
+    // Behind version, suite, secret and kind: how long a ticket lives, where there is none.
+    bytes[52] = 1;
+    assert_eq!(ResumptionState::from_bytes(&bytes).map(drop), Err(StateError));
+}
+
+#[test]
 fn a_session_is_resumed_and_forgotten_by_connections_that_have_been_put_aside() {
     let rested = |mut connection: Connection| connection.save(START).unwrap().restore(START).unwrap();
     for by in BOTH {
