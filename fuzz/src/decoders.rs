@@ -21,8 +21,10 @@ use dtls_core::wire::psk::{
 use dtls_core::wire::record::{RecordFault, RecordHeader, Records, split_record, split_record_mut};
 use dtls_core::wire::small::{Alert, ChangeCipherSpec, Finished, HelloRequest, NewSessionTicket, ServerHelloDone};
 
+use crate::resumed;
+
 /// What the first byte selects, in order; its value is taken modulo their number.
-pub const DECODERS: [Decoder; 26] = [
+pub const DECODERS: [Decoder; 29] = [
     Decoder("records", records),
     Decoder("fragments", fragments),
     Decoder("client_hello", client_hello),
@@ -49,6 +51,9 @@ pub const DECODERS: [Decoder; 26] = [
     Decoder("ecdhe_psk_server_key_exchange", |bytes| keeps_bytes::<EcdhePskServerKeyExchange<'_>>(bytes)),
     Decoder("psk_client_key_exchange", |bytes| keeps_bytes::<PskClientKeyExchange<'_>>(bytes)),
     Decoder("ecdhe_psk_client_key_exchange", |bytes| keeps_bytes::<EcdhePskClientKeyExchange<'_>>(bytes)),
+    Decoder("resumption_state", resumed::state),
+    Decoder("ticket", resumed::ticket),
+    Decoder("session", resumed::session),
 ];
 
 /// What it is called, and what it does with bytes.

@@ -14,6 +14,7 @@ pub mod decoders;
 pub mod forge;
 pub mod many;
 pub mod null_provider;
+pub mod resumed;
 pub mod script;
 pub mod seeds;
 pub mod world;

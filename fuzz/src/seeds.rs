@@ -10,6 +10,7 @@ use crate::decoders::{DECODERS, Decoder};
 use crate::forge;
 use crate::many::{self, doors};
 use crate::null_provider::{Hashing, certificate, provider};
+use crate::resumed;
 use crate::script::{ForgedFragment, ForgedMessage, ForgedRecord, Mangle, Proof, Script, Setup, Step, flags, offers};
 
 /// A file name and its content.
@@ -64,6 +65,14 @@ pub fn decoders() -> Vec<Seed> {
     for (variant, bits) in [0, 1].into_iter().enumerate() {
         add("psk_client_key_exchange", variant, &forged_message(19, bits, b"h2")[25..]);
         add("ecdhe_psk_client_key_exchange", variant, &forged_message(19, bits | 2, b"h2")[25..]);
+    }
+    let sessions = [Proof::Certificates, Proof::RawPublicKeys, Proof::PresharedKey];
+    let sessions =
+        sessions.into_iter().flat_map(|proof| [true, false].map(|by_ticket| resumed::left_by(proof, by_ticket)));
+    for (variant, (state, session)) in sessions.enumerate() {
+        add("resumption_state", variant, &state);
+        add("session", variant, &session);
+        add("ticket", variant, &resumed::sealed(&session));
     }
     add("alert", 0, &[2, 40]);
     add("change_cipher_spec", 0, &[1]);

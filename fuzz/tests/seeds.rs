@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::{fs, path::Path};
 
 use arbitrary::{Arbitrary, Unstructured};
-use dtls_fuzz::script::Script;
+use dtls_fuzz::script::{Proof, Script};
 use dtls_fuzz::seeds::{self, Seed};
-use dtls_fuzz::{crowd, many};
+use dtls_fuzz::{crowd, many, resumed};
 use dtls_fuzz::{decoders, world};
 
 fn stored(target: &str) -> BTreeMap<String, Vec<u8>> {
@@ -64,5 +64,14 @@ fn every_script_against_an_endpoint_runs_clean_survives_encoding_and_connects_so
         assert_eq!(script.to_bytes(), content);
         crowd::run(&script);
         assert!(crowd::connected(&script) > 0 || name == "forged-hellos", "{name}");
+    }
+}
+
+#[test]
+fn what_sessions_leave_leads_to_sessions_that_go_on() {
+    for proof in Proof::ALL {
+        for by_ticket in [true, false] {
+            assert!(resumed::goes_on(proof, by_ticket), "{proof:?}, by ticket: {by_ticket}");
+        }
     }
 }
