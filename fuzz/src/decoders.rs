@@ -24,7 +24,7 @@ use dtls_core::wire::small::{Alert, ChangeCipherSpec, Finished, HelloRequest, Ne
 use crate::resumed;
 
 /// What the first byte selects, in order; its value is taken modulo their number.
-pub const DECODERS: [Decoder; 29] = [
+pub const DECODERS: [Decoder; 30] = [
     Decoder("records", records),
     Decoder("fragments", fragments),
     Decoder("client_hello", client_hello),
@@ -54,6 +54,7 @@ pub const DECODERS: [Decoder; 29] = [
     Decoder("resumption_state", resumed::state),
     Decoder("ticket", resumed::ticket),
     Decoder("session", resumed::session),
+    Decoder("saved_connection", resumed::connection),
 ];
 
 /// What it is called, and what it does with bytes.

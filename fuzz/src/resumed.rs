@@ -1,16 +1,17 @@
-//! What outlives a connection and comes back from wherever it was kept: a client's state, a server's ticket, and the session
-//! in a ticket or a cache.
+//! What outlives a connection and comes back from wherever it was kept: a client's state, a server's ticket, the session in a
+//! ticket or a cache, and a connection that was put aside.
 //!
 //! | input | what must hold |
 //! |---|---|
 //! | a client's state | what is read is written as the same bytes; the hello offers a session exactly if the state fits; whatever was offered, an honest server that remembers nothing is connected to |
 //! | a ticket | it opens to what was sealed in it or to nothing, and what is sealed opens again |
 //! | a session, in a ticket or in a cache | a server answers the hello that names it, by going on or by a full handshake |
+//! | a connection that was put aside | what is restored and put aside again is the same; it bears whatever is then done with it |
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use dtls_core::config::ClientAuthentication;
+use dtls_core::config::{ClientAuthentication, ConnectionIdUse, RoleConfig, Settings};
 use dtls_core::crypto::{CryptoProvider, PskIdentity, Psks, SuiteAuthentication, WallClock};
 use dtls_core::resumption::{
     OpenedTicket, SESSION_ID_LEN, SealTickets, ServerResumption, SessionCache, TicketKey, Tickets,
@@ -23,11 +24,16 @@ use dtls_core::wire::extensions::ClientExtensions;
 use dtls_core::wire::fragment::{FragmentHeader, Fragments, MessageSeq};
 use dtls_core::wire::hello::{ClientHello, Random};
 use dtls_core::wire::record::{Epoch, RecordHeader, RecordNumber, Records};
-use dtls_core::{ClientConfig, Connection, Event, Instant, ResumptionState, ServerConfig};
+use dtls_core::{
+    CannotSave, ClientConfig, Connection, Event, Instant, ResumptionState, Role, SavedConnection, SendError,
+    ServerConfig,
+};
 use rustls_pki_types::{ServerName, UnixTime};
 use zeroize::Zeroizing;
 
-use crate::null_provider::{Hashing, NullTrust, bare_identity, identity, provider};
+use crate::null_provider::{
+    Hashing, ID_LEN, ID_OF_CLIENT, ID_OF_SERVER, NullId, NullTrust, bare_identity, identity, provider,
+};
 use crate::script::Proof;
 
 // --- the laws ---
@@ -91,6 +97,65 @@ pub fn session(bytes: &[u8]) {
     }
 }
 
+/// A connection that was put aside.
+///
+/// # Panics
+/// If something does not hold.
+pub fn connection(bytes: &[u8]) {
+    restores(bytes);
+}
+
+/// The same; returns whether it was one.
+///
+/// # Panics
+/// If something does not hold.
+pub fn restores(bytes: &[u8]) -> bool {
+    let mut is_one = false;
+    for role in [Role::Client, Role::Server] {
+        // Record numbers leap by chance, and each provider has the same.
+        let read = || {
+            let provider = provider(Hashing::Folding);
+            SavedConnection::from_bytes(
+                bytes,
+                match role {
+                    Role::Client => RoleConfig::from(client(&provider)),
+                    Role::Server => RoleConfig::from(server(&provider, Proof::PresharedKeyBesideCertificates, None)),
+                },
+            )
+        };
+        let Ok(saved) = read() else { continue };
+        is_one = true;
+        let written = saved.into_bytes();
+        let restore = || read().expect("read before").restore(NOW).expect("what can be read can be restored");
+        let mut restored = restore();
+        assert_eq!(restored.info().map(|info| info.role), Some(role));
+        match restored.save(NOW) {
+            Ok(saved) => assert!(saved.into_bytes() == written, "putting it aside has changed it"),
+            Err(refused) => assert_eq!(refused, CannotSave::NotDrained),
+        }
+        use_up(restore(), bytes);
+    }
+    is_one
+}
+
+/// Does with a connection all that its owner and its peer may do.
+fn use_up(mut connection: Connection, datagram: &[u8]) {
+    let len = connection.max_payload().min(20);
+    match connection.send(&vec![1; len], &mut Vec::new()) {
+        Ok(()) | Err(SendError::Exhausted) => {}
+        Err(refused) => panic!("{refused}"),
+    }
+    give(&mut connection, vec![datagram.to_vec()]);
+    if let Some(deadline) = connection.poll_timeout() {
+        connection.handle_timeout(deadline);
+        assert!(connection.poll_timeout().is_none_or(|next| next > deadline), "the deadline has not moved");
+    }
+    let _ = connection.export(b"EXPORTER-fuzz", None, &mut [0; 4]);
+    drop(connection.take_resumption_state());
+    connection.close();
+    assert!(take(&mut connection).len() < 200, "poll_transmit does not come to an end");
+}
+
 // --- seeds ---
 
 /// What a session that proved itself so leaves with the client and with the server, by ticket or by session ID.
@@ -112,6 +177,23 @@ pub fn left_by(proof: Proof, by_ticket: bool) -> (Vec<u8>, Vec<u8>) {
     let kept = memory.0.lock().expect("nobody panics with it").clone();
     let session = if by_ticket { ticket_in(&state) } else { kept };
     (state.to_vec(), session)
+}
+
+/// Both ends of such a session, put aside.
+///
+/// # Panics
+/// If two ends of ours do not get along: a bug.
+#[must_use]
+pub fn put_aside(proof: Proof) -> [Vec<u8>; 2] {
+    let provider = provider(Hashing::Folding);
+    let keeps = ServerResumption::new(Arc::new(NullClock)).with_tickets(Arc::new(Verbatim));
+    let mut server = Connection::accept_on_trusted_path(server(&provider, proof, Some(keeps)), NOW);
+    let mut client = Connection::connect(client(&provider), Some(server_name()), NOW).expect("a name is given");
+    exchange(&mut client, &mut server);
+    [client, server].map(|mut end| {
+        while end.poll_event().is_some() {}
+        end.save(NOW).expect("all is said").into_bytes().to_vec()
+    })
 }
 
 /// Whether what such a session leaves is enough for both ends to go on with it.
@@ -180,7 +262,7 @@ fn client(provider: &Arc<CryptoProvider>) -> Arc<ClientConfig> {
         .identity(bare_identity(SuiteAuthentication::Ecdsa, false))
         .preshared_key(Arc::new(psk()))
         .resumable()
-        .configure(|settings| settings.mtu = 65_535);
+        .configure(|settings| configure(settings, ID_OF_CLIENT));
     Arc::new(config.build().expect("a configuration"))
 }
 
@@ -196,14 +278,20 @@ fn server(provider: &Arc<CryptoProvider>, proof: Proof, keeps: Option<ServerResu
         Proof::RawPublicKeys => builder
             .identity(bare_identity(ecdsa, false))
             .client_authentication(asked(&[CertificateType::RAW_PUBLIC_KEY])),
-        Proof::PresharedKey | Proof::PresharedKeyBesideCertificates => {
-            builder.preshared_keys(Arc::new(Psks::new().with(psk())))
+        Proof::PresharedKey => builder.preshared_keys(Arc::new(Psks::new().with(psk()))),
+        Proof::PresharedKeyBesideCertificates => {
+            builder.identity(identity(ecdsa, 0, false)).preshared_keys(Arc::new(Psks::new().with(psk())))
         }
     };
     if let Some(keeps) = keeps {
         builder = builder.resumption(keeps);
     }
-    Arc::new(builder.configure(|settings| settings.mtu = 65_535).build().expect("a configuration"))
+    Arc::new(builder.configure(|settings| configure(settings, ID_OF_SERVER)).build().expect("a configuration"))
+}
+
+fn configure(settings: &mut Settings, id: [u8; ID_LEN]) {
+    settings.mtu = 65_535;
+    settings.connection_id = ConnectionIdUse::Ours(Arc::new(NullId(id)));
 }
 
 /// A hello that offers a session by its ID and, if there is one, this ticket.

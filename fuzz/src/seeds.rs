@@ -74,6 +74,9 @@ pub fn decoders() -> Vec<Seed> {
         add("session", variant, &session);
         add("ticket", variant, &resumed::sealed(&session));
     }
+    for (variant, saved) in Proof::ALL.into_iter().take(3).flat_map(resumed::put_aside).enumerate() {
+        add("saved_connection", variant, &saved);
+    }
     add("alert", 0, &[2, 40]);
     add("change_cipher_spec", 0, &[1]);
     add("use_srtp", 0, &[0, 4, 0, 7, 0, 1, 3, 1, 2, 3]);

@@ -73,5 +73,6 @@ fn what_sessions_leave_leads_to_sessions_that_go_on() {
         for by_ticket in [true, false] {
             assert!(resumed::goes_on(proof, by_ticket), "{proof:?}, by ticket: {by_ticket}");
         }
+        assert!(resumed::put_aside(proof).iter().all(|saved| resumed::restores(saved)), "{proof:?}");
     }
 }
