@@ -171,7 +171,7 @@ impl Flight {
             flight(
                 "connection-ids-5-8",
                 &["what the client receives has an ID of 5 bytes, what the server receives one of 8", &shown],
-                certified(3009).connection_ids(Some(5), Some(8)).configure_at(
+                certified(3012).connection_ids(Some(5), Some(8)).configure_at(
                     Role::Server,
                     |settings: &mut Settings| {
                         settings.padding = Padding::ToMultipleOf(PADDED_TO);
@@ -181,7 +181,7 @@ impl Flight {
             flight(
                 "psk-connection-ids-0-255",
                 &["TLS_PSK_WITH_AES_128_GCM_SHA256", &known, "the client wants no ID, the server one of 255 bytes"],
-                psk(3010).suite(CipherSuiteId::TLS_PSK_WITH_AES_128_GCM_SHA256).connection_ids(Some(0), Some(255)),
+                psk(3013).suite(CipherSuiteId::TLS_PSK_WITH_AES_128_GCM_SHA256).connection_ids(Some(0), Some(255)),
             ),
         ]
     }
