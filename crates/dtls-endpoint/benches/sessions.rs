@@ -4,7 +4,8 @@
 //! The sessions are real but for their key exchange and signatures (see `quick`), without which 100,000 handshakes take
 //! seconds; their records are AES-128-GCM by ring. Datagrams come from clients at random, are sealed outside of what is
 //! measured, and lie in the cache as they do when a kernel has just copied them. Each number is the median of many short
-//! measurements. Beside it stand the same connections without an endpoint, each found by its index in a list.
+//! measurements. Beside it stand the same connections without an endpoint, each found by its index in a list; and sessions
+//! that are found by connection IDs beside those that are found by their addresses.
 //!
 //! `cargo bench -p dtls-endpoint --bench sessions`; with `-- 1000` it stops at a thousand sessions.
 
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use std::time::Instant as Clock;
 
 use allocation_counter::measure;
+use dtls_core::config::{ConnectionIdUse, RandomConnectionId};
 use dtls_core::{ClientConfig, Connection, Instant, ServerConfig};
 use dtls_endpoint::{CookiePolicy, Endpoint, Limits};
 
@@ -30,28 +32,49 @@ mod quick;
 
 fn main() {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
-    let configs = quick::configs(quick::provider(), made.cert.der().clone(), |_| ());
+    let configs = |ids: &ConnectionIdUse| {
+        quick::configs(quick::provider(), made.cert.der().clone(), |settings| settings.connection_id = ids.clone())
+    };
+    let by_address = configs(&ConnectionIdUse::Off);
+    // Clients put it into what they send, and want none themselves.
+    let by_id = (
+        configs(&ConnectionIdUse::Ours(Arc::new(RandomConnectionId::new(8)))).0,
+        configs(&ConnectionIdUse::PeersOnly).1,
+    );
     let most = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(100_000);
     println!("a datagram of one of many sessions: open it, then ask what there is to send and to tell\n");
-    println!("{:>9} {:>6} {:>12} {:>10} {:>8}   aim", "sessions", "bytes", "connection", "endpoint", "more");
+    println!(
+        "{:>9} {:>6} {:>8} {:>12} {:>10} {:>8}   aim",
+        "sessions", "bytes", "found by", "connection", "endpoint", "more"
+    );
     for sessions in [10, 1_000, 10_000, 100_000].into_iter().filter(|sessions| *sessions <= most) {
-        let mut alone = Crowd::new(sessions, &configs, Alone(Vec::new()));
-        let of_connections = LENGTHS.map(|len| alone.measure(len));
-        let bytes_alone = alone.bytes / sessions as i64;
-        drop(alone);
-        let mut crowd = Crowd::new(sessions, &configs, endpoint(&configs, sessions));
-        let of_endpoint = LENGTHS.map(|len| crowd.measure(len));
-        for ((len, one), other) in LENGTHS.into_iter().zip(of_connections).zip(of_endpoint) {
-            let more = other - one;
-            println!(
-                "{sessions:>9} {len:>6} {one:>9.0} ns {other:>7.0} ns {more:>5.0} ns   250 ns, batches of {BATCH}"
-            );
+        let of_addresses = of_many(sessions, "address", &by_address);
+        let of_ids = of_many(sessions, "ID", &by_id);
+        for ((len, address), id) in LENGTHS.into_iter().zip(of_addresses).zip(of_ids) {
+            println!("{sessions:>9} {len:>6} by ID {:.2} of what it takes by address", id / address);
         }
-        let bytes = crowd.bytes / sessions as i64;
-        println!("{sessions:>9} bytes of heap a session: {bytes_alone} connection, {bytes} endpoint   1536 idle");
     }
     println!();
-    strangers(&configs);
+    strangers(&by_address);
+}
+
+/// Measures so many sessions without an endpoint and in one; returns the nanoseconds of a datagram in the endpoint.
+fn of_many(sessions: usize, found_by: &str, configs: &Configs) -> [f64; LENGTHS.len()] {
+    let mut alone = Crowd::new(sessions, configs, Alone(Vec::new()));
+    let of_connections = LENGTHS.map(|len| alone.measure(len));
+    let bytes_alone = alone.bytes / sessions as i64;
+    drop(alone);
+    let mut crowd = Crowd::new(sessions, configs, endpoint(configs, sessions));
+    let of_endpoint = LENGTHS.map(|len| crowd.measure(len));
+    for ((len, one), other) in LENGTHS.into_iter().zip(of_connections).zip(of_endpoint) {
+        let more = other - one;
+        println!(
+            "{sessions:>9} {len:>6} {found_by:>8} {one:>9.0} ns {other:>7.0} ns {more:>5.0} ns   250 ns, batches of {BATCH}"
+        );
+    }
+    let bytes = crowd.bytes / sessions as i64;
+    println!("{sessions:>9} bytes of heap a session: {bytes_alone} connection, {bytes} endpoint   1536 idle");
+    of_endpoint
 }
 
 type Configs = (Arc<ServerConfig>, Arc<ClientConfig>);
