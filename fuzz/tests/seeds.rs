@@ -7,7 +7,7 @@ use arbitrary::{Arbitrary, Unstructured};
 use dtls_fuzz::script::{Proof, Script};
 use dtls_fuzz::seeds::{self, Seed};
 use dtls_fuzz::{crowd, many, resumed};
-use dtls_fuzz::{decoders, world};
+use dtls_fuzz::{decoders, roaming, world};
 
 fn stored(target: &str) -> BTreeMap<String, Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds").join(target);
@@ -21,9 +21,12 @@ fn script(seed: &Seed) -> Script {
 
 #[test]
 fn every_seed_is_stored() {
-    for (target, made) in
-        [("decoders", seeds::decoders()), ("connection", seeds::connection()), ("endpoint", seeds::endpoint())]
-    {
+    for (target, made) in [
+        ("decoders", seeds::decoders()),
+        ("connection", seeds::connection()),
+        ("endpoint", seeds::endpoint()),
+        ("roaming", roaming::seeds()),
+    ] {
         let made: BTreeMap<_, _> = made.into_iter().collect();
         assert_eq!(stored(target), made, "run: cargo run --example make_seeds");
     }
@@ -74,5 +77,17 @@ fn what_sessions_leave_leads_to_sessions_that_go_on() {
             assert!(resumed::goes_on(proof, by_ticket), "{proof:?}, by ticket: {by_ticket}");
         }
         assert!(resumed::put_aside(proof).iter().all(|saved| resumed::restores(saved)), "{proof:?}");
+    }
+}
+
+#[test]
+fn every_script_of_clients_that_move_runs_clean_survives_encoding_and_moves_somebody() {
+    for (name, content) in roaming::seeds() {
+        println!("{name}");
+        let script = roaming::Script::arbitrary(&mut Unstructured::new(&content)).unwrap();
+        assert_eq!(script.to_bytes(), content);
+        roaming::run(&script);
+        let moves = !(name.ends_with("-ignore") || name.starts_with("no-ids"));
+        assert_eq!(roaming::moves(&script) > 0, moves, "{name}");
     }
 }
