@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Instant as SystemInstant;
 
 use dtls_core::wire::enums::AlertDescription;
-use dtls_core::{Answer, ClientConfig, Instant, NotAsked, Question, ServerConfig};
+use dtls_core::{Answer, ClientConfig, Instant, NotAsked, Question, ResumptionState, ServerConfig};
 use dtls_endpoint::{Event, Handle, Incoming};
 use rustls_pki_types::ServerName;
 
@@ -124,6 +124,18 @@ impl Driver {
         self.hub.on_timeout(self.hub.now());
     }
 
+    /// Goes on at another local address, `local` or any port that is free, and returns it: for clients whose peers know
+    /// them by connection IDs. The socket is another one then, which the loop has to wait for in place of the old one; what
+    /// had come to that and was not read is lost.
+    ///
+    /// # Errors
+    /// If there is no such socket: nothing has changed.
+    pub fn rebind(&mut self, local: Option<SocketAddr>) -> io::Result<SocketAddr> {
+        let local_addr = self.hub.rebind(local)?;
+        self.intake = self.hub.intake(Self::BATCH)?;
+        Ok(local_addr)
+    }
+
     /// When to call [`on_timeout`](Self::on_timeout) if nothing else happens before: exact, and `None` when there is
     /// nothing to wait for. Any other call may change it.
     #[must_use]
@@ -165,7 +177,23 @@ impl Driver {
         server_name: Option<ServerName<'static>>,
         config: Arc<ClientConfig>,
     ) -> Result<Handle, ConnectError> {
-        self.hub.connect(to, server_name, config)
+        self.hub.connect(to, server_name, config, None)
+    }
+
+    /// As [`connect`](Self::connect), and offers to go on with the session that `state` was taken from, by
+    /// [`take_resumption_state`](dtls_endpoint::Endpoint::take_resumption_state) say in a [`change`](Self::change). Where
+    /// that is not to be, it becomes a full handshake; [`SessionInfo::resumed`](crate::SessionInfo::resumed) tells.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub fn connect_resuming(
+        &mut self,
+        to: SocketAddr,
+        server_name: Option<ServerName<'static>>,
+        config: Arc<ClientConfig>,
+        state: &ResumptionState,
+    ) -> Result<Handle, ConnectError> {
+        self.hub.connect(to, server_name, config, Some(state))
     }
 
     /// The next client at the door, if [`Admission::Ask`](crate::Admission::Ask) is set: to

@@ -8,7 +8,7 @@ use std::net::{ToSocketAddrs, UdpSocket};
 use std::sync::Arc;
 use std::time::Instant as SystemInstant;
 
-use dtls_core::{ClientConfig, Error, ServerConfig};
+use dtls_core::{ClientConfig, Error, ResumptionState, ServerConfig};
 use dtls_endpoint::{Limits, Stats};
 use rustls_pki_types::ServerName;
 
@@ -61,6 +61,32 @@ pub fn connect_with(
     addr: impl ToSocketAddrs,
     server_name: Option<ServerName<'static>>,
     config: Arc<ClientConfig>,
+    options: Options,
+) -> Result<Session, ConnectError> {
+    connect_one_of(addr, server_name, config, None, options)
+}
+
+/// As [`connect_with`], and offers to go on with the session that `state` was [taken](Session::take_resumption_state) from.
+/// Where the state does not [fit](ResumptionState::fits), or the server does not remember the session, it becomes a full
+/// handshake: [`Session::resumed`] tells.
+///
+/// # Errors
+/// As [`connect`].
+pub fn connect_resuming(
+    addr: impl ToSocketAddrs,
+    server_name: Option<ServerName<'static>>,
+    config: Arc<ClientConfig>,
+    state: &ResumptionState,
+    options: Options,
+) -> Result<Session, ConnectError> {
+    connect_one_of(addr, server_name, config, Some(state), options)
+}
+
+fn connect_one_of(
+    addr: impl ToSocketAddrs,
+    server_name: Option<ServerName<'static>>,
+    config: Arc<ClientConfig>,
+    resume: Option<&ResumptionState>,
     mut options: Options,
 ) -> Result<Session, ConnectError> {
     let mut addresses = addr.to_socket_addrs()?.peekable();
@@ -75,10 +101,11 @@ pub fn connect_with(
             }
         };
         let (tap, deciders) = (options.tap.take(), options.deciders.clone());
-        let shared = Shared::start(socket, None, Options { tap, deciders, ..options })?;
+        let address_watcher = options.address_watcher.clone();
+        let shared = Shared::start(socket, None, Options { tap, deciders, address_watcher, ..options })?;
         // Dropped on return: from then on the session alone keeps the socket.
         let endpoint = Endpoint { door: Arc::new(Doorkeeper { shared: Arc::clone(&shared) }) };
-        match endpoint.connect_patiently(address, server_name.clone(), Arc::clone(&config), patience) {
+        match endpoint.connect_patiently(address, server_name.clone(), Arc::clone(&config), resume, patience) {
             Err(error) if is_no_answer(&error) => fault = error,
             outcome => return outcome,
         }
@@ -226,13 +253,37 @@ impl Endpoint {
         server_name: Option<ServerName<'static>>,
         config: Arc<ClientConfig>,
     ) -> Result<Session, ConnectError> {
+        self.connect_to_one_of(addr, server_name, config, None)
+    }
+
+    /// As [`connect`](Self::connect), and offers to go on with another session; see the function [`connect_resuming`].
+    ///
+    /// # Errors
+    /// See [`ConnectError`].
+    pub fn connect_resuming(
+        &self,
+        addr: impl ToSocketAddrs,
+        server_name: Option<ServerName<'static>>,
+        config: Arc<ClientConfig>,
+        state: &ResumptionState,
+    ) -> Result<Session, ConnectError> {
+        self.connect_to_one_of(addr, server_name, config, Some(state))
+    }
+
+    fn connect_to_one_of(
+        &self,
+        addr: impl ToSocketAddrs,
+        server_name: Option<ServerName<'static>>,
+        config: Arc<ClientConfig>,
+        resume: Option<&ResumptionState>,
+    ) -> Result<Session, ConnectError> {
         let addresses = addr.to_socket_addrs()?;
         let address = {
             let state = self.shared().lock();
             addresses.into_iter().find_map(|address| state.hub.peer_at(address))
         };
         let address = address.ok_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable))?;
-        self.connect_patiently(address, server_name, config, Patience::UntilTimeout)
+        self.connect_patiently(address, server_name, config, resume, Patience::UntilTimeout)
     }
 
     fn connect_patiently(
@@ -240,9 +291,10 @@ impl Endpoint {
         to: SocketAddr,
         server_name: Option<ServerName<'static>>,
         config: Arc<ClientConfig>,
+        resume: Option<&ResumptionState>,
         patience: Patience,
     ) -> Result<Session, ConnectError> {
-        let peer = self.shared().begin(to, server_name, config)?;
+        let peer = self.shared().begin(to, server_name, config, resume)?;
         self.wait_connected(&peer, patience)?;
         Session::new(Arc::clone(self.shared()), peer).ok_or(ConnectError::Closed)
     }
@@ -292,6 +344,14 @@ impl Endpoint {
     /// theirs. Does nothing at an endpoint that was made without one, of [`connect`].
     pub fn set_server_config(&self, config: Arc<ServerConfig>) {
         self.shared().act(|state, _| state.endpoint_mut().set_server_config(config));
+    }
+
+    /// Goes on at another local address, `local` or any port that is free, and returns it; see [`Session::rebind`].
+    ///
+    /// # Errors
+    /// As [`Session::rebind`].
+    pub fn rebind(&self, local: Option<SocketAddr>) -> io::Result<SocketAddr> {
+        self.shared().rebind(local)
     }
 
     /// Changes the limits. Sessions beyond new ones go on.

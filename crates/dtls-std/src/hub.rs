@@ -1,13 +1,13 @@
 //! An endpoint and its socket: what leaves, what waits for room, and what comes in.
 
-use core::net::{IpAddr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::time::Duration;
 use std::collections::VecDeque;
 use std::io;
 use std::net::UdpSocket;
 use std::sync::Arc;
 
-use dtls_core::{ClientConfig, Instant, SendError, ServerConfig};
+use dtls_core::{ClientConfig, Instant, ResumptionState, SendError, ServerConfig};
 use dtls_endpoint::{Endpoint, Event, Handle, Incoming};
 use rustls_pki_types::ServerName;
 use socket2::SockRef;
@@ -15,7 +15,7 @@ use socket2::SockRef;
 use crate::clock::Clock;
 use crate::endpoint::as_peer;
 use crate::error::{ConnectError, SessionError};
-use crate::options::Options;
+use crate::options::{Batching, Options, SocketOptions};
 use crate::socket::{Intake, Socket, is_too_long};
 use crate::tap::{self, Tap};
 
@@ -24,6 +24,9 @@ pub(crate) struct Hub {
     endpoint: Endpoint<SocketAddr>,
     /// `None` once it is closed.
     socket: Option<Socket>,
+    /// For the socket that takes its place.
+    socket_options: SocketOptions,
+    batching: Batching,
     tap: Option<Box<dyn Tap>>,
     clock: Clock,
     local_addr: SocketAddr,
@@ -73,15 +76,18 @@ impl Hub {
     /// Takes a bound socket.
     pub(crate) fn new(socket: UdpSocket, server: Option<Arc<ServerConfig>>, options: Options) -> io::Result<Self> {
         let local_addr = socket.local_addr()?;
-        let is_dual_stack = local_addr.is_ipv6() && !SockRef::from(&socket).only_v6()?;
-        let socket = Socket::new(socket, &options)?;
+        let is_dual_stack = is_dual_stack(&socket)?;
+        let socket = Socket::new(socket, options.batching, options.socket.fragmentation)?;
         let clock = Clock::new();
         let mut endpoint =
             Endpoint::new(clock.now(), server, options.cookies, options.limits).map_err(io::Error::other)?;
         endpoint.set_replacement(options.replacement);
+        endpoint.set_address_change(options.address_change);
         Ok(Self {
             endpoint,
             socket: Some(socket),
+            socket_options: options.socket,
+            batching: options.batching,
             tap: options.tap,
             clock,
             local_addr,
@@ -172,10 +178,14 @@ impl Hub {
         to: SocketAddr,
         server_name: Option<ServerName<'static>>,
         config: Arc<ClientConfig>,
+        resume: Option<&ResumptionState>,
     ) -> Result<Handle, ConnectError> {
         let to = self.peer_at(to).ok_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable))?;
         let now = self.now();
-        let handle = self.endpoint.connect(now, to, config, server_name)?;
+        let handle = match resume {
+            None => self.endpoint.connect(now, to, config, server_name)?,
+            Some(state) => self.endpoint.connect_resuming(now, to, config, server_name, state)?,
+        };
         self.send_fault = None;
         self.flush(now);
         match self.send_fault.take() {
@@ -198,6 +208,28 @@ impl Hub {
 
     pub(crate) fn take_tap(&mut self) -> Option<Box<dyn Tap>> {
         self.tap.take()
+    }
+
+    /// Goes on at another local address: the one given, or another port. Nobody reads from the old socket any more, so
+    /// whoever does is to take an [`intake`](Self::intake) of the new one.
+    pub(crate) fn rebind(&mut self, local: Option<SocketAddr>) -> io::Result<SocketAddr> {
+        let peer = self.socket.as_ref().ok_or(io::ErrorKind::NotConnected)?.udp().peer_addr().ok();
+        let ip = match (self.socket_options.bind, peer) {
+            (Some(bind), _) => bind.ip(),
+            // The address of the interface may be what has changed.
+            (None, Some(SocketAddr::V4(_))) => Ipv4Addr::UNSPECIFIED.into(),
+            (None, Some(SocketAddr::V6(_))) => Ipv6Addr::UNSPECIFIED.into(),
+            (None, None) => self.local_addr.ip(),
+        };
+        let socket = self.socket_options.bind(local.unwrap_or_else(|| SocketAddr::new(ip, 0)))?;
+        if let Some(peer) = peer {
+            socket.connect(peer)?;
+        }
+        let (local_addr, is_dual_stack) = (socket.local_addr()?, is_dual_stack(&socket)?);
+        self.socket = Some(Socket::new(socket, self.batching, self.socket_options.fragmentation)?);
+        self.full = None;
+        (self.local_addr, self.is_dual_stack) = (local_addr, is_dual_stack);
+        Ok(local_addr)
     }
 
     /// Nothing is sent any more.
@@ -429,6 +461,11 @@ impl Hub {
             self.endpoint.set_mtu(handle, smaller);
         }
     }
+}
+
+/// Whether an IPv6 socket has IPv4 peers, too.
+fn is_dual_stack(socket: &UdpSocket) -> io::Result<bool> {
+    Ok(socket.local_addr()?.is_ipv6() && !SockRef::from(socket).only_v6()?)
 }
 
 /// What may pass where more does not: the plateaus of RFC 1191 section 7 and the smallest MTUs of Ethernet, IPv6 and IPv4,

@@ -130,7 +130,7 @@
 //! # Callbacks
 //!
 //! What you hand in is called back while the socket's lock is held, by the socket's thread, by one of [`Deciders`] that has
-//! answered, or by whichever thread has called us: a [`Tap`], a [`KeyLog`](dtls_core::config::KeyLog), and, where they
+//! answered, or by whichever thread has called us: a [`Tap`], a [`WatchAddresses`], a [`KeyLog`](dtls_core::config::KeyLog), and, where they
 //! are one's own, a [`PeerVerifier`](dtls_core::crypto::PeerVerifier), a [`WallClock`](dtls_core::crypto::WallClock), a
 //! [`SelectConfig`](dtls_core::config::SelectConfig), a [`ChooseIdentity`](dtls_core::config::ChooseIdentity), a
 //! [`PskServer`](dtls_core::crypto::PskServer), a [`PskClient`](dtls_core::crypto::PskClient), a
@@ -143,6 +143,7 @@
 //!   ([`AcceptError::Socket`], [`SessionError::EndpointEnded`]); in another thread it ends the call, and the
 //!   handshake in the course of which it came may not complete. Locks are not poisoned: the other sessions go on.
 
+mod addresses;
 mod clock;
 mod deciders;
 mod driver;
@@ -162,17 +163,20 @@ mod tests;
 mod ticket_keys;
 mod worker;
 
+pub use addresses::{AddressNews, WatchAddresses};
 pub use clock::SystemClock;
 pub use deciders::{Asker, Deciders};
 pub use driver::{Driver, Unread};
 pub use dtls_core;
 pub use dtls_core::{
-    Answer, AskOwner, AskOwnerWith, ClientConfig, Error, ExportError, NotAsked, OwnedQuestion, Question, SendError,
-    ServerConfig, SessionInfo, Settings, SrtpKeys, Stats,
+    Answer, AskOwner, AskOwnerWith, ClientConfig, Error, ExportError, NotAsked, OwnedQuestion, Question,
+    ResumptionState, SendError, ServerConfig, SessionInfo, Settings, SrtpKeys, Stats,
 };
 pub use dtls_endpoint;
-pub use dtls_endpoint::{Admission, CookiePolicy, Event, Handle, Limits, Reason, Replacement, Stats as EndpointStats};
-pub use endpoint::{Endpoint, Incoming, connect, connect_with, listen, listen_with};
+pub use dtls_endpoint::{
+    AddressChange, Admission, CookiePolicy, Event, Handle, Limits, Reason, Replacement, Stats as EndpointStats,
+};
+pub use endpoint::{Endpoint, Incoming, connect, connect_resuming, connect_with, listen, listen_with};
 pub use error::{AcceptError, ConnectError, SessionError};
 pub use identity::{Content, LoadError, load_bare_identity, load_certificates, load_identity, load_public_keys};
 pub use key_log::KeyLogFile;

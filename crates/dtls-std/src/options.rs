@@ -4,10 +4,12 @@ use core::fmt;
 use core::net::SocketAddr;
 use std::io;
 use std::net::{ToSocketAddrs, UdpSocket};
+use std::sync::Arc;
 
-use dtls_endpoint::{CookiePolicy, Limits, Replacement};
+use dtls_endpoint::{AddressChange, CookiePolicy, Limits, Replacement};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
+use crate::addresses::WatchAddresses;
 use crate::deciders::Deciders;
 use crate::tap::Tap;
 
@@ -21,6 +23,13 @@ pub struct Options {
     pub limits: Limits,
     /// When a client that begins anew takes the place of its old session. Default: when its new handshake is complete.
     pub replacement: Replacement,
+    /// What to do about peers with connection IDs whose address changes. Default: who watches is told and may
+    /// [`follow`](crate::Session::follow); nothing is sent to the new address before.
+    pub address_change: AddressChange,
+    /// Who is told of such peers. Default: nobody. The owner of a [`Driver`](crate::Driver) is told by
+    /// [`Event::SeenElsewhere`](crate::Event::SeenElsewhere) and [`Event::AddressChanged`](crate::Event::AddressChanged)
+    /// instead.
+    pub address_watcher: Option<Arc<dyn WatchAddresses>>,
     /// How many connected clients wait to be accepted, as with listen(2); 0 is taken as 1. Default: 128. A
     /// [`Driver`](crate::Driver) has no such queue.
     ///
@@ -46,6 +55,8 @@ impl Default for Options {
             cookies: CookiePolicy::default(),
             limits: Limits::default(),
             replacement: Replacement::default(),
+            address_change: AddressChange::default(),
+            address_watcher: None,
             backlog: 128,
             deciders: None,
             batching: Batching::default(),
@@ -60,6 +71,8 @@ impl fmt::Debug for Options {
             .field("cookies", &self.cookies)
             .field("limits", &self.limits)
             .field("replacement", &self.replacement)
+            .field("address_change", &self.address_change)
+            .field("address_watcher", &self.address_watcher)
             .field("backlog", &self.backlog)
             .field("deciders", &self.deciders)
             .field("batching", &self.batching)

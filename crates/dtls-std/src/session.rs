@@ -8,7 +8,7 @@ use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use dtls_core::wire::enums::{CipherSuiteId, ProtocolVersion, SrtpProfile};
-use dtls_core::{Error, ExportError, SessionInfo, SrtpKeys, Stats};
+use dtls_core::{Error, ExportError, ResumptionState, SessionInfo, SrtpKeys, Stats};
 use dtls_endpoint::{Handle, Reason};
 use rustls_pki_types::{CertificateDer, SubjectPublicKeyInfoDer};
 
@@ -197,10 +197,58 @@ impl Session {
         self.peer_certificate().is_some() || self.peer_raw_public_key().is_some()
     }
 
-    /// Where the peer is.
+    /// Whether the session was begun in an earlier connection; the peer is who it was then.
+    #[must_use]
+    pub fn resumed(&self) -> bool {
+        self.info.resumed
+    }
+
+    /// What a client needs to resume the session later, from here or from another process: see
+    /// [`connect_resuming`](crate::connect_resuming). Once; also after [`close`](Self::close), and best then, since of a
+    /// session that fails there must be none. `None` if the configuration is not
+    /// [resumable](dtls_core::config::ClientConfigBuilder::resumable), or the server keeps no sessions.
+    #[must_use]
+    pub fn take_resumption_state(&self) -> Option<ResumptionState> {
+        self.shared.lock().endpoint_mut().take_resumption_state(self.peer.handle)
+    }
+
+    /// Names the session among all of its socket, also to those who are told of it: see
+    /// [`AddressNews`](crate::AddressNews).
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.peer.handle
+    }
+
+    /// Where the peer is, and what is sent goes. With connection IDs it may change.
     #[must_use]
     pub fn remote_addr(&self) -> SocketAddr {
-        self.peer.address
+        self.shared.lock().endpoint().remote_address(self.peer.handle).copied().unwrap_or(self.peer.address)
+    }
+
+    /// Where the peer has been seen, if that is not [`remote_addr`](Self::remote_addr):
+    /// [`AddressChange::Ask`](crate::AddressChange::Ask) leaves it to the session's user to [`follow`](Self::follow).
+    #[must_use]
+    pub fn seen_at(&self) -> Option<SocketAddr> {
+        self.shared.lock().endpoint().seen_at(self.peer.handle).copied()
+    }
+
+    /// From now on sends to where the peer has been [seen](Self::seen_at), which the session's user has found to be good:
+    /// somebody on the path may have wanted it to look so. `false` if it was seen nowhere else, has come back meanwhile, or
+    /// if the limits of the endpoint have no place for it there.
+    #[must_use]
+    pub fn follow(&self) -> bool {
+        self.shared.act(|state, _| state.endpoint_mut().follow(self.peer.handle))
+    }
+
+    /// Goes on at another local address, `local` or any port that is free, and returns it: after a change of network say.
+    /// All sessions of the socket move; [`connect`](crate::connect) gives each its own. A peer goes on with those to which
+    /// it has given a connection ID, once the next datagram has come to it from there. For others this is the end,
+    /// sooner or later.
+    ///
+    /// # Errors
+    /// If there is no such socket, or the endpoint has ended: nothing has changed.
+    pub fn rebind(&self, local: Option<SocketAddr>) -> io::Result<SocketAddr> {
+        self.shared.rebind(local)
     }
 
     /// Where the socket is bound.
@@ -278,7 +326,7 @@ impl Drop for Session {
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").field("remote_addr", &self.peer.address).finish_non_exhaustive()
+        f.debug_struct("Session").field("began_with", &self.peer.address).finish_non_exhaustive()
     }
 }
 
@@ -292,6 +340,7 @@ fn copy(datagram: &[u8], buffer: &mut [u8]) -> Result<usize, SessionError> {
 #[derive(Debug)]
 pub(crate) struct Peer {
     pub(crate) handle: Handle,
+    /// Where it was at first.
     pub(crate) address: SocketAddr,
     inbox: Mutex<Inbox>,
     changed: Condvar,

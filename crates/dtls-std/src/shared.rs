@@ -9,10 +9,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::Instant as SystemInstant;
 
-use dtls_core::{Answer, ClientConfig, Error, Instant, Role, ServerConfig, Stats};
+use dtls_core::{Answer, ClientConfig, Error, Instant, ResumptionState, Role, ServerConfig, Stats};
 use dtls_endpoint::{Admission, Event, Handle};
 use rustls_pki_types::ServerName;
 
+use crate::addresses::{AddressNews, WatchAddresses};
 use crate::clock::Clock;
 use crate::deciders::{Asker, Deciders};
 use crate::endpoint::as_peer;
@@ -33,7 +34,6 @@ pub(crate) struct Shared {
     /// Interrupts the thread's wait.
     waker: mio::Waker,
     clock: Clock,
-    local_addr: SocketAddr,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -45,7 +45,7 @@ impl Shared {
         mut options: Options,
     ) -> io::Result<Arc<Self>> {
         let backlog_max = options.backlog.max(1);
-        let deciders = options.deciders.take();
+        let (deciders, address_watcher) = (options.deciders.take(), options.address_watcher.take());
         let hub = Hub::new(socket, server, options)?;
         let (local_addr, clock) = (hub.local_addr(), hub.clock());
         let (worker, waker) = Worker::new(hub.intake(Worker::BATCH)?)?;
@@ -53,7 +53,9 @@ impl Shared {
         let state = |this: &Weak<Self>| State {
             this: Weak::clone(this),
             hub,
+            new_intake: None,
             deciders,
+            address_watcher,
             door: Door::Open,
             is_busy: false,
             ended: None,
@@ -73,7 +75,6 @@ impl Shared {
             room: Arc::clone(&room),
             waker,
             clock,
-            local_addr,
             thread: Mutex::new(None),
         });
         let for_worker = Arc::clone(&shared);
@@ -91,8 +92,8 @@ impl Shared {
         self.clock.now()
     }
 
-    pub(crate) const fn local_addr(&self) -> SocketAddr {
-        self.local_addr
+    pub(crate) fn local_addr(&self) -> SocketAddr {
+        self.lock().hub.local_addr()
     }
 
     /// The system's name for a moment.
@@ -147,8 +148,9 @@ impl Shared {
         to: SocketAddr,
         server_name: Option<ServerName<'static>>,
         config: Arc<ClientConfig>,
+        resume: Option<&ResumptionState>,
     ) -> Result<Arc<Peer>, ConnectError> {
-        self.act(|state, now| state.begin(now, to, server_name, config))
+        self.act(|state, now| state.begin(now, to, server_name, (config, resume)))
     }
 
     /// Seals and sends datagrams of a user; waits while the socket has no room. Says how many were sent, or why the first
@@ -211,7 +213,25 @@ impl Shared {
         self.act(|state, now| state.shut(whom, ending, now));
     }
 
+    /// Goes on at another local address; the thread follows.
+    pub(crate) fn rebind(&self, local: Option<SocketAddr>) -> io::Result<SocketAddr> {
+        let rebound = self.act(|state, _| {
+            let local_addr = state.hub.rebind(local)?;
+            state.new_intake = Some(state.hub.intake(Worker::BATCH)?);
+            Ok(local_addr)
+        });
+        if rebound.is_ok() {
+            self.waker.wake()?;
+        }
+        rebound
+    }
+
     // --- the thread ---
+
+    /// What the thread is to read from, if that is not what it was.
+    pub(crate) fn take_new_intake(&self) -> Option<Intake> {
+        self.lock().new_intake.take()
+    }
 
     /// Does what is due, and says what the thread is to wait for; `None` when nothing is left to do.
     pub(crate) fn proceed(&self) -> Option<Wait> {
@@ -304,8 +324,12 @@ pub(crate) struct State {
     /// What it is the state of.
     this: Weak<Shared>,
     pub(crate) hub: Hub,
+    /// There from when the socket has become another until the thread knows.
+    new_intake: Option<Intake>,
     /// Who answers what sessions ask.
     deciders: Option<Deciders>,
+    /// Who is told of peers whose address changes.
+    address_watcher: Option<Arc<dyn WatchAddresses>>,
     door: Door,
     /// Whether the user wants no new clients.
     is_busy: bool,
@@ -418,7 +442,7 @@ impl State {
         now: Instant,
         to: SocketAddr,
         server_name: Option<ServerName<'static>>,
-        config: Arc<ClientConfig>,
+        (config, resume): (Arc<ClientConfig>, Option<&ResumptionState>),
     ) -> Result<Arc<Peer>, ConnectError> {
         if let Some(error) = &self.fault {
             return Err(ConnectError::Socket(told_again(error)));
@@ -426,7 +450,7 @@ impl State {
         if self.door == Door::Shut {
             return Err(ConnectError::Closed);
         }
-        let handle = self.hub.connect(to, server_name, config)?;
+        let handle = self.hub.connect(to, server_name, config, resume)?;
         let peer = Arc::new(Peer::new(handle, to));
         self.peers.insert(handle, Arc::clone(&peer));
         self.flush(now);
@@ -442,7 +466,21 @@ impl State {
             Event::Ended(reason) if self.peers.contains_key(&handle) => self.over(handle, End::Ended(reason)),
             // A client that nobody has been told of.
             Event::Ended(_) => drop(self.release(handle)),
+            Event::SeenElsewhere => {
+                let seen_at = self.endpoint().seen_at(handle).copied();
+                self.on_address_news(handle, Some(address), seen_at, false);
+            }
+            Event::AddressChanged => {
+                let previous = self.endpoint().previous_address(handle).copied();
+                self.on_address_news(handle, previous, Some(address), true);
+            }
             _ => {}
+        }
+    }
+
+    fn on_address_news(&self, session: Handle, from: Option<SocketAddr>, to: Option<SocketAddr>, is_followed: bool) {
+        if let (Some(watcher), Some(from), Some(to)) = (&self.address_watcher, from, to) {
+            watcher.on_news(&AddressNews { session, from, to, is_followed });
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 
-use crate::options::{Batching, Fragmentation, Options, set};
+use crate::options::{Batching, Fragmentation, set};
 
 /// A socket that does not block, and how datagrams leave it.
 pub(crate) struct Socket {
@@ -19,10 +19,10 @@ impl Socket {
     /// Segments in one call: with more, datagrams of an ordinary size would be longer together than a datagram may be.
     const SEGMENTS_MAX: usize = 32;
 
-    pub(crate) fn new(socket: UdpSocket, options: &Options) -> io::Result<Self> {
+    pub(crate) fn new(socket: UdpSocket, batching: Batching, fragmentation: Fragmentation) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
-        let forbidden = options.socket.fragmentation == Fragmentation::Forbidden;
-        let batches = if options.batching == Batching::WherePossible || forbidden {
+        let forbidden = fragmentation == Fragmentation::Forbidden;
+        let batches = if batching == Batching::WherePossible || forbidden {
             let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
             if forbidden && state.may_fragment() {
                 set("fragmentation", Err(io::ErrorKind::Unsupported.into()))?;

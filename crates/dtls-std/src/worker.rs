@@ -44,6 +44,10 @@ impl Worker {
         let mut events = Events::with_capacity(4);
         loop {
             let Some(wait) = shared.proceed() else { return Ok(()) };
+            if let Some(intake) = shared.take_new_intake() {
+                self.move_to(intake, shared)?;
+                continue;
+            }
             self.watch(wait)?;
             match self.poll.poll(&mut events, wait.until.map(|until| until - shared.now())) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
@@ -53,6 +57,16 @@ impl Worker {
                 self.receive_all(shared);
             }
         }
+    }
+
+    /// Reads from another socket, once all that has come to the old one is taken.
+    fn move_to(&mut self, intake: Intake, shared: &Shared) -> io::Result<()> {
+        self.receive_all(shared);
+        let mut socket = mio::net::UdpSocket::from_std(intake.udp().try_clone()?);
+        self.poll.registry().deregister(&mut self.socket)?;
+        self.poll.registry().register(&mut socket, Self::SOCKET, Interest::READABLE)?;
+        (self.socket, self.intake, self.is_watching_room) = (socket, intake, false);
+        Ok(())
     }
 
     /// Room is asked for only when it is missed: otherwise every datagram that leaves would wake the thread.

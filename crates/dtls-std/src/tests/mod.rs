@@ -10,6 +10,8 @@ mod full_sockets;
 mod identities;
 mod key_logs;
 mod receiving;
+mod resuming;
+mod roaming;
 mod sessions;
 mod sockets;
 mod taps;
