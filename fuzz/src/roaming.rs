@@ -251,7 +251,7 @@ impl World {
         let key = identity(dtls_core::crypto::SuiteAuthentication::Ecdsa, 0, false);
         let trust = NullTrust {
             accepts: true,
-            form: [dtls_core::wire::enums::CertificateType::X509],
+            forms: &[dtls_core::wire::enums::CertificateType::X509],
             defers: false,
             wants_status: false,
         };
