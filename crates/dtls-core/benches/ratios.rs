@@ -109,13 +109,24 @@ mod by_ccm {
             nonce[4..].copy_from_slice(&counter.to_be_bytes());
             let aad = [0; 13];
             let (text, tag) = bare.split_at_mut(len);
-            let made =
-                sealer.encrypt_inout_detached((&nonce).into(), &aad, InOutBuf::from(&mut *text)).expect("sealed");
-            tag.copy_from_slice(&made);
-            let tag = (&*tag).try_into().expect("a tag");
-            opener.decrypt_inout_detached((&nonce).into(), &aad, InOutBuf::from(&mut *text), tag).expect("opened");
+            seal(&sealer, &nonce, &aad, text, tag);
+            open(&opener, &nonce, &aad, text, tag);
             black_box(&bare);
         }
+    }
+
+    // Functions of their own, as they are in the engine: inlined into one with all else, some of these suites took nearly
+    // three times as long, and the engine seemed faster than its own cryptography.
+    #[inline(never)]
+    fn seal<K: AeadInOut<NonceSize = U12>>(key: &K, nonce: &[u8; 12], aad: &[u8], text: &mut [u8], tag: &mut [u8]) {
+        let made = key.encrypt_inout_detached(nonce.into(), aad, InOutBuf::from(text)).expect("sealed");
+        tag.copy_from_slice(&made);
+    }
+
+    #[inline(never)]
+    fn open<K: AeadInOut<NonceSize = U12>>(key: &K, nonce: &[u8; 12], aad: &[u8], text: &mut [u8], tag: &[u8]) {
+        let tag = tag.try_into().expect("a tag");
+        key.decrypt_inout_detached(nonce.into(), aad, InOutBuf::from(text), tag).expect("opened");
     }
 }
 
