@@ -16,7 +16,7 @@
 //! | what must take as many instructions | `tests/instructions.rs`, `src/bin/steps.rs` | valgrind |
 //! | openssl, GnuTLS | `tests/interop_openssl/`, `tests/interop_gnutls/` | [`interop`] |
 //! | libcoap | `tests/interop_coap.rs` | [`interop`] |
-//! | Mbed TLS, for connection IDs | `tests/interop_mbedtls.rs`, `peers/` | [`interop`] |
+//! | Mbed TLS and wolfSSL, for connection IDs | `tests/interop_cids.rs`, `peers/` | [`interop`] |
 //! | the snippets of `docs/identities.md` | its own text | [`exhibit`] |
 //! | a program that cannot link std, outside the workspace | `no-std/` | |
 //!

@@ -1,7 +1,7 @@
-//! Connection IDs with Mbed TLS, both roles, over loopback: lengths, and clients whose ports change in the midst of a
-//! session.
+//! Connection IDs with Mbed TLS and wolfSSL, both roles, over loopback: lengths, and clients whose ports change in the
+//! midst of a session.
 //!
-//! The peer is a small program around the library, built by `tests/peers/build`. Where it is not built the tests say so and
+//! Each peer is a small program around the library, built by `tests/peers/build`. Where it is not built the tests say so and
 //! skip; with `DTLS_REQUIRE_PEERS=1` that is a failure. Ours is an endpoint and a socket, here.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "these are tests")]
 
@@ -9,6 +9,7 @@ use core::net::{Ipv4Addr, SocketAddr};
 use core::time::Duration;
 use std::io::ErrorKind;
 use std::net::UdpSocket;
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ use dtls_endpoint::{AddressChange, CookiePolicy, Endpoint, Event, Handle, Limits
 use dtls_tests::interop::process::Process;
 use dtls_tests::interop::{Trouble, announce, dtls, is_at_hand, same};
 
-/// As they stand in `tests/peers/mbedtls.c`.
+/// As they stand in `tests/peers/`.
 const IDENTITY: &[u8] = b"roamer";
 const KEY: &[u8] = b"0123456789abcdef";
 
@@ -105,9 +106,7 @@ impl Ours {
     fn ids_as_they_see_them(&self) -> Result<String, Trouble> {
         let info = self.endpoint.info(self.session()?).ok_or_else(|| Trouble::new("ours is not connected"))?;
         let word = |bytes: &[u8]| if bytes.is_empty() { "-".to_owned() } else { hex::encode(bytes) };
-        // It takes IDs without bytes in both directions for none.
-        let ids = info.connection_ids.as_ref().filter(|ids| !(ids.local.is_empty() && ids.remote.is_empty()));
-        Ok(ids.map_or_else(
+        Ok(info.connection_ids.as_ref().map_or_else(
             || " own=off peer=off".to_owned(),
             |ids| format!(" own={} peer={}", word(ids.remote.as_bytes()), word(ids.local.as_bytes())),
         ))
@@ -158,7 +157,7 @@ struct Case {
 }
 
 /// A session from its first datagram to its last; the client changes its port twice where the server can know it.
-fn meet(our_role: Role, case: &Case) -> Result<(), Trouble> {
+fn meet(peer: &'static str, our_role: Role, case: &Case) -> Result<(), Trouble> {
     let theirs = if case.theirs == "long" { "5a".repeat(255) } else { case.theirs.to_owned() };
     let ids =
         case.ours.map_or(ConnectionIdUse::Off, |len| ConnectionIdUse::Ours(Arc::new(RandomConnectionId::new(len))));
@@ -166,10 +165,10 @@ fn meet(our_role: Role, case: &Case) -> Result<(), Trouble> {
     let mut peer = match our_role {
         Role::Server => {
             let port = ours.socket.local_addr().map_err(Trouble::new)?.port();
-            start(&["client", &port.to_string(), &theirs])?
+            start(peer, &["client", &port.to_string(), &theirs])?
         }
         Role::Client => {
-            let peer = start(&["server", "0", &theirs])?;
+            let peer = start(peer, &["server", "0", &theirs])?;
             let port: u16 = peer.await_line("PORT ")?.parse().map_err(Trouble::new)?;
             let (now, to) = (ours.now(), SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
             let begun = ours.endpoint.connect(now, to, client_config(&ids), None);
@@ -180,7 +179,10 @@ fn meet(our_role: Role, case: &Case) -> Result<(), Trouble> {
     ours.run_until("a session", |ours| ours.events.contains(&Event::Connected))?;
     // A last flight that is lost on its way would be repeated by whoever runs.
     ours.run_until("being heard", |_| peer.says("CONNECTED", GLANCE))?;
-    same("the IDs", format!(" {}", peer.await_line("CONNECTED")?.trim()), ours.ids_as_they_see_them()?)?;
+    // For Mbed TLS, IDs without bytes in both directions are none.
+    let [theirs, of_ours] =
+        [peer_words(&peer)?, ours.ids_as_they_see_them()?].map(|words| words.replace(EMPTY, " own=off peer=off"));
+    same("the IDs", theirs, of_ours)?;
     let speak = |ours: &mut Ours, peer: &mut Process, words: &str| {
         peer.say(&format!("send {words} of theirs\n"))?;
         ours.await_payload(&format!("{words} of theirs"))?;
@@ -223,25 +225,29 @@ fn meet(our_role: Role, case: &Case) -> Result<(), Trouble> {
     peer.finish()?.expect_code(0)
 }
 
-fn start(args: &[&str]) -> Result<Process, Trouble> {
-    let mut command = Command::new(dtls::target_directory().join(PEER));
+fn start(name: &'static str, args: &[&str]) -> Result<Process, Trouble> {
+    let mut command = Command::new(path_of(name));
     command.args(args);
-    Process::start("mbedtls-peer", command)
+    Process::start(name, command)
 }
 
-/// Below the target directory.
-const PEER: &str = "peers/mbedtls-peer";
+fn path_of(name: &str) -> PathBuf {
+    dtls::target_directory().join("peers").join(name)
+}
+
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How long is waited for a datagram or a line before the other is looked at.
 const GLANCE: Duration = Duration::from_millis(20);
 
-#[test]
-fn connection_ids_of_every_length_work_in_both_roles_and_clients_may_change_their_port() {
-    if !is_at_hand(
-        dtls::target_directory().join(PEER).exists(),
-        "mbedtls-peer",
-        "a C compiler and run tests/peers/build",
-    ) {
+fn peer_words(peer: &Process) -> Result<String, Trouble> {
+    Ok(format!(" {}", peer.await_line("CONNECTED")?.trim()))
+}
+
+const EMPTY: &str = " own=- peer=-";
+
+/// Pairs of lengths with a peer that is called so and has IDs of so many bytes at most, in both roles.
+fn meet_all(peer: &'static str, longest: usize) {
+    if !is_at_hand(path_of(peer).exists(), peer, "a C compiler and run tests/peers/build") {
         return;
     }
     let cases = [
@@ -257,11 +263,24 @@ fn connection_ids_of_every_length_work_in_both_roles_and_clients_may_change_thei
         (Some(8), "long"),
         (Some(255), "long"),
     ];
+    let len_of = |theirs: &str| if theirs == "long" { 255 } else { theirs.len() / 2 };
+    let is_short = |(ours, theirs): &(Option<u8>, &str)| usize::from(ours.unwrap_or(0)).max(len_of(theirs)) <= longest;
+    let cases: Vec<_> = cases.into_iter().filter(is_short).collect();
     for our_role in [Role::Server, Role::Client] {
-        for (ours, theirs) in cases {
-            let met = meet(our_role, &Case { ours, theirs });
+        for &(ours, theirs) in &cases {
+            let met = meet(peer, our_role, &Case { ours, theirs });
             met.unwrap_or_else(|trouble| panic!("as {our_role:?}, ours wants {ours:?} and theirs {theirs}: {trouble}"));
         }
     }
-    announce(&format!("Mbed TLS: {} sessions with connection IDs, both roles", 2 * cases.len()));
+    announce(&format!("{peer}: {} sessions with connection IDs, both roles", 2 * cases.len()));
+}
+
+#[test]
+fn connection_ids_of_every_length_work_in_both_roles_and_clients_may_change_their_port() {
+    meet_all("mbedtls-peer", 255);
+}
+
+#[test]
+fn connection_ids_work_with_wolfssl_too() {
+    meet_all("wolfssl-peer", 10);
 }
