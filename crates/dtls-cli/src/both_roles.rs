@@ -11,7 +11,7 @@ use dtls_core::wire::enums::{CipherSuiteId, MaxFragmentLength, NamedGroup, Signa
 
 use crate::usage::UsageError;
 use crate::values::{
-    ExportRequest, HexBytes, NamedCertificate, Psk, cipher_suite, first_timeout, max_fragment_length,
+    ExportRequest, HexBytes, NamedCertificate, Psk, cid_len, cipher_suite, first_timeout, max_fragment_length,
     milliseconds_or_none, mtu, named_group, probability, protocol_name, seconds, signature_scheme, srtp_profile,
 };
 
@@ -62,6 +62,10 @@ pub(crate) struct CommonArgs {
     /// The extended master secret (RFC 7627)
     #[arg(long, value_name = "POLICY", default_value = "require")]
     pub(crate) ems: Ems,
+    /// Have peers that can put a connection ID of LEN bytes, 0 to 255, in their records (RFC 9146), so that they are known at
+    /// another address, too. 0: take the peer's only. Default: no connection IDs
+    #[arg(long, value_name = "LEN", value_parser = cid_len)]
+    pub(crate) cid: Option<u8>,
     /// Take no record with more than N bytes, 64 to 16384 (RFC 8449)
     #[arg(long, value_name = "N")]
     pub(crate) record_size_limit: Option<u16>,

@@ -15,15 +15,16 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-use dtls_core::{CertificateError, Error, SendError};
-use dtls_std::{ConnectError, Limits, Options, Session, SessionError, connect_with};
+use dtls_core::{CertificateError, Error, ResumptionState, SendError};
+use dtls_std::{ConnectError, Limits, Options, Session, SessionError, connect_resuming, connect_with};
 
 use crate::args::{ClientArgs, Datagram, TargetArgs};
 use crate::clock::now;
-use crate::config::{ClientSetup, warn_of_insecurity};
+use crate::config::{Afterlife, ClientSetup, warn_of_insecurity};
 use crate::losses::does_not_fit;
-use crate::output::{Line, Output, note};
+use crate::output::{Failed, Line, Output, note};
 use crate::report::{End, Outcome, Report};
+use crate::session_file;
 use crate::signals::Interrupts;
 use crate::trace::Peers;
 use crate::usage::UsageError;
@@ -31,7 +32,14 @@ use crate::weather;
 
 /// Does what `dtls client` is asked to do.
 pub(crate) fn run(args: &ClientArgs) -> Result<Outcome, UsageError> {
-    let setup = ClientSetup::new(&args.target, &args.common)?;
+    let keeps_sessions = args.session_in.is_some() || args.session_out.is_some();
+    let afterlife = if keeps_sessions { Afterlife::Resumable } else { Afterlife::None };
+    let setup = ClientSetup::new(&args.target, &args.common, afterlife)?;
+    let resume = match &args.session_in {
+        Some(file) => session_file::read(file, &setup.config, setup.server_name.as_ref())?,
+        None => None,
+    };
+    let offered = args.session_in.as_deref().filter(|_| resume.is_some());
     let addresses = args.target.server.resolve()?;
     warn_of_insecurity(&args.common);
     let report = Report {
@@ -54,9 +62,15 @@ pub(crate) fn run(args: &ClientArgs) -> Result<Outcome, UsageError> {
     let tap = weather::tap(&args.common.weather, args.common.trace.then_some(Peers::One));
     let limits = Limits { idle: args.idle_timeout, ..Limits::default() };
     let options = Options { tap, limits, ..Options::default() };
-    let thread = spawn_session(setup, addresses.clone(), options, sender.clone(), begun)?;
+    let target = Target { setup, addresses: addresses.clone(), resume };
+    let thread = spawn_session(target, options, sender.clone(), begun)?;
     let outcome = match first(&happenings) {
-        First::Connected(session) => Client::new(args, report, session, happenings).run(sender),
+        First::Connected(session) => {
+            if let Some(file) = offered {
+                session_file::tell_outcome(file, &session);
+            }
+            Client::new(args, report, session, happenings).run(sender)
+        }
         // The session's thread may be done before the interruption is told.
         First::NotConnected(ConnectError::Closed) if interrupts.came() => Ok(Outcome::Done),
         First::NotConnected(error) => {
@@ -109,16 +123,33 @@ enum Happening {
     Interrupted,
 }
 
-/// Connects and receives.
-fn spawn_session(
+/// Whom to connect to, and how.
+struct Target {
     setup: ClientSetup,
     addresses: Vec<SocketAddr>,
+    /// The session to go on with.
+    resume: Option<ResumptionState>,
+}
+
+impl Target {
+    fn connect(self, options: Options) -> Result<Session, ConnectError> {
+        let Self { setup: ClientSetup { server_name, config, .. }, addresses, resume } = self;
+        match &resume {
+            None => connect_with(addresses.as_slice(), server_name, config, options),
+            Some(state) => connect_resuming(addresses.as_slice(), server_name, config, state, options),
+        }
+    }
+}
+
+/// Connects and receives.
+fn spawn_session(
+    target: Target,
     options: Options,
     happenings: SyncSender<Happening>,
     begun: Begun,
 ) -> Result<JoinHandle<()>, UsageError> {
     let run = move || {
-        let session = match connect_with(addresses.as_slice(), setup.server_name, setup.config, options) {
+        let session = match target.connect(options) {
             Ok(session) => Arc::new(session),
             Err(error) => return drop(happenings.send(Happening::NotConnected(error))),
         };
@@ -200,7 +231,7 @@ impl<'a> Client<'a> {
     }
 
     fn run(mut self, sender: SyncSender<Happening>) -> Result<Outcome, UsageError> {
-        let exported = self.report.connected(&self.session);
+        let exported = self.report.connected(&self.session).and_then(|()| self.rebind());
         let told = match exported {
             Ok(()) if self.args.datagrams.is_empty() => self.tell_input(sender),
             Ok(()) => self.tell_datagrams(),
@@ -213,12 +244,31 @@ impl<'a> Client<'a> {
             Err(Stop::Usage(mistake)) => (self.last_words(), Some(mistake)),
         };
         let end = End::of(&self.session, &end, exported);
+        let kept = match &self.args.session_out {
+            Some(file) if end.outcome == Outcome::Done => session_file::write(file, &self.session),
+            _ => Ok(()),
+        };
         self.report.ended(&end);
-        match mistake {
+        match mistake.or(kept.err()) {
             Some(mistake) => Err(mistake),
             None if end.outcome == Outcome::Done && self.unanswered.is_echo_missing() => Ok(Outcome::CheckFailed),
             None => Ok(end.outcome),
         }
+    }
+
+    /// Goes on at another port, if that is asked for.
+    fn rebind(&self) -> Result<(), Failed> {
+        if !self.args.rebind {
+            return Ok(());
+        }
+        if self.session.info().connection_ids.is_none_or(|ids| ids.remote.is_empty()) {
+            note("--rebind: the server has given us no connection ID, and will not know us again; give it --cid");
+        }
+        let address = self.session.rebind(None).map_err(|error| {
+            Failed::because(self.session.remote_addr(), format!("--rebind: there is no other socket: {error}"))
+        })?;
+        self.report.output.print(&Line::Rebound(address));
+        Ok(())
     }
 
     /// Sends what the options ask for.

@@ -1,21 +1,26 @@
 //! From options to the engine's configurations.
 
 use core::fmt::Display;
+use core::time::Duration;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use dtls_core::config::{ClientAuthentication, ExtendedMasterSecret, SelectConfig, Selected, ServerNames};
+use dtls_core::config::{
+    ClientAuthentication, ConnectionIdUse, ExtendedMasterSecret, RandomConnectionId, SelectConfig, Selected,
+    ServerNames,
+};
 use dtls_core::crypto::x509::SubjectPublicKey;
 use dtls_core::crypto::{
     CertificateError, CryptoProvider, Fingerprints, Identity, PeerAuthenticated, PeerRole, PeerVerifier,
     PinnedCertificates, PinnedPublicKeys, PresentedPeer, PskClient, Psks, WebPki, ccm, ring,
 };
+use dtls_core::resumption::{SealTickets, ServerResumption, Tickets};
 use dtls_core::wire::enums::{CertificateType, CipherSuiteId};
 use dtls_core::wire::hello::ClientHello;
 use dtls_core::{ClientConfig, ConfigError, ServerConfig, Settings};
-use dtls_std::{KeyLogFile, SystemClock};
+use dtls_std::{KeyLogFile, MemorySessionCache, RotatingTickets, SystemClock, load_ticket_key};
 use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, DnsName, IpAddr, PrivateKeyDer, ServerName, SubjectPublicKeyInfoDer};
 
@@ -35,16 +40,24 @@ pub(crate) struct ClientSetup {
     pub(crate) checks: Checks,
 }
 
+/// Whether a client can resume its session later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Afterlife {
+    None,
+    Resumable,
+}
+
 impl ClientSetup {
-    pub(crate) fn new(target: &TargetArgs, common: &CommonArgs) -> Result<Self, UsageError> {
+    pub(crate) fn new(target: &TargetArgs, common: &CommonArgs, afterlife: Afterlife) -> Result<Self, UsageError> {
         let provider = Arc::new(provider(common));
         let server_name = server_name(target)?;
         let psk = common.psk.first().map(|psk| -> Arc<dyn PskClient> { Arc::new(psk.0.clone()) });
         let change = settings(common)?;
         let Some(trust) = common.trust.source() else {
             let psk = psk.ok_or_else(|| UsageError::new("--ca", "whom to trust is missing"))?;
-            let config = ClientConfig::builder(Arc::clone(&provider)).preshared_key(psk).configure(change);
-            let config = config.build().map_err(|error| blame(&error))?;
+            let builder = ClientConfig::builder(Arc::clone(&provider)).preshared_key(psk).configure(change);
+            let builder = if afterlife == Afterlife::Resumable { builder.resumable() } else { builder };
+            let config = builder.build().map_err(|error| blame(&error))?;
             return Ok(Self { provider, config: Arc::new(config), server_name, checks: Checks::Credential });
         };
         let verifier: Arc<dyn PeerVerifier> = match (trust, &server_name) {
@@ -65,6 +78,7 @@ impl ClientSetup {
             Some(psk) => builder.preshared_key(psk),
             None => builder,
         };
+        let builder = if afterlife == Afterlife::Resumable { builder.resumable() } else { builder };
         let config = builder.configure(change).build().map_err(|error| blame(&error))?;
         Ok(Self { provider, config: Arc::new(config), server_name, checks: checks(trust) })
     }
@@ -92,6 +106,7 @@ impl ServerSetup {
             ClientAuth::Require => ClientAuthentication::Require(verifier()?),
         };
         let change = settings(common)?;
+        let resumption = resumption(args, &provider)?;
         let build = |identities: Vec<Identity>, selector: Option<Arc<dyn SelectConfig>>| {
             let mut identities = identities.into_iter();
             let builder = ServerConfig::builder(Arc::clone(&provider));
@@ -106,6 +121,9 @@ impl ServerSetup {
             }
             if let Some(selector) = selector {
                 builder = builder.select(selector);
+            }
+            if let Some(resumption) = &resumption {
+                builder = builder.resumption(resumption.clone());
             }
             let builder = builder.client_authentication(authentication.clone()).configure(|settings| {
                 change(settings);
@@ -139,6 +157,31 @@ impl ServerSetup {
         };
         Ok(Self { provider, config, checks: trust.map_or(Checks::Nothing, checks) })
     }
+}
+
+/// What clients resume their sessions by, if by anything.
+fn resumption(args: &ServerArgs, provider: &Arc<CryptoProvider>) -> Result<Option<ServerResumption>, UsageError> {
+    /// For how long a key of our own seals.
+    const SEALS_FOR: Duration = Duration::from_secs(6 * 60 * 60);
+    if args.no_tickets && args.session_cache.is_none() {
+        return Ok(None);
+    }
+    let mut resumption = ServerResumption::new(Arc::new(SystemClock));
+    if !args.no_tickets {
+        let problem = |error: &dyn Display| UsageError::new("--ticket-key", error);
+        let keys = args.ticket_key.iter().map(load_ticket_key).collect::<Result<Vec<_>, _>>();
+        let keys = keys.map_err(|error| problem(&error))?;
+        let tickets: Arc<dyn SealTickets> = if keys.is_empty() {
+            Arc::new(RotatingTickets::new(Arc::clone(provider), SEALS_FOR).map_err(|error| problem(&error))?)
+        } else {
+            Arc::new(Tickets::new(provider, keys).map_err(|error| problem(&error))?)
+        };
+        resumption = resumption.with_tickets(tickets);
+    }
+    if let Some(sessions_max) = args.session_cache {
+        resumption = resumption.with_cache(Arc::new(MemorySessionCache::new(sessions_max)));
+    }
+    Ok(Some(resumption))
 }
 
 /// What `--sni` says: configurations by name, and another for clients that ask for none.
@@ -438,6 +481,11 @@ fn settings(common: &CommonArgs) -> Result<impl Fn(&mut Settings), UsageError> {
             Ems::Require => ExtendedMasterSecret::Require,
             Ems::Prefer => ExtendedMasterSecret::Prefer,
             Ems::Off => ExtendedMasterSecret::Off,
+        };
+        settings.connection_id = match common.cid {
+            None => ConnectionIdUse::Off,
+            Some(0) => ConnectionIdUse::PeersOnly,
+            Some(len) => ConnectionIdUse::Ours(Arc::new(RandomConnectionId::new(len))),
         };
         settings.record_size_limit = common.record_size_limit;
         settings.max_fragment_length = common.max_fragment_length;

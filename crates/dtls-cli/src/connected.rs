@@ -4,10 +4,10 @@ use core::fmt::{self, Display};
 use core::net::SocketAddr;
 use std::sync::Arc;
 
-use dtls_core::SessionInfo;
 use dtls_core::crypto::x509::CertificateSummary;
 use dtls_core::crypto::{CryptoProvider, Fingerprint};
 use dtls_core::wire::enums::{CipherSuiteId, NamedGroup, ProtocolVersion, SignatureScheme, SrtpProfile};
+use dtls_core::{ConnectionIds, SessionInfo};
 use serde_json::Value;
 
 use crate::escape::{quoted, word};
@@ -22,10 +22,12 @@ pub(crate) struct Connected {
     pub(crate) group: Option<NamedGroup>,
     pub(crate) signature: Option<SignatureScheme>,
     pub(crate) extended_master_secret: bool,
+    pub(crate) resumed: bool,
     pub(crate) alpn: Option<Vec<u8>>,
     pub(crate) srtp: Option<SrtpProfile>,
     pub(crate) mki: Option<Vec<u8>>,
     pub(crate) server_name: Option<Vec<u8>>,
+    pub(crate) cid: Cid,
     pub(crate) psk: Option<Vec<u8>>,
     pub(crate) certificate: Option<PeerCertificate>,
     /// The hash of the key that the peer has shown without a certificate.
@@ -45,10 +47,12 @@ impl Connected {
             group: info.group,
             signature: info.signature_scheme,
             extended_master_secret: info.extended_master_secret,
+            resumed: info.resumed,
             alpn: info.alpn.clone(),
             srtp: srtp.map(|srtp| srtp.profile),
             mki: srtp.filter(|srtp| !srtp.mki.is_empty()).map(|srtp| srtp.mki.clone()),
             server_name: info.server_name.clone(),
+            cid: info.connection_ids.as_deref().map(Cid::of).unwrap_or_default(),
             psk: info.psk_identity.clone(),
             certificate: leaf.map(|leaf| PeerCertificate {
                 fingerprint: Fingerprint::of(provider, leaf),
@@ -74,12 +78,12 @@ impl Connected {
             .with("group", self.group.map(|group| group.to_string()))
             .with("signature", self.signature.map(|scheme| scheme.to_string()))
             .with("ems", self.extended_master_secret)
-            .with("resumed", false)
+            .with("resumed", self.resumed)
             .with("alpn", self.alpn.as_deref().map(word))
             .with("srtp", self.srtp.map(|profile| profile.to_string()))
             .with("mki", self.mki.as_ref().map(hex::encode))
             .with("sni", self.server_name.as_deref().map(word))
-            .with("cid", Value::Null)
+            .with("cid", self.cid.to_json())
             .with("psk", self.psk.as_deref().map(word))
             .with("certificate", certificate.map(|certificate| one_word(certificate.fingerprint)))
             .with("raw_public_key", self.raw_public_key.map(one_word))
@@ -93,24 +97,58 @@ impl Display for Connected {
         let subject = self.certificate.as_ref().and_then(|certificate| certificate.subject.as_deref());
         write!(
             f,
-            "CONNECTED peer={} version={} cipher={} group={} signature={} ems={} resumed=0 alpn={} srtp={} mki={} sni={} \
-             cid=-/- psk={} certificate={} raw_public_key={} subject={} verified={}",
+            "CONNECTED peer={} version={} cipher={} group={} signature={} ems={} resumed={} alpn={} srtp={} mki={} sni={} \
+             cid={} psk={} certificate={} raw_public_key={} subject={} verified={}",
             self.peer,
             self.version,
             self.cipher,
             or_dash(self.group),
             or_dash(self.signature),
             u8::from(self.extended_master_secret),
+            u8::from(self.resumed),
             or_dash(self.alpn.as_deref().map(word)),
             or_dash(self.srtp),
             or_dash(self.mki.as_ref().map(hex::encode)),
             or_dash(self.server_name.as_deref().map(word)),
+            self.cid,
             or_dash(self.psk.as_deref().map(word)),
             or_dash(self.certificate.as_ref().map(|certificate| one_word(certificate.fingerprint))),
             or_dash(self.raw_public_key.map(one_word)),
             or_dash(subject.map(quoted)),
             self.verified.as_str(),
         )
+    }
+}
+
+/// The connection IDs in what comes and in what goes, as far as there are any (RFC 9146).
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Cid {
+    ours: Option<Vec<u8>>,
+    peers: Option<Vec<u8>>,
+}
+
+impl Cid {
+    /// One without bytes is in no record.
+    fn of(ids: &ConnectionIds) -> Self {
+        let [ours, peers] =
+            [&ids.local, &ids.remote].map(|id| Some(id.as_bytes().to_vec()).filter(|id| !id.is_empty()));
+        Self { ours, peers }
+    }
+
+    /// `null` where there is neither.
+    fn to_json(&self) -> Value {
+        if self.ours.is_none() && self.peers.is_none() {
+            return Value::Null;
+        }
+        let [ours, peers] = [&self.ours, &self.peers].map(|id| id.as_ref().map(hex::encode));
+        serde_json::json!({ "ours": ours, "peers": peers })
+    }
+}
+
+impl Display for Cid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [ours, peers] = [&self.ours, &self.peers].map(|id| or_dash(id.as_ref().map(hex::encode)));
+        write!(f, "{ours}/{peers}")
     }
 }
 
@@ -175,6 +213,8 @@ mod tests {
             signature: Some(SignatureScheme::ECDSA_SECP256R1_SHA256),
             psk: None,
             extended_master_secret: true,
+            resumed: false,
+            cid: Cid::default(),
             alpn: Some(b"coap".to_vec()),
             srtp: None,
             mki: None,
@@ -244,6 +284,25 @@ mod tests {
         assert_eq!(json["mki"], json!("01ab"));
         assert_eq!(json["srtp"], json!("SRTP_AEAD_AES_128_GCM"));
         assert!(text.contains(" srtp=SRTP_AEAD_AES_128_GCM mki=01ab "));
+    }
+
+    #[test]
+    fn a_session_that_goes_on_and_its_connection_ids_are_told() {
+        let cid = |ours: Option<&[u8]>, peers: Option<&[u8]>| Connected {
+            resumed: true,
+            cid: Cid { ours: ours.map(<[u8]>::to_vec), peers: peers.map(<[u8]>::to_vec) },
+            ..connected()
+        };
+        let both = cid(Some(&[0, 0xab]), Some(&[1]));
+        assert!(both.to_string().contains(" ems=1 resumed=1 alpn=coap "), "{both}");
+        assert!(both.to_string().contains(" sni=localhost cid=00ab/01 psk=- "), "{both}");
+        let json = parsed(&both);
+        assert_eq!((&json["resumed"], &json["cid"]), (&json!(true), &json!({ "ours": "00ab", "peers": "01" })));
+        let one = cid(None, Some(&[1]));
+        assert!(one.to_string().contains(" cid=-/01 "), "{one}");
+        assert_eq!(parsed(&one)["cid"], json!({ "ours": null, "peers": "01" }));
+        let none = Cid::of(&ConnectionIds { local: Default::default(), remote: Default::default() });
+        assert_eq!((none.to_string().as_str(), none.to_json()), ("-/-", Value::Null));
     }
 
     #[test]

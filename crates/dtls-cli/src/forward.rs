@@ -75,9 +75,11 @@ impl Forward {
     /// If there is no socket for it.
     pub(crate) fn serve(&self, session: &Arc<Session>) -> io::Result<SessionError> {
         let way = self.open(session)?;
+        let mut at = session.remote_addr();
         loop {
             match session.recv_vec() {
                 Ok(payload) => {
+                    self.ways.report.moved(session, &mut at);
                     self.ways.report.data(&Line::Received(&payload));
                     self.ways.ask(&way.way, &payload);
                 }

@@ -7,6 +7,7 @@
 //!                     demo ───┘
 //!           echo, forward                              what comes goes back, or to a plain UDP service
 //!           signals                                    Ctrl-C, SIGTERM and SIGUSR1
+//!           session_file                               a session that goes on in the next run
 //!           connected, losses, totals                  what was agreed on, could not be passed on, was counted
 //!           weather, trace, flights                    taps: what passes the socket
 //!           usage, values, both_roles                  the command line: what is wrong with it, what it is made of
@@ -30,6 +31,7 @@ mod output;
 mod pair;
 mod report;
 mod server;
+mod session_file;
 mod signals;
 mod totals;
 mod trace;

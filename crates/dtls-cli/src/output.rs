@@ -81,6 +81,10 @@ pub(crate) fn note(text: &str) {
 pub(crate) enum Line<'a> {
     /// The socket is bound.
     Listening(SocketAddr),
+    /// The socket of a client is bound anew.
+    Rebound(SocketAddr),
+    /// A client is here now, and was there.
+    Moved { peer: SocketAddr, from: SocketAddr },
     /// A handshake is complete.
     Connected(&'a Connected),
     /// Keying material that was asked for.
@@ -111,6 +115,10 @@ impl Line<'_> {
     fn to_json(&self) -> Object {
         match self {
             Self::Listening(address) => Object::new("listening").with("address", address.to_string()),
+            Self::Rebound(address) => Object::new("rebound").with("address", address.to_string()),
+            Self::Moved { peer, from } => {
+                Object::new("moved").with("peer", peer.to_string()).with("from", from.to_string())
+            }
             Self::Connected(connected) => connected.to_json(),
             Self::Export { label, material } => {
                 Object::new("export").with("label", *label).with("material", hex::encode(material))
@@ -143,6 +151,8 @@ impl Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Listening(address) => write!(f, "LISTENING {address}"),
+            Self::Rebound(address) => write!(f, "REBOUND {address}"),
+            Self::Moved { peer, from } => write!(f, "MOVED peer={peer} from={from}"),
             Self::Connected(connected) => write!(f, "{connected}"),
             Self::Export { label, material } => {
                 let is_plain = label.bytes().all(|byte| byte.is_ascii_graphic()) && !label.starts_with('"');

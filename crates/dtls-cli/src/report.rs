@@ -76,6 +76,14 @@ impl Report {
         Ok(())
     }
 
+    /// Says if the peer is no longer `at` the same address.
+    pub(crate) fn moved(&self, session: &Session, at: &mut SocketAddr) {
+        let peer = session.remote_addr();
+        if peer != *at {
+            self.print(&[Line::Moved { peer, from: core::mem::replace(at, peer) }]);
+        }
+    }
+
     /// Says that a datagram came or went, to whoever wants to know.
     pub(crate) fn data(&self, line: &Line<'_>) {
         if !self.quiet_data {

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Scope};
 
 use dtls_core::SendError;
-use dtls_std::{AcceptError, CookiePolicy, Endpoint, Limits, Options, Session, SessionError, listen_with};
+use dtls_std::{
+    AcceptError, AddressChange, CookiePolicy, Endpoint, Limits, Options, Session, SessionError, listen_with,
+};
 
 use crate::args::ServerArgs;
 use crate::config::{ServerSetup, warn_of_insecurity};
@@ -32,7 +34,9 @@ pub(crate) fn run(args: &ServerArgs) -> Result<Outcome, UsageError> {
     };
     let cookies = if args.no_cookie { CookiePolicy::TrustedPath } else { CookiePolicy::Required };
     let tap = weather::tap(&args.common.weather, args.common.trace.then_some(Peers::Named));
-    let options = Options { tap, cookies, limits, ..Options::default() };
+    // At once: nobody here could find out whether a client receives where it was seen, and an echo is no flood.
+    let address_change = AddressChange::Follow;
+    let options = Options { tap, cookies, limits, address_change, ..Options::default() };
     let endpoint = listen_with(args.listen, setup.config, options).map_err(|error| {
         UsageError::new("--listen", format!("{}: {error}; choose another address, or port 0", args.listen))
     })?;
@@ -165,8 +169,12 @@ impl Server {
         if exported.is_err() {
             session.close();
         }
+        let mut at = session.remote_addr();
         let end = match &self.forward {
-            None => Ok(echo(session, |echo| self.tell(session, &echo))),
+            None => Ok(echo(session, |echo| {
+                self.report.moved(session, &mut at);
+                self.tell(session, &echo);
+            })),
             Some(forward) => forward.serve(session),
         };
         self.end_session(match end {

@@ -29,7 +29,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 
 use crate::args::{TargetArgs, TunnelArgs};
 use crate::both_roles::WeatherArgs;
-use crate::config::{ClientSetup, warn_of_insecurity};
+use crate::config::{Afterlife, ClientSetup, warn_of_insecurity};
 use crate::losses::{Losses, does_not_fit};
 use crate::output::{Failed, Goodbye, Line, Output, note};
 use crate::report::{End, Outcome, Report};
@@ -42,7 +42,7 @@ use crate::weather;
 /// Does what `dtls tunnel` is asked to do.
 pub(crate) fn run(args: &TunnelArgs) -> Result<Outcome, UsageError> {
     let statistics = StatisticsSignal::keep()?;
-    let setup = ClientSetup::new(&args.target, &args.common)?;
+    let setup = ClientSetup::new(&args.target, &args.common, Afterlife::None)?;
     let addresses = args.target.server.resolve()?;
     let plain = Plain::bind(args.listen).map_err(|error| {
         UsageError::new("--listen", format!("{}: {error}; choose another address, or port 0", args.listen))

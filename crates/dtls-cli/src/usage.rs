@@ -66,9 +66,6 @@ pub(crate) fn refusal(error: clap::Error, here: &str) -> Refusal {
                 if SUBCOMMANDS_TO_COME.contains(&name.as_str()) { "not supported yet" } else { "no such subcommand" };
             UsageError::new(name, format!("{problem}; give demo, server, client, tunnel or cert, {see}"))
         }
-        ErrorKind::UnknownArgument if OPTIONS_TO_COME.contains(&option) => {
-            UsageError::new(option, format!("not supported yet; leave it out, {see}"))
-        }
         ErrorKind::UnknownArgument => match context(ContextKind::SuggestedArg) {
             none if none.is_empty() => UsageError::new(option, format!("not an option here; {see}")),
             similar => UsageError::new(option, format!("not an option here, {similar} is; {see}")),
@@ -111,7 +108,3 @@ fn context_text(value: &ContextValue) -> String {
 
 /// Subcommands that the command is going to have.
 pub(crate) const SUBCOMMANDS_TO_COME: [&str; 1] = ["bench"];
-
-/// Options that the command is going to have when the engine has what they ask for.
-pub(crate) const OPTIONS_TO_COME: [&str; 7] =
-    ["--cid", "--no-tickets", "--rebind", "--session-cache", "--session-in", "--session-out", "--ticket-key"];

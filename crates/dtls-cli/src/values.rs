@@ -256,6 +256,11 @@ pub(crate) fn positive(text: &str) -> Result<usize, BadValue> {
     text.parse().ok().filter(|number| *number > 0).ok_or_else(|| BadValue::new(text, "write a number from 1 on"))
 }
 
+pub(crate) fn cid_len(text: &str) -> Result<u8, BadValue> {
+    // RFC 9146 section 3: its length is one byte.
+    text.parse().map_err(|_| BadValue::new(text, "write a number of bytes from 0 to 255"))
+}
+
 pub(crate) fn payload_size(text: &str) -> Result<usize, BadValue> {
     // RFC 6347 section 4.1: a datagram of the application is one record, which holds no more.
     let fits = |size: &usize| *size <= MAX_PLAINTEXT;

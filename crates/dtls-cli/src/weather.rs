@@ -5,6 +5,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 use std::io;
 use std::net::UdpSocket;
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
@@ -86,10 +87,9 @@ fn send_one(
     }
     let queue = match queue {
         Some(queue) => queue,
-        none => none.insert(Queue::start(socket.try_clone()?)?),
+        none => none.insert(Queue::start(socket)?),
     };
-    queue.push(Delayed { due: now() + delay, to, datagram: datagram.to_vec() });
-    Ok(())
+    queue.push(socket, (now() + delay, to, datagram.to_vec()))
 }
 
 impl Tap for Weather {
@@ -191,28 +191,38 @@ impl Forecast {
 /// Datagrams that wait for their moment. They leave in order, because all of them wait equally long. Dropping it
 /// waits until the last has left.
 struct Queue {
+    /// The one that they leave by; another after `--rebind`.
+    socket: Arc<UdpSocket>,
+    bound_to: SocketAddr,
     sender: Option<Sender<Delayed>>,
     thread: Option<JoinHandle<()>>,
 }
 
 struct Delayed {
+    socket: Arc<UdpSocket>,
     due: Instant,
     to: SocketAddr,
     datagram: Vec<u8>,
 }
 
 impl Queue {
-    fn start(socket: UdpSocket) -> io::Result<Self> {
+    fn start(socket: &UdpSocket) -> io::Result<Self> {
         let (sender, receiver) = mpsc::channel();
-        let thread = thread::Builder::new().name("dtls-delay".to_owned()).spawn(move || run(&socket, &receiver))?;
-        Ok(Self { sender: Some(sender), thread: Some(thread) })
+        let thread = thread::Builder::new().name("dtls-delay".to_owned()).spawn(move || run(&receiver))?;
+        let (bound_to, socket) = (socket.local_addr()?, Arc::new(socket.try_clone()?));
+        Ok(Self { socket, bound_to, sender: Some(sender), thread: Some(thread) })
     }
 
-    fn push(&self, delayed: Delayed) {
+    fn push(&mut self, socket: &UdpSocket, (due, to, datagram): (Instant, SocketAddr, Vec<u8>)) -> io::Result<()> {
+        let bound_to = socket.local_addr()?;
+        if bound_to != self.bound_to {
+            (self.socket, self.bound_to) = (Arc::new(socket.try_clone()?), bound_to);
+        }
         if let Some(sender) = &self.sender {
             // The thread ends only when the sender is gone.
-            let _ = sender.send(delayed);
+            let _ = sender.send(Delayed { socket: Arc::clone(&self.socket), due, to, datagram });
         }
+        Ok(())
     }
 }
 
@@ -226,8 +236,8 @@ impl Drop for Queue {
     }
 }
 
-fn run(socket: &UdpSocket, datagrams: &Receiver<Delayed>) {
-    for Delayed { due, to, datagram } in datagrams {
+fn run(datagrams: &Receiver<Delayed>) {
+    for Delayed { socket, due, to, datagram } in datagrams {
         loop {
             let left = due.saturating_duration_since(now());
             if left.is_zero() {

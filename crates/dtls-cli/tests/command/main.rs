@@ -11,6 +11,7 @@ mod mistakes;
 #[allow(dead_code, reason = "each directory of tests uses its part")]
 #[path = "../process/mod.rs"]
 mod process;
+mod sessions;
 #[cfg(unix)]
 mod signals;
 mod trust;

@@ -20,7 +20,7 @@ fn mistakes_are_one_line_that_names_the_option_and_exit_code_2() {
         (&["client"], &["HOST:PORT: missing"]),
         (&["client", there], &["--ca", "--pin", "--fingerprint", "--insecure"]),
         (&["client", there, "--insecure", "--suites", "NO_SUCH"], &["--suites: \"NO_SUCH\": unknown; allowed: TLS_"]),
-        (&["client", there, "--insecure", "--cid", "4"], &["--cid: not supported yet"]),
+        (&["client", there, "--insecure", "--cid", "256"], &["--cid: ", "\"256\"", "from 0 to 255"]),
         (&["client", there, "--psk", "secret"], &["--psk: \"..\": write IDENTITY:HEX"]),
         (&["client", there, "--psk", "a:0x12"], &["--psk: \"..\": the key behind the last colon is not hexadecimal"]),
         (&["client", there, "--psk", "a:"], &["--psk: \"..\": the pre-shared key is empty"]),
