@@ -75,7 +75,7 @@ impl Forward {
     /// If there is no socket for it.
     pub(crate) fn serve(&self, session: &Arc<Session>) -> io::Result<SessionError> {
         let way = self.open(session)?;
-        let mut at = session.remote_addr();
+        let mut at = session.initial_remote_addr();
         loop {
             match session.recv_vec() {
                 Ok(payload) => {

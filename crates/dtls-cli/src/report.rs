@@ -60,7 +60,7 @@ impl Report {
     /// # Errors
     /// If some cannot be exported: then the session is not what was asked for, and [`End::of`] says so.
     pub(crate) fn connected(&self, session: &Session) -> Result<(), Failed> {
-        let connected = Connected::new(&self.provider, session.remote_addr(), &session.info(), self.checks);
+        let connected = Connected::new(&self.provider, session.initial_remote_addr(), &session.info(), self.checks);
         self.print(&[Line::Connected(&connected)]);
         for ExportRequest { label, context, len } in &self.exports {
             let material = session.export_keying_material(label.as_bytes(), context.as_deref(), *len);

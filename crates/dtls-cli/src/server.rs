@@ -169,7 +169,7 @@ impl Server {
         if exported.is_err() {
             session.close();
         }
-        let mut at = session.remote_addr();
+        let mut at = session.initial_remote_addr();
         let end = match &self.forward {
             None => Ok(echo(session, |echo| {
                 self.report.moved(session, &mut at);

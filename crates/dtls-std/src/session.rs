@@ -225,6 +225,12 @@ impl Session {
         self.shared.lock().endpoint().remote_address(self.peer.handle).copied().unwrap_or(self.peer.address)
     }
 
+    /// Where the peer was when the session began.
+    #[must_use]
+    pub fn initial_remote_addr(&self) -> SocketAddr {
+        self.peer.address
+    }
+
     /// Where the peer has been seen, if that is not [`remote_addr`](Self::remote_addr):
     /// [`AddressChange::Ask`](crate::AddressChange::Ask) leaves it to the session's user to [`follow`](Self::follow).
     #[must_use]

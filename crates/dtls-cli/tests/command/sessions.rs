@@ -59,7 +59,7 @@ fn clients_go_on_with_their_sessions_after_a_restart_with_the_same_ticket_key() 
         let random: Vec<u8> = (first..first + 48).collect();
         scene.key(&format!("key-{first}"), &random)
     });
-    let state = scene.file("state");
+    let (state, renewed) = (scene.file("state"), scene.file("renewed"));
     let server = scene.serve(&[&["--ticket-key", &key][..], &ONCE].concat());
     let first = scene.client(&server, &["--session-out", &state]);
     assert!(!resumed(&first));
@@ -69,13 +69,17 @@ fn clients_go_on_with_their_sessions_after_a_restart_with_the_same_ticket_key() 
     // The key that seals now, and the old one.
     for keys in [&["--ticket-key", &key][..], &["--ticket-key", &other, "--ticket-key", &key]] {
         let server = scene.serve(&[keys, &ONCE].concat());
-        let again = scene.client(&server, &["--session-in", &state]);
+        let again = scene.client(&server, &["--session-in", &state, "--session-out", &renewed]);
         assert!(resumed(&again), "{}", again.stdout);
         assert!(again.line("CONNECTED").contains(" group=- signature=- ems=1 resumed=1 "), "{}", again.stdout);
         assert_eq!(again.stderr, "");
         let at_server = server.finish();
         assert!(at_server.line("CONNECTED").contains(" resumed=1 "), "{}", at_server.stdout);
     }
+    // What is renewed is sealed under the first.
+    let server = scene.serve(&[&["--ticket-key", &other][..], &ONCE].concat());
+    assert!(resumed(&scene.client(&server, &["--session-in", &renewed])));
+    server.finish();
     for keys in [&["--ticket-key", &other][..], &[]] {
         let server = scene.serve(&[keys, &ONCE].concat());
         let stranger = scene.client(&server, &["--session-in", &state]);

@@ -33,7 +33,7 @@ fn a_session_goes_on_when_its_client_has_moved_to_another_port() {
         let options = Options { batching, ..Options::default() };
         let config = party.client_with(|settings| ids(settings, true));
         let client = connect_with(endpoint.local_addr(), None, config, options).unwrap();
-        let server = accept(&endpoint);
+        let (server, began_at) = (accept(&endpoint), client.local_addr());
         for round in 0..3_u8 {
             let before = client.local_addr();
             let after = client.rebind(None).unwrap();
@@ -48,6 +48,7 @@ fn a_session_goes_on_when_its_client_has_moved_to_another_port() {
             let news = told.lock().unwrap().pop().unwrap();
             assert_eq!((news.session, news.from, news.to, news.is_followed), expected);
         }
+        assert_eq!(server.initial_remote_addr(), began_at);
         assert_eq!((endpoint.stats().address_changes, endpoint.sessions()), (3, 1));
         client.close();
         assert!(matches!(ending(&server), SessionError::Closed));
