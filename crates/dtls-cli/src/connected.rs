@@ -4,10 +4,11 @@ use core::fmt::{self, Display};
 use core::net::SocketAddr;
 use std::sync::Arc;
 
+use dtls_core::SessionInfo;
 use dtls_core::crypto::x509::CertificateSummary;
 use dtls_core::crypto::{CryptoProvider, Fingerprint};
+use dtls_core::wire::connection_id::ConnectionId;
 use dtls_core::wire::enums::{CipherSuiteId, NamedGroup, ProtocolVersion, SignatureScheme, SrtpProfile};
-use dtls_core::{ConnectionIds, SessionInfo};
 use serde_json::Value;
 
 use crate::escape::{quoted, word};
@@ -52,7 +53,7 @@ impl Connected {
             srtp: srtp.map(|srtp| srtp.profile),
             mki: srtp.filter(|srtp| !srtp.mki.is_empty()).map(|srtp| srtp.mki.clone()),
             server_name: info.server_name.clone(),
-            cid: info.connection_ids.as_deref().map(Cid::of).unwrap_or_default(),
+            cid: info.connection_ids.as_deref().map(|ids| Cid::of(&ids.local, &ids.remote)).unwrap_or_default(),
             psk: info.psk_identity.clone(),
             certificate: leaf.map(|leaf| PeerCertificate {
                 fingerprint: Fingerprint::of(provider, leaf),
@@ -129,9 +130,8 @@ pub(crate) struct Cid {
 
 impl Cid {
     /// One without bytes is in no record.
-    fn of(ids: &ConnectionIds) -> Self {
-        let [ours, peers] =
-            [&ids.local, &ids.remote].map(|id| Some(id.as_bytes().to_vec()).filter(|id| !id.is_empty()));
+    fn of(local: &ConnectionId, remote: &ConnectionId) -> Self {
+        let [ours, peers] = [local, remote].map(|id| Some(id.as_bytes().to_vec()).filter(|id| !id.is_empty()));
         Self { ours, peers }
     }
 
@@ -301,7 +301,7 @@ mod tests {
         let one = cid(None, Some(&[1]));
         assert!(one.to_string().contains(" cid=-/01 "), "{one}");
         assert_eq!(parsed(&one)["cid"], json!({ "ours": null, "peers": "01" }));
-        let none = Cid::of(&ConnectionIds { local: Default::default(), remote: Default::default() });
+        let none = Cid::of(&ConnectionId::default(), &ConnectionId::default());
         assert_eq!((none.to_string().as_str(), none.to_json()), ("-/-", Value::Null));
     }
 
