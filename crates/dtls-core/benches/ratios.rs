@@ -115,8 +115,7 @@ mod by_ccm {
         }
     }
 
-    // Functions of their own, as they are in the engine: inlined into one with all else, some of these suites took nearly
-    // three times as long, and the engine seemed faster than its own cryptography.
+    // Functions of their own, as they are in the engine.
     #[inline(never)]
     fn seal<K: AeadInOut<NonceSize = U12>>(key: &K, nonce: &[u8; 12], aad: &[u8], text: &mut [u8], tag: &mut [u8]) {
         let made = key.encrypt_inout_detached(nonce.into(), aad, InOutBuf::from(text)).expect("sealed");
