@@ -6,7 +6,7 @@
 //! | what | where | with |
 //! |---|---|---|
 //! | layering, no-std, manifests, documentation facts | `tests/architecture/` | |
-//! | every fault on every datagram of a handshake | `tests/fault_grid.rs` | [`scenario`], [`sim`] |
+//! | every fault on every datagram of a handshake | `tests/fault_grid.rs` | [`scenario`], [`sim`], [`remembered`] |
 //! | bad weather for hundreds of seeds | `tests/storm.rs` | [`scenario`], [`sim`] |
 //! | what holds for every input | `tests/invariants/`, `tests/memory.rs`, `tests/wiped.rs` | [`observe`] |
 //! | dishonest peers and strangers, case by case | `tests/hostile/` | [`peer`], [`raw`] |
