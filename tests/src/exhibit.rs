@@ -1,4 +1,4 @@
-//! What the snippets of `docs/identities.md` leave out, and the place where they are compiled and run.
+//! What the snippets of `docs/identities.md` and `docs/sessions.md` leave out, and the place where they are compiled and run.
 
 use core::time::Duration;
 use std::sync::Arc;
@@ -11,6 +11,11 @@ use rustls_pki_types::{ServerName, UnixTime};
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/identities.md")]
 pub struct Identities;
+
+/// The page itself.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/sessions.md")]
+pub struct Sessions;
 
 /// A clock that stands in a year in which the certificates of `vectors/` are valid.
 #[derive(Debug)]

@@ -17,7 +17,7 @@
 //! | openssl, GnuTLS | `tests/interop_openssl/`, `tests/interop_gnutls/` | [`interop`] |
 //! | libcoap | `tests/interop_coap.rs` | [`interop`] |
 //! | Mbed TLS and wolfSSL, for connection IDs | `tests/interop_cids.rs`, `peers/` | [`interop`] |
-//! | the snippets of `docs/identities.md` | its own text | [`exhibit`] |
+//! | the snippets of `docs/identities.md` and `docs/sessions.md` | their own text | [`exhibit`] |
 //! | a program that cannot link std, outside the workspace | `no-std/` | |
 //!
 //! Nothing here sleeps. Time is an argument that jumps to the deadlines the code returned, and every seed is printed;

@@ -93,6 +93,17 @@
 //!
 //! No secret is written anywhere unless a key log is put into the settings: [`KeyLogFile`].
 //!
+//! # Sessions that go on
+//!
+//! A client whose configuration is [resumable](dtls_core::config::ClientConfigBuilder::resumable) takes what it needs out of
+//! a session that is over, and gives it to the next: [`Session::take_resumption_state`], [`connect_resuming`]. A server
+//! gives tickets under keys of its own ([`RotatingTickets`]) or under those of a file ([`load_ticket_key`]), or keeps
+//! sessions in memory ([`MemorySessionCache`]); it says so by a
+//! [`ServerResumption`](dtls_core::resumption::ServerResumption). With
+//! [connection IDs](dtls_core::Settings::connection_id) a session goes on when its peer's address changes, as
+//! [`Options::address_change`] says; [`Session::rebind`] changes our own. The page `docs/sessions.md` says which to take
+//! when.
+//!
 //! # Decisions that take their time
 //!
 //! Keys of clients in a database, our own key in a hardware module, a verifier that has to ask somebody: whoever a
