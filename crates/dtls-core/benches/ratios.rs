@@ -24,6 +24,7 @@ use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
 
 mod pair;
+mod resumed;
 
 use pair::Configs;
 
@@ -44,6 +45,10 @@ fn main() {
     println!("\nfull handshake, both sides, beside the sum of its primitives\n");
     handshake(NamedGroup::X25519, &X25519);
     handshake(NamedGroup::SECP256R1, &ECDH_P256);
+    println!(
+        "\nhandshake that resumes a session by a ticket, both sides, beside the sum of its primitives and beside a full one\n"
+    );
+    resumed::report();
 }
 
 const LENGTHS: [usize; 4] = [64, 256, 1200, 16_384];

@@ -73,7 +73,12 @@ fn of_many(sessions: usize, found_by: &str, configs: &Configs) -> [f64; LENGTHS.
         );
     }
     let bytes = crowd.bytes / sessions as i64;
-    println!("{sessions:>9} bytes of heap a session: {bytes_alone} connection, {bytes} endpoint   1536 idle");
+    let handles: Vec<_> = crowd.server.sessions().collect();
+    let given_back = measure(|| assert!(handles.iter().all(|handle| crowd.server.rest(*handle)))).bytes_current;
+    let at_rest = bytes + given_back / sessions as i64;
+    println!(
+        "{sessions:>9} bytes of heap a session: {bytes_alone} connection, {bytes} endpoint, {at_rest} at rest   1536 idle"
+    );
     of_endpoint
 }
 
