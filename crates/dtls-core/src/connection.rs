@@ -463,6 +463,17 @@ impl Connection {
         self.events.end.take()
     }
 
+    /// Whether it is connected and has nothing for its owner: no event, no datagram, no answer about a path. After a call to
+    /// [`receive`](Self::receive) it tells that there has been nothing but application data, or what was dropped.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        let Phase::Established(established) = &self.phase else { return false };
+        let sends = established.linger.as_ref().is_some_and(|linger| !linger.flight.is_sent());
+        let has_answers = established.paths.as_ref().is_some_and(|paths| paths.has_answers());
+        let has_news = self.events.connected || self.events.end.is_some();
+        !has_news && !sends && !has_answers && self.alert.is_none()
+    }
+
     /// What was negotiated and with whom; `None` until connected and after a failure or an abort. After an orderly
     /// close it, and what can be exported, remain until the connection is dropped.
     #[must_use]

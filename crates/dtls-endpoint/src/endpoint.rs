@@ -124,8 +124,8 @@ struct Server {
 /// A session whose datagram was lent.
 struct Lent {
     handle: Handle,
-    /// Whether the session was established, and the datagram nothing but application data by its looks.
-    is_only_data: bool,
+    /// Whether the session had completed its handshake before.
+    was_connected: bool,
     /// How many records of application data it had received, if the datagram has woken it.
     woken_at: Option<u64>,
 }

@@ -49,6 +49,11 @@ impl Paths {
         Self { provider, sent: Vec::new(), answers: Vec::new(), replies: Vec::new(), arrives_on: Path::Preferred }
     }
 
+    /// Whether there is an answer of either end to be taken.
+    pub(super) fn has_answers(&self) -> bool {
+        !self.answers.is_empty() || !self.replies.is_empty()
+    }
+
     /// Takes note of a challenge that is under way.
     fn remember(&mut self, sent: Sent) {
         if self.sent.len() == Self::SENT_MAX {

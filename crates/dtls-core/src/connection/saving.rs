@@ -65,10 +65,10 @@ impl Connection {
     /// # Errors
     /// The connection goes on unchanged; see [`CannotSave`].
     pub fn save(&mut self, now: Instant) -> Result<SavedConnection, CannotSave> {
-        let Phase::Established(established) = &self.phase else { return Err(CannotSave::NotConnected) };
-        let has_news = self.events.connected || self.events.end.is_some();
-        let sends = established.linger.as_ref().is_some_and(|linger| !linger.flight.is_sent());
-        if has_news || sends || self.alert.is_some() {
+        if !matches!(self.phase, Phase::Established(_)) {
+            return Err(CannotSave::NotConnected);
+        }
+        if !self.is_drained() {
             return Err(CannotSave::NotDrained);
         }
         let progress = self.outbound.progress().zip(self.inbound.progress());

@@ -290,8 +290,10 @@ impl<A: Address> Endpoint<A> {
 
     fn settle_lent(&mut self, lent: &Lent) {
         // Nearly every datagram there is: nothing has changed that would have to be looked at.
-        let is_settled = lent.is_only_data && self.sessions.get(lent.handle).is_some_and(|session| !session.is_over());
+        let is_drained = |session: &Session<A>| session.connection().is_some_and(Connection::is_drained);
         let came_from = self.came_from.take();
+        let stays = lent.was_connected && came_from.is_none();
+        let is_settled = stays && self.sessions.get(lent.handle).is_some_and(is_drained);
         let mut has_answered = false;
         if !is_settled {
             has_answered = self.settle_paths(lent.handle, came_from.as_ref().map(|(from, _)| from));

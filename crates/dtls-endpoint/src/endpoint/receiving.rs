@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use dtls_core::wire::connection_id::ConnectionId;
 use dtls_core::wire::enums::{AlertDescription, ContentType, HandshakeType, ProtocolVersion};
 use dtls_core::wire::hello::Random;
-use dtls_core::wire::record::{Epoch, RecordHeader, Records, split_record};
+use dtls_core::wire::record::{Epoch, RecordHeader, split_record};
 use dtls_core::wire::small::Alert;
 use dtls_core::{Connection, HelloVerdict, Instant, Role, ServerConfig, VerifiedHello};
 
@@ -43,10 +43,10 @@ impl<A: Address> Endpoint<A> {
             self.wake_at_rest(handle);
         }
         let Some(session) = self.sessions.get_mut(handle) else { return Received { lender: None } };
-        let is_only_data = session.was_connected && is_application_data(datagram);
+        let was_connected = session.was_connected;
         let Presence::Awake(connection) = &mut session.presence else { return Received { lender: None } };
         let woken_at = was_at_rest.then(|| connection.stats().application_records_received);
-        self.lent = Some(Lent { handle, is_only_data, woken_at });
+        self.lent = Some(Lent { handle, was_connected, woken_at });
         let payloads = connection.receive(now, datagram);
         Received { lender: Some(Lender { handle, payloads, active: &mut session.active, now: self.now }) }
     }
@@ -303,13 +303,6 @@ fn begins_with_client_hello(datagram: &[u8]) -> bool {
             && header.epoch == Epoch::ZERO
             && body.first() == Some(&HandshakeType::CLIENT_HELLO.0)
     })
-}
-
-/// Whether a datagram is nothing but whole records of application data, by their headers. To an established session it
-/// then can do nothing but lend payloads, or wear out the key.
-fn is_application_data(datagram: &[u8]) -> bool {
-    Records::new(datagram)
-        .all(|record| record.is_ok_and(|record| record.header.content_type == ContentType::APPLICATION_DATA))
 }
 
 /// The application data of one datagram, lent record by record. Made by [`Endpoint::receive`].
