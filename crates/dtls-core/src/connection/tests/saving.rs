@@ -1,6 +1,9 @@
 //! Connections that are put aside and go on.
 
+use alloc::collections::BTreeSet;
 use alloc::string::String;
+
+use proptest::prelude::*;
 
 use super::*;
 use crate::config::{ConnectionIdUse, RandomConnectionId, RoleConfig};
@@ -167,6 +170,60 @@ fn numbers_go_on_after_a_rest_and_leap_on_the_way_to_another_process() {
 
     let copy = SavedConnection::from_bytes(&bytes, config).unwrap();
     assert_eq!(ping(&mut copy.restore(START).unwrap(), &mut server), [b"ping"], "the peer follows");
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Send,
+    Rest,
+    Move,
+    /// The process ends with the state still in a file, which is read once more: a second copy goes on in its place.
+    CopyAndMove,
+    /// Everything that was ever sent arrives once more.
+    Replay,
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn whatever_is_put_aside_and_taken_up_no_number_is_used_twice_and_nothing_is_received_twice(
+        steps in prop::collection::vec((any::<bool>(), prop_oneof![
+            4 => Just(Step::Send), 2 => Just(Step::Rest), 2 => Just(Step::Move), 1 => Just(Step::CopyAndMove),
+            1 => Just(Step::Replay),
+        ]), 1..60)
+    ) {
+        let (client, server) = Pair::new().connect();
+        let mut ends = [client, server];
+        let mut sent: [Vec<Vec<u8>>; 2] = [vec![], vec![]];
+        let mut ledger = [BTreeSet::new(), BTreeSet::new()];
+        for (of_server, step) in steps {
+            let at = usize::from(of_server);
+            match step {
+                Step::Send => {
+                    let record = sealed(&mut ends[at]);
+                    sent[at].push(record.clone());
+                    prop_assert!(ledger[at].insert(number_of(&record)));
+                    prop_assert_eq!(deliver(vec![record], &mut ends[1 - at], START), [b"ping"]);
+                }
+                Step::Replay => prop_assert!(deliver(sent[1 - at].clone(), &mut ends[at], START).is_empty()),
+                Step::Rest => {
+                    let saved = ends[at].save(START).unwrap();
+                    ends[at] = saved.restore(START).unwrap();
+                }
+                Step::Move | Step::CopyAndMove => {
+                    let config = config_of(&ends[at]);
+                    let bytes = ends[at].save(START).unwrap().into_bytes();
+                    let read = || SavedConnection::from_bytes(&bytes, config.clone()).unwrap().restore(START).unwrap();
+                    if let Step::CopyAndMove = step {
+                        // What the first copy says is lost on its way.
+                        prop_assert!(ledger[at].insert(number_of(&sealed(&mut read()))));
+                    }
+                    ends[at] = read();
+                }
+            }
+        }
+    }
 }
 
 #[test]
