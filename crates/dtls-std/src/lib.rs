@@ -185,7 +185,8 @@ pub use dtls_core::{
 };
 pub use dtls_endpoint;
 pub use dtls_endpoint::{
-    AddressChange, Admission, CookiePolicy, Event, Handle, Limits, Reason, Replacement, Stats as EndpointStats,
+    AddressChange, Admission, CookiePolicy, Event, Handle, Limits, PathCheck, Reason, Replacement,
+    Stats as EndpointStats,
 };
 pub use endpoint::{Endpoint, Incoming, connect, connect_resuming, connect_with, listen, listen_with};
 pub use error::{AcceptError, ConnectError, SessionError};

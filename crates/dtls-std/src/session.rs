@@ -276,7 +276,7 @@ impl Session {
         len: usize,
     ) -> Result<Vec<u8>, ExportError> {
         let mut out = vec![0; len];
-        self.shared.lock().endpoint().export(self.peer.handle, label, context, &mut out)?;
+        self.shared.lock().awake(self.peer.handle).export(self.peer.handle, label, context, &mut out)?;
         Ok(out)
     }
 
@@ -285,7 +285,7 @@ impl Session {
     /// # Errors
     /// As [`export_keying_material`](Self::export_keying_material).
     pub fn srtp_keys(&self) -> Result<SrtpKeys, ExportError> {
-        self.shared.lock().endpoint().srtp_keys(self.peer.handle)
+        self.shared.lock().awake(self.peer.handle).srtp_keys(self.peer.handle)
     }
 
     /// What has been counted so far, or until the session was over. What had come for a reader who was too slow is
@@ -306,7 +306,7 @@ impl Session {
     /// The longest payload that [`send`](Self::send) takes; 0 when the session is over.
     #[must_use]
     pub fn max_payload(&self) -> usize {
-        self.shared.lock().endpoint().max_payload(self.peer.handle)
+        self.shared.lock().awake(self.peer.handle).max_payload(self.peer.handle)
     }
 
     /// The longest payload that a record carries, however large the MTU is: 2^14 bytes, or what the peer takes (RFC 8449,
@@ -314,7 +314,20 @@ impl Session {
     /// changes nothing.
     #[must_use]
     pub fn max_record_payload(&self) -> usize {
-        self.shared.lock().endpoint().max_record_payload(self.peer.handle)
+        self.shared.lock().awake(self.peer.handle).max_record_payload(self.peer.handle)
+    }
+
+    /// Puts the session to rest: of its connection some 250 bytes stay, and it wakes by itself with the next datagram or the
+    /// next call that needs it. Returns whether it rests; see [`rest`](dtls_endpoint::Endpoint::rest) for when it does not.
+    /// For sessions that are silent for minutes: waking takes some microseconds.
+    pub fn rest(&self) -> bool {
+        self.shared.act(|state, _| state.endpoint_mut().rest(self.peer.handle))
+    }
+
+    /// Whether the session rests.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        self.shared.lock().endpoint().is_at_rest(self.peer.handle)
     }
 
     /// Changes the largest UDP payload to send, within 256 and 65535 bytes; other values are taken as the nearer

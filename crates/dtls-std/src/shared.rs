@@ -362,6 +362,12 @@ impl State {
         self.hub.endpoint()
     }
 
+    /// The endpoint, to be asked about a session that may rest.
+    pub(crate) fn awake(&mut self, session: Handle) -> &dtls_endpoint::Endpoint<SocketAddr> {
+        self.endpoint_mut().wake(session);
+        self.endpoint()
+    }
+
     pub(crate) const fn endpoint_mut(&mut self) -> &mut dtls_endpoint::Endpoint<SocketAddr> {
         self.hub.endpoint_mut()
     }
@@ -538,8 +544,8 @@ impl State {
         }
     }
 
-    pub(crate) fn session_stats(&self, handle: Handle) -> Stats {
-        self.endpoint().session_stats(handle).cloned().unwrap_or_default()
+    pub(crate) fn session_stats(&mut self, handle: Handle) -> Stats {
+        self.awake(handle).session_stats(handle).cloned().unwrap_or_default()
     }
 
     /// Nothing more will be asked of a session; gives what it has counted.

@@ -10,6 +10,7 @@ mod full_sockets;
 mod identities;
 mod key_logs;
 mod receiving;
+mod resting;
 mod resuming;
 mod roaming;
 mod sessions;
