@@ -7,6 +7,7 @@ use core::time::Duration;
 use rustls_pki_types::{CertificateDer, SubjectPublicKeyInfoDer};
 use zeroize::Zeroizing;
 
+use super::Connection;
 use super::established::Linger;
 use super::sending::Mtu;
 use crate::crypto::secrets::MasterSecret;
@@ -170,6 +171,9 @@ impl Decode<'_> for Snapshot {
         };
         let mtu = Mtu::restored(reader.u16()?, reader.u16()?, flags.has(Flags::PEER_LACKED_FLIGHT));
         let warnings = reader.u8()?;
+        if warnings > Connection::WARNINGS_MAX {
+            return Err(DecodeError::ForbiddenValue);
+        }
         let stats = Stats::decode(reader)?;
         let resumption = if flags.has(Flags::STATE) {
             let state = ResumptionState::from_bytes(reader.vector_u24()?).map_err(|_| DecodeError::ForbiddenValue)?;

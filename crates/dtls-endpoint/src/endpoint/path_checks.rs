@@ -301,6 +301,10 @@ impl<A> Session<A> {
         self.probe.take_if(|probe| probe.is_answered).map(|probe| probe.len)
     }
 
+    pub(super) fn has_answered_probe(&self) -> bool {
+        self.probe.as_ref().is_some_and(|probe| probe.is_answered)
+    }
+
     /// What was asked of a path says nothing of another.
     pub(super) fn drop_probe(&mut self) {
         if let Some(probe) = self.probe.take() {

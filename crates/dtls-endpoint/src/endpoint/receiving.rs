@@ -10,7 +10,7 @@ use dtls_core::wire::record::{Epoch, RecordHeader, split_record};
 use dtls_core::wire::small::Alert;
 use dtls_core::{Connection, HelloVerdict, Instant, Role, ServerConfig, VerifiedHello};
 
-use super::{Endpoint, Lent, NoConnectionId, Partner, Presence, Room, Server};
+use super::{Endpoint, Lent, NoConnectionId, Partner, Presence, Room, Server, Session};
 use crate::address::Address;
 use crate::event::Reason;
 use crate::incoming::Incoming;
@@ -42,13 +42,17 @@ impl<A: Address> Endpoint<A> {
         if was_at_rest {
             self.wake_at_rest(handle);
         }
-        let Some(session) = self.sessions.get_mut(handle) else { return Received { lender: None } };
-        let was_connected = session.was_connected;
-        let Presence::Awake(connection) = &mut session.presence else { return Received { lender: None } };
+        let session = self.sessions.get_mut(handle).filter(|session| session.connection().is_some());
+        let Some(Session { presence: Presence::Awake(connection), active, was_connected, .. }) = session else {
+            // Where it came from says nothing of the next session.
+            self.came_from = None;
+            return Received { lender: None };
+        };
+        let was_connected = *was_connected;
         let woken_at = was_at_rest.then(|| connection.stats().application_records_received);
         self.lent = Some(Lent { handle, was_connected, woken_at });
         let payloads = connection.receive(now, datagram);
-        Received { lender: Some(Lender { handle, payloads, active: &mut session.active, now: self.now }) }
+        Received { lender: Some(Lender { handle, payloads, active, now: self.now }) }
     }
 
     /// The session that a datagram is for, if it is not used up already.

@@ -84,13 +84,15 @@ impl<A> Session<A> {
     /// Whether it has nothing under way that a rest would lose.
     fn can_rest(&self) -> bool {
         let roams = self.roaming.as_ref().is_some_and(|roaming| roaming.is_busy());
-        self.was_connected && self.deadline.is_none() && self.partner.is_none() && self.probe.is_none() && !roams
+        self.was_connected && self.deadline.is_none() && self.partner.is_none() && !self.has_answered_probe() && !roams
     }
 
     fn rest(&mut self, now: Instant) -> bool {
         if !self.can_rest() {
             return false;
         }
+        // An answer that is still to come would find nobody who asked.
+        self.drop_probe();
         let Presence::Awake(connection) = &mut self.presence else { return false };
         let Ok(saved) = connection.save(now) else { return false };
         self.presence = Presence::AtRest(saved);
@@ -195,6 +197,10 @@ impl<A: Address> Endpoint<A> {
         session.presence = lost;
         let address = session.address.clone();
         session.is_released = true;
+        session.probe = None;
+        // Nobody is here for its datagrams any more, and where its peer was seen is no news of ours.
+        self.vacate(handle);
+        self.forget_cid(handle);
         self.touch(handle);
         Ok((address, saved))
     }

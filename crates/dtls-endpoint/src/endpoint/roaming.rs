@@ -182,6 +182,7 @@ impl<A: Address> Endpoint<A> {
     /// path_drop, so that it knows that we meant it; that takes a connection ID of ours. Comes with no event.
     pub fn leave_for(&mut self, handle: Handle, to: A) -> bool {
         self.settle(self.now);
+        self.wake(handle);
         let Some(session) = self.sessions.get(handle).filter(|session| session.was_connected) else { return false };
         let from = session.address.clone();
         if session.is_over() || from == to || !self.move_to(handle, to) {

@@ -36,7 +36,8 @@ impl<A: Address> Endpoint<A> {
     /// [`tailroom`](Self::tailroom) bytes of room behind the payload.
     ///
     /// # Errors
-    /// As [`send`](Self::send), and [`SendError::BufferTooSmall`].
+    /// As [`send`](Self::send), and [`SendError::BufferTooSmall`]; also for a session that was at rest, of which
+    /// [`headroom`](Self::headroom) knew nothing. It is awake then.
     #[inline]
     pub fn seal_in_place(
         &mut self,
@@ -45,7 +46,11 @@ impl<A: Address> Endpoint<A> {
         payload_len: usize,
     ) -> Result<(A, Range<usize>), SendError> {
         self.settle_address();
-        self.wake(handle);
+        if self.is_at_rest(handle) {
+            self.wake_at_rest(handle);
+            // Nobody could know how much room it needs.
+            return Err(SendError::BufferTooSmall);
+        }
         let session = self.sessions.get_mut(handle).ok_or(SendError::Closed)?;
         match session.connection_mut().ok_or(SendError::Closed)?.seal_in_place(buffer, payload_len) {
             Ok(datagram) => {

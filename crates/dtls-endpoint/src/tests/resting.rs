@@ -303,3 +303,42 @@ fn a_session_with_news_is_not_taken_out() {
     network.drain();
     assert_eq!(network.events_at(SERVER), [Event::Connected, Event::Closed]);
 }
+
+#[test]
+fn a_datagram_for_a_session_that_was_taken_out_says_nothing_of_another() {
+    let (mut network, client, server) = connected(Limits::default(), ids);
+    network.server().set_address_change(AddressChange::Follow);
+    let (other, other_server) = network.pair(Host(31));
+    network.events.clear();
+    let (mut to_first, mut to_other) = (Vec::new(), Vec::new());
+    network.host(CLIENT).send(client, b"late", &mut to_first).unwrap();
+    network.host(Host(31)).send(other, b"here", &mut to_other).unwrap();
+    network.server().take_out(server).unwrap();
+    assert_eq!((network.server().cids(), network.server().session_at(&CLIENT)), (1, None), "at once");
+    network.deliver(AWAY, SERVER, to_first);
+    network.deliver(Host(31), SERVER, to_other);
+    network.drain();
+    assert_eq!(network.server().remote_address(other_server), Some(&Host(31)));
+    assert_eq!(network.events_at(SERVER), []);
+}
+
+#[test]
+fn who_seals_in_place_for_a_session_at_rest_is_told_to_look_again() {
+    let (mut network, client, server) = connected(Limits::default(), ids);
+    assert!(network.host(CLIENT).rest(client));
+    let endpoint = network.host(CLIENT);
+    let mut buffer = vec![7; 200];
+    assert_eq!(endpoint.seal_in_place(client, &mut buffer, 4), Err(SendError::BufferTooSmall));
+    let headroom = endpoint.headroom(client);
+    buffer[headroom..headroom + 4].copy_from_slice(b"well");
+    let (to, range) = endpoint.seal_in_place(client, &mut buffer, 4).unwrap();
+    network.deliver(CLIENT, to, buffer[range].to_vec());
+    assert_eq!(network.payloads.pop(), Some((SERVER, server, b"well".to_vec())));
+}
+
+#[test]
+fn a_probe_that_was_lost_does_not_keep_a_session_awake() {
+    let (mut network, _, server) = connected(Limits::default(), ids);
+    network.server().probe_mtu(server, 9000, &mut Vec::new()).unwrap();
+    assert!(network.server().rest(server));
+}

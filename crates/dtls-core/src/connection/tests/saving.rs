@@ -380,6 +380,17 @@ fn only_a_state_is_one_and_only_for_its_role_and_suites() {
 }
 
 #[test]
+fn more_warnings_than_a_connection_bears_are_no_state() {
+    for (warnings, is_a_state) in [(16, true), (17, false), (255, false)] {
+        let (mut client, _) = Pair::new().connect();
+        client.warnings = warnings;
+        let config = config_of(&client);
+        let bytes = client.save(START).unwrap().into_bytes();
+        assert_eq!(SavedConnection::from_bytes(&bytes, config).is_ok(), is_a_state, "{warnings}");
+    }
+}
+
+#[test]
 fn whatever_is_wrong_with_a_state_nothing_panics() {
     let (mut client, mut server) =
         Pair { client_settings: everything, server_settings: everything, ..Pair::new() }.connect();
